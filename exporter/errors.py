@@ -1,0 +1,56 @@
+"""The errors that people may see, each with what they need to act on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.model import Failure
+
+__all__ = ["ApiError", "ConfigurationError", "ExporterError", "Mistake", "TokenError"]
+
+
+class ExporterError(Exception):
+    """Say in plain words what was found, what is expected and what to do."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One mistake in a configuration, at its place.
+
+    Lines and columns count from 1; they are 0 where there is no such place (a file that is not
+    there, a variable of the environment).
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigurationError(ExporterError):
+    """All mistakes of a configuration at once."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(sorted(mistakes))
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class TokenError(ExporterError):
+    """The API key of one account could not be read; the others go on."""
+
+
+class ApiError(ExporterError):
+    """The API gave no usable answer; ``failure`` says which way, in a code and in words."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(f"{failure.code}: {failure.message}")

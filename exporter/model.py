@@ -1,0 +1,115 @@
+"""The values that pass between the rooms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from exporter.settings import Account, Queue
+
+__all__ = [
+    "HTTP_CODES",
+    "WORD_CODES",
+    "AccountSnapshot",
+    "Attempt",
+    "AttemptObserver",
+    "Failure",
+    "QueueResult",
+    "QueueSnapshot",
+    "Snapshot",
+]
+
+#: Status codes whose error counters exist, at 0, from the start.
+HTTP_CODES: Final = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
+
+#: The failures that have no status code of their own.
+WORD_CODES: Final = (
+    "timeout",
+    "dns",
+    "connection",
+    "tls",
+    "redirect",
+    "too_large",
+    "invalid_json",
+    "unexpected_answer",
+    "filter_ignored",
+    "unknown_id",
+    "token",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be read: a code for machines and words for people.
+
+    ``code`` is three digits of an HTTP status or one of ``WORD_CODES``.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueResult:
+    """What one fetch of one queue found: a true number, or the reason why there is none.
+
+    Exactly one of ``available`` and ``failure`` is None. ``duration_seconds`` runs from the first
+    request to the last answer; it is None where nothing was sent. ``finished_at`` is a Unix time.
+    """
+
+    available: int | None
+    failure: Failure | None
+    duration_seconds: float | None
+    finished_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSnapshot:
+    """One queue on one page."""
+
+    account: Account
+    queue: Queue
+    result: QueueResult
+    open: bool
+    last_success_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """One account on one page; ``failures`` are those that concern all its queues."""
+
+    account: Account
+    up: bool
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one page says of the API, whole before anything of it is rendered."""
+
+    accounts: tuple[AccountSnapshot, ...]
+    queues: tuple[QueueSnapshot, ...]
+    duration_seconds: float
+    budget_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was tried; ``code`` is None if it was answered with a 200 that was right."""
+
+    code: str | None
+    seconds: float
+
+
+class AttemptObserver(Protocol):
+    """Who is told of each request, so that the client need not know what a counter is."""
+
+    def attempt_started(self) -> None:
+        """Note that a request is about to be sent."""
+
+    def connection_opened(self) -> None:
+        """Note that a new connection to the API was opened for it."""
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """Note how it ended."""

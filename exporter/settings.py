@@ -1,0 +1,137 @@
+"""The configuration as the rest of the program uses it: checked, resolved and frozen."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from exporter.errors import TokenError
+from exporter.secret import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "Account",
+    "Configuration",
+    "Queue",
+    "TlsFiles",
+    "TokenEnvironment",
+    "TokenFile",
+    "TokenSource",
+]
+
+_PREFIX = re.compile(r"\s*(?:token\s+)?", re.IGNORECASE)
+
+
+class TokenSource(Protocol):
+    """Where an API key is read, anew for each scrape, so that a changed key is used at once."""
+
+    def read(self) -> Secret:
+        """Return the key.
+
+        Raises:
+            TokenError: it is not there, empty, or holds what no key holds.
+        """
+
+    def describe(self) -> str:
+        """Say where the key is, never what it is."""
+
+
+def _clean(text: str, source: str) -> Secret:
+    """Take a key as people paste it: with white space around it or its ``Token `` prefix."""
+    key = _PREFIX.sub("", text.strip(), count=1)
+    if not key:
+        raise TokenError(f"{source} is empty; expected the API key")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise TokenError(f"{source} holds more than one word or characters that no API key has")
+    return Secret(key)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """An API key in a file."""
+
+    path: Path
+
+    def read(self) -> Secret:
+        """Return the key in the file; see `TokenSource`."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a text file"
+            raise TokenError(f"{self.describe()} cannot be read: {reason}") from None
+        return _clean(text, self.describe())
+
+    def describe(self) -> str:
+        """Name the file."""
+        return f"token_file {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEnvironment:
+    """An API key in an environment variable."""
+
+    variable: str
+
+    def read(self) -> Secret:
+        """Return the key in the variable; see `TokenSource`."""
+        return _clean(os.environ.get(self.variable, ""), self.describe())
+
+    def describe(self) -> str:
+        """Name the variable."""
+        return f"token_env {self.variable}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """How the API's certificate is checked, and the client's own."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue to ask for; ``available_status`` holds the ids whose agents are added up."""
+
+    id: int
+    name: str
+    available_status: tuple[int, ...]
+    required_agents: int = 1
+    team: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One CallTools account: a silo, a key and the queues asked for with it.
+
+    ``url`` is an origin without a path. ``timeout`` is in seconds, for one request; None leaves it
+    to the scrape's budget. ``proxy`` is the resolved URL of the proxy to use, None for none.
+    """
+
+    name: str
+    url: str
+    token: TokenSource
+    queues: tuple[Queue, ...]
+    timeout: float | None = None
+    max_parallel_requests: int = 16
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    proxy: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The host, with its port where the URL names one: the silo."""
+        return urlsplit(self.url).netloc
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All accounts, in the order of the file."""
+
+    accounts: tuple[Account, ...]
