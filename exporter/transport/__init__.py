@@ -1,0 +1,19 @@
+"""HTTPS to the API: `requests` used lean, within a deadline that nothing can stretch."""
+
+from exporter.transport.deadline import Deadline
+from exporter.transport.session import (
+    BODY_LIMIT,
+    Answer,
+    StaleConnectionError,
+    Transport,
+    Transports,
+)
+
+__all__ = [
+    "BODY_LIMIT",
+    "Answer",
+    "Deadline",
+    "StaleConnectionError",
+    "Transport",
+    "Transports",
+]

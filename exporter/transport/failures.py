@@ -1,0 +1,87 @@
+"""What `requests`, `urllib3`, `http.client`, `ssl` and `socket` raise, in this exporter's words."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import NameResolutionError, SSLError
+from urllib3.exceptions import TimeoutError as PoolTimeoutError
+
+from exporter.model import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["failure_of"]
+
+
+def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
+    """Return the code and the words for an exchange that ended without a whole answer.
+
+    The libraries wrap each other's errors up to four deep, so the innermost known one decides.
+    """
+    causes = tuple(_causes(error))
+    if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in causes):
+        reason = next((c.strerror for c in causes if isinstance(c, socket.gaierror)), None)
+        return Failure("dns", f"no address for {host}: {reason or 'the name cannot be resolved'}")
+    if any(isinstance(cause, TimeoutError | PoolTimeoutError) for cause in causes):
+        return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
+    if any(_is_too_large(cause) for cause in causes):
+        return Failure("too_large", f"the head of the answer from {host} is larger than allowed")
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure("tls", f"the certificate of {host} is refused: {cause.verify_message}")
+    if any(_is_tls(cause) for cause in causes):
+        reason = next((c.reason for c in causes if isinstance(c, ssl.SSLError) and c.reason), "")
+        words = str(reason).lower().replace("_", " ")
+        return Failure("tls", f"no TLS with {host}: {words or 'the handshake failed'}")
+    return Failure("connection", f"{host}: {_reason(causes)}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and all that it wraps, however it wraps it."""
+    pending: list[object] = [error]
+    seen: set[int] = set()
+    while pending:
+        current = pending.pop(0)
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        pending += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+        pending += current.args
+
+
+def _is_tls(cause: BaseException) -> bool:
+    """Tell a failed handshake from a connection that ended later: that is `connection`."""
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return False
+    return isinstance(cause, ssl.SSLError) or (
+        isinstance(cause, SSLError) and not any(isinstance(arg, OSError) for arg in cause.args)
+    )
+
+
+def _is_too_large(cause: BaseException) -> bool:
+    """Recognise the limits that `http.client` sets to a head: 64 KiB a line, 100 lines."""
+    return isinstance(cause, http.client.LineTooLong) or (
+        isinstance(cause, http.client.HTTPException) and str(cause).startswith("got more than")
+    )
+
+
+def _reason(causes: tuple[BaseException, ...]) -> str:
+    """Return the plainest words for a connection that failed."""
+    for cause in causes:
+        if isinstance(cause, http.client.RemoteDisconnected | ssl.SSLEOFError):
+            return "the connection was closed before an answer came"
+        if isinstance(cause, http.client.IncompleteRead):
+            return "the connection was closed in the middle of the answer"
+        if isinstance(cause, http.client.BadStatusLine):
+            return "what came back is not HTTP"
+        if isinstance(cause, OSError) and cause.errno and cause.strerror:
+            return cause.strerror.lower()
+        if isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed"):
+            return "the proxy refused the connection: " + str(cause).partition(": ")[2]
+    return "the connection failed"

@@ -1,0 +1,258 @@
+"""Sessions: one for each origin with its TLS files and proxy, shared by the accounts there."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import certifi
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
+
+from exporter.errors import ApiError
+from exporter.model import Failure
+from exporter.transport.deadline import DeadlineTlsSocket, exchange, pool_classes
+from exporter.transport.failures import failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from requests import PreparedRequest, Response
+    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
+
+    from exporter.settings import Account, TlsFiles
+    from exporter.transport.deadline import Deadline
+
+__all__ = ["BODY_LIMIT", "Answer", "StaleConnectionError", "Transport", "Transports"]
+
+#: The largest body that is read, in bytes, as sent and after decompression.
+BODY_LIMIT: Final = 10 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+
+# Who sets `insecure_skip_verify` is told so once, by the configuration, not at each connection.
+urllib3.disable_warnings(InsecureRequestWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; ``body`` is decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class StaleConnectionError(ApiError):
+    """A pooled connection was closed by the server before the first byte of the answer.
+
+    The request was not answered and, being a GET, can be sent once more.
+    """
+
+
+class _Adapter(HTTPAdapter):
+    """Hand the one SSL context to every pool, and let nothing be loaded into it afterwards.
+
+    Without ``cert_verify`` as a no-op each new connection reads the CA bundle again, and a private
+    CA quietly trusts all public ones as well.
+    """
+
+    def __init__(self, context: ssl.SSLContext, connections: int) -> None:
+        self._context = context
+        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._context, **keywords)
+        self.poolmanager.pool_classes_by_scheme = pool_classes()
+
+    def proxy_manager_for(self, proxy: str, **keywords: Any) -> ProxyManager:
+        manager: ProxyManager = super().proxy_manager_for(
+            proxy, ssl_context=self._context, proxy_ssl_context=self._context, **keywords
+        )
+        manager.pool_classes_by_scheme = pool_classes()
+        return manager
+
+    def cert_verify(self, conn: HTTPConnectionPool, url: str, verify: object, cert: object) -> None:
+        pass
+
+
+class _Session(requests.Session):
+    """A session that keeps no cookie, reads no environment and follows no redirect."""
+
+    def __init__(self, adapter: HTTPAdapter) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """Know of no redirect: even to look at one, `requests` would read its whole body."""
+
+
+class Transport:
+    """Send requests to one origin and read whole answers, each within its deadline."""
+
+    def __init__(self, host: str, tls: TlsFiles, proxy: str | None, connections: int) -> None:
+        self._host = host
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._verify = not tls.insecure_skip_verify
+        self._session = _Session(_Adapter(_ssl_context(tls), connections))
+
+    def get(
+        self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
+    ) -> Answer:
+        """Return the whole answer to a request, whatever its status.
+
+        Args:
+            request: is sent as it stands; no redirect of its answer is followed.
+            deadline: for connection, head and body together.
+            on_connect: is called when a new connection was opened.
+
+        Raises:
+            StaleConnectionError: a pooled connection turned out to be closed.
+            ApiError: no whole answer; the failure is `timeout`, `dns`, `connection`, `tls` or
+                `too_large`.
+        """
+        begun = time.monotonic()
+        with exchange(deadline, on_connect) as current:
+            try:
+                return self._send(request)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                failure = failure_of(error, self._host, time.monotonic() - begun)
+        # Raised out here, without a chain: an exception of requests holds the request and its key.
+        stale = failure.code == "connection" and not (current.opened or current.received)
+        raise (StaleConnectionError if stale else ApiError)(failure)
+
+    def _send(self, request: PreparedRequest) -> Answer:
+        response = self._session.send(
+            request,
+            timeout=None,
+            allow_redirects=False,
+            proxies=self._proxies,
+            verify=self._verify,
+            stream=True,
+        )
+        try:
+            body = _read(response.raw, self._host)
+        except BaseException:
+            response.close()
+            raise
+        return Answer(response.status_code, response.headers, body)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self._session.close()
+
+
+def _read(raw: BaseHTTPResponse, host: str) -> bytes:
+    """Read a body piece by piece, so that it can be cut at the cap.
+
+    It is decompressed here: `urllib3` takes a stream of gzip that was cut short for a whole one.
+    """
+    encoding = raw.headers.get("content-encoding", "identity").strip().lower()
+    inflate = zlib.decompressobj(wbits=31) if encoding in {"gzip", "x-gzip"} else None
+    if inflate is None and encoding not in {"identity", ""}:
+        raise ApiError(
+            Failure("unexpected_answer", f"{host} answered in an encoding that was not asked for")
+        )
+    body = bytearray()
+    received = 0
+    while piece := raw.read1(_PIECE, decode_content=False):
+        received += len(piece)
+        try:
+            body += inflate.decompress(piece, BODY_LIMIT + 1 - len(body)) if inflate else piece
+        except zlib.error:
+            raise ApiError(Failure("connection", f"{host}: the answer's gzip is broken")) from None
+        if received > BODY_LIMIT or len(body) > BODY_LIMIT:
+            limit = BODY_LIMIT // (1024 * 1024)
+            raise ApiError(Failure("too_large", f"the answer of {host} is larger than {limit} MiB"))
+    if inflate and received and not inflate.eof:
+        raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
+    return bytes(body)
+
+
+def _ssl_context(tls: TlsFiles) -> ssl.SSLContext:
+    """Trust the given CA file alone, else the system's store, else certifi's.
+
+    Raises:
+        ApiError: a file is missing or is no certificate or key; the code is `tls`.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if tls.ca_file is None and not _system_store_is_there():
+            context.load_verify_locations(cafile=certifi.where())
+        if tls.cert_file is not None:
+            # An encrypted key would make OpenSSL ask on the terminal; it is refused instead.
+            context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
+    except (OSError, ValueError) as error:
+        names = ", ".join(str(path) for path in _files(tls))
+        reason = getattr(error, "strerror", None) or "not a certificate or key in PEM form"
+        raise ApiError(Failure("tls", f"cannot use {names}: {reason}")) from None
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    context.sslsocket_class = DeadlineTlsSocket
+    return context
+
+
+def _system_store_is_there() -> bool:
+    """Tell whether OpenSSL's default places hold any certificate."""
+    places = ssl.get_default_verify_paths()
+    return bool(places.cafile or (places.capath and any(Path(places.capath).iterdir())))
+
+
+def _files(tls: TlsFiles) -> tuple[Path, ...]:
+    return tuple(path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+class Transports:
+    """All transports, made when first needed and made anew when a TLS file has changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._transports: dict[object, tuple[object, Transport]] = {}
+
+    def get(self, account: Account, connections: int) -> Transport:
+        """Return the transport for an account, shared with all that have the same way to go.
+
+        Args:
+            account: names origin, TLS files and proxy.
+            connections: how many are kept open at most.
+
+        Raises:
+            ApiError: a TLS file cannot be used; the code is `tls`.
+        """
+        key = (account.url, account.tls, account.proxy, connections)
+        stamps = tuple(_stamp(path) for path in _files(account.tls))
+        with self._lock:
+            known = self._transports.get(key)
+            if known is not None and known[0] == stamps:
+                return known[1]
+            transport = Transport(account.host, account.tls, account.proxy, connections)
+            self._transports[key] = (stamps, transport)
+        if known is not None:
+            known[1].close()
+        return transport
+
+    def close(self) -> None:
+        """Close every connection that nobody uses."""
+        with self._lock:
+            for _, transport in self._transports.values():
+                transport.close()
+            self._transports.clear()
