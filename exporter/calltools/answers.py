@@ -1,0 +1,188 @@
+"""Read the API's answers, and refuse every one that does not plainly say what was asked.
+
+An answer of the wrong shape must never read as a number. What is said of a 200 tells its shape
+only: it holds people's names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from exporter.errors import ApiError
+from exporter.model import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.secret import Secret
+    from exporter.transport import Answer
+
+__all__ = ["Page", "check_status", "contradiction", "read_page"]
+
+#: No account has as many agents; a larger count is a fault.
+LARGEST_COUNT: Final = 1_000_000
+_QUOTED: Final = 200
+
+_HINTS: Final = {
+    400: "the API refuses the request",
+    401: "the API refuses the key",
+    403: "the API forbids this to the key",
+    404: "the API knows no such page; is `url` the address you log in to?",
+    429: "the API asks for fewer requests",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    ``count`` is the total over all pages, None where the answer is a bare list that tells none.
+    """
+
+    count: int | None
+    rows: tuple[Mapping[str, Any], ...]
+
+
+def check_status(answer: Answer, token: Secret) -> None:
+    """Let only a 200 pass.
+
+    Raises:
+        ApiError: any other status; its text is quoted, cut and cleaned, with the key masked.
+    """
+    status = answer.status
+    if status == 200:
+        return
+    quoted = _quote(answer.body, token)
+    said = f", it says: {quoted}" if quoted else ""
+    if 300 <= status <= 399:
+        target = _clean(token.mask(answer.headers.get("location", "nowhere")))[:_QUOTED]
+        raise ApiError(
+            Failure(
+                "redirect",
+                f"the API redirects ({status}) to {target}; that is not followed, since the key"
+                " would travel with it. Is `url` the address you log in to?",
+            )
+        )
+    if not 201 <= status <= 599:
+        _refuse(f"HTTP status {status}, which does not exist")
+    hint = _HINTS.get(status, "the API failed" if status >= 500 else "the API gave no count")
+    raise ApiError(Failure(str(status), f"{hint} ({status}){said}"))
+
+
+def read_page(answer: Answer) -> Page:
+    """Read a list answer: the envelope ``{count, next, previous, results}`` or a bare list.
+
+    Raises:
+        ApiError: `invalid_json` or `unexpected_answer`.
+    """
+    content = _read_json(answer.body)
+    if isinstance(content, list):
+        return Page(None, _rows(content))
+    if not isinstance(content, dict):
+        _refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
+    count, results = content.get("count"), content.get("results")
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= LARGEST_COUNT:
+        found = _shape(count) if "count" in content else "nothing"
+        _refuse(f"{found} as `count`, where the number of agents is expected")
+    rows = _rows(results)
+    if len(rows) > count:
+        _refuse(f"{len(rows)} rows under a `count` of {count}")
+    return Page(count, rows)
+
+
+def contradiction(row: Mapping[str, Any], status_id: int) -> str | None:
+    """Say how a row contradicts the filters that it should have passed, or None.
+
+    A field that is missing or cannot be read contradicts nothing.
+    """
+    if row.get("ready") is False:
+        return "an agent who is not ready came back under ready=true"
+    found = read_id(row.get("agent_status"))
+    if found is not None and found != status_id:
+        return f"an agent in status {found} came back under agent_status_id={status_id}"
+    return None
+
+
+def read_id(value: object) -> int | None:
+    """Read an id given as number, digits, ``{"id": ...}`` or the last part of a URL."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return value
+        case str():
+            digits = value.rstrip("/").rpartition("/")[2].strip()
+            return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else None
+        case {"id": identifier}:
+            return None if isinstance(identifier, dict) else read_id(identifier)
+    return None
+
+
+def _read_json(body: bytes) -> object:
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_object_of,
+            parse_constant=_refuse_constant,
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        kind = "an HTML page" if body.lstrip()[:1] == b"<" else "text that is not JSON"
+        found = kind if body.strip() else "an empty answer"
+        raise ApiError(Failure("invalid_json", f"the API sent {found}")) from None
+    except RecursionError:
+        _refuse("JSON that is nested too deep")
+    except ValueError:
+        _refuse("a number with thousands of digits")
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        _refuse("an object with the same key twice")
+    return content
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    _refuse(f"{constant}, which is no JSON")
+
+
+def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(results, list):
+        _refuse(f"{_shape(results)} as `results`, where a list is expected")
+    if not all(isinstance(row, dict) for row in results):
+        _refuse("rows that are not objects")
+    return tuple(results)
+
+
+def _refuse(found: str) -> NoReturn:
+    raise ApiError(Failure("unexpected_answer", f"the API sent {found}"))
+
+
+def _shape(value: object) -> str:
+    """Name the shape of a JSON value, without a word of what it holds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "a negative number" if value < 0 else "an absurdly large number"
+    names = {bool: "true or false", float: "a fraction", str: "a text", list: "a list"}
+    return "null" if value is None else names.get(type(value), "an object")
+
+
+def _quote(body: bytes, token: Secret) -> str:
+    """Quote the start of an error's text, without markup and without the key."""
+    text = body[: 64 * 1024].decode("utf-8", "replace")
+    try:
+        detail = json.loads(text)["detail"]
+        text = detail if isinstance(detail, str) else text
+    except (ValueError, TypeError, LookupError, RecursionError):
+        text = re.sub(
+            r"<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
+        )
+    text = _clean(token.mask(text))
+    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+
+
+def _clean(text: str) -> str:
+    """Leave only what can be printed, in one line: no control or bidirectional characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
