@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from exporter.model import Attempt, QueueSnapshot, Snapshot
 
-__all__ = ["Counters", "ExporterCollector", "SnapshotCollector"]
+__all__ = ["Counters", "ExporterCollector", "PageCollector", "SnapshotCollector"]
 
 # Each counter would otherwise come with a second series that says when it was made.
 prometheus_client.disable_created_metrics()
@@ -249,3 +249,15 @@ class ExporterCollector(Collector):
                     if sample.labels.get("account", self._account) == self._account
                 ]
             yield metric
+
+
+class PageCollector(Collector):
+    """Render several collectors in their order, so that the counters come last."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Metric]:
+        """Return all families."""
+        for collector in self._collectors:
+            yield from collector.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -128,6 +128,10 @@ class Account:
     def host(self) -> str:
         """The host, with its port where the URL names one: the silo."""
         return urlsplit(self.url).netloc
+
+    def with_queues(self, queues: tuple[Queue, ...]) -> Account:
+        """Return the same account with other queues."""
+        return replace(self, queues=queues)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,19 +75,17 @@ class Client:
             # A bare list tells no total, and one of one row may be a page of more.
             query = {**filters, "page_size": LARGEST_PAGE}
             page = self._filtered_page(query, status_id, context)
-            if page.count is None and len(page.rows) in {DEFAULT_PAGE, LARGEST_PAGE}:
-                raise _unexpected("a list without `count`, just as long as a page may be")
-        if page.count is None:
-            return len(page.rows)
-        if page.count and not page.rows:
-            raise _unexpected(f"no row under a `count` of {page.count}")
-        return page.count
+        return len(page.rows) if page.count is None else page.count
 
     def _filtered_page(
         self, query: Mapping[str, object], status_id: int, context: RequestContext
     ) -> Page:
         def read(answer: Answer) -> Page:
             page = read_page(answer)
+            if page.count and not page.rows:
+                raise _unexpected(f"no row under a `count` of {page.count}")
+            if page.count is None and len(page.rows) in {DEFAULT_PAGE, LARGEST_PAGE}:
+                raise _unexpected("a list without `count`, just as long as a page may be")
             for row in page.rows:
                 if found := contradiction(row, status_id):
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))

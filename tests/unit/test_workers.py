@@ -1,0 +1,79 @@
+"""Threads that never multiply."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from exporter.scrape import Workers
+
+
+class Jobs:
+    """Jobs that wait until they are let go, and that tell how many ran at a time."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.running: Counter[str] = Counter()
+        self.finished = 0
+        self.go = threading.Event()
+        self.threads: set[str] = set()
+
+    def job(self, host: str) -> None:
+        with self.changed:
+            self.running[host] += 1
+            self.threads.add(threading.current_thread().name)
+            self.changed.notify_all()
+        self.go.wait(10)
+        with self.changed:
+            self.running[host] -= 1
+            self.finished += 1
+            self.changed.notify_all()
+
+    def wait_for(self, running: dict[str, int]) -> bool:
+        with self.changed:
+            return self.changed.wait_for(lambda: +self.running == Counter(running), 10)
+
+
+@pytest.fixture
+def jobs() -> Jobs:
+    return Jobs()
+
+
+def submit(workers: Workers, jobs: Jobs, host: str, limit: int, number: int) -> None:
+    for _ in range(number):
+        workers.submit(host, limit, lambda: jobs.job(host))
+
+
+def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
+    workers = Workers(8)
+    submit(workers, jobs, "silent", 3, 20)
+    assert jobs.wait_for({"silent": 3})
+    submit(workers, jobs, "healthy", 2, 20)
+    assert jobs.wait_for({"silent": 3, "healthy": 2})
+    jobs.go.set()
+    with jobs.changed:
+        assert jobs.changed.wait_for(lambda: jobs.finished == 40, 10)
+    assert len(jobs.threads) <= 5
+
+
+def test_all_hosts_together_have_only_so_many_places(jobs: Jobs) -> None:
+    workers = Workers(4)
+    for host in "abcdef":
+        submit(workers, jobs, host, 2, 2)
+    assert jobs.wait_for({"a": 2, "b": 2})
+    jobs.go.set()
+    with jobs.changed:
+        assert jobs.changed.wait_for(lambda: jobs.finished == 12, 10)
+    assert len(jobs.threads) == 4
+
+
+def test_threads_are_used_again(jobs: Jobs) -> None:
+    workers = Workers(256)
+    jobs.go.set()
+    for expected in range(1, 30):
+        submit(workers, jobs, "host", 16, 1)
+        with jobs.changed:
+            assert jobs.changed.wait_for(lambda expected=expected: jobs.finished == expected, 10)
+    assert len(jobs.threads) <= 3
