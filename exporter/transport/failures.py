@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from urllib3.exceptions import NameResolutionError, SSLError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from exporter.model import Failure
@@ -27,7 +27,7 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
     if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in causes):
         reason = next((c.strerror for c in causes if isinstance(c, socket.gaierror)), None)
         return Failure("dns", f"no address for {host}: {reason or 'the name cannot be resolved'}")
-    if any(isinstance(cause, TimeoutError | PoolTimeoutError) for cause in causes):
+    if any(_is_timeout(cause) for cause in causes):
         return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
     if any(_is_too_large(cause) for cause in causes):
         return Failure("too_large", f"the head of the answer from {host} is larger than allowed")
@@ -53,6 +53,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield current
         pending += [current.__cause__, current.__context__, getattr(current, "reason", None)]
         pending += current.args
+
+
+def _is_timeout(cause: BaseException) -> bool:
+    """Recognise a time-out; `urllib3` derives a refused connection from one."""
+    return isinstance(cause, TimeoutError | PoolTimeoutError) and not isinstance(
+        cause, NewConnectionError
+    )
 
 
 def _is_tls(cause: BaseException) -> bool:

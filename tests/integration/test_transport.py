@@ -1,0 +1,528 @@
+"""Deadlines, trust, proxies and cookies on real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from exporter.calltools import Client, RequestContext
+from exporter.errors import ApiError
+from exporter.model import Failure
+from exporter.settings import Queue, TlsFiles
+from exporter.simulator import AVAILABLE
+from exporter.transport import Deadline, Transports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from exporter.model import Attempt
+    from exporter.settings import Account
+    from tests.integration.conftest import MakeAccount
+    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.opened = 0
+        self.codes: list[str | None] = []
+
+    def attempt_started(self) -> None:
+        pass
+
+    def connection_opened(self) -> None:
+        self.opened += 1
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        self.codes.append(attempt.code)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def ask(recorder: Recorder) -> Iterator[Callable[..., int | Failure]]:
+    transports = Transports()
+
+    def ask(account: Account, seconds: float = 10.0) -> int | Failure:
+        try:
+            transport = transports.get(account, 4)
+            context = RequestContext(
+                transport, account.token.read(), Deadline.after(seconds), recorder
+            )
+            return Client(account).count_available(account.queues[0], context)
+        except ApiError as error:
+            return error.failure
+
+    yield ask
+    transports.close()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("fault", ["hang", "drip-head", "drip-body", "endless-body"])
+def test_the_deadline_holds_however_the_bytes_come(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    fault: str,
+    tls: bool,
+) -> None:
+    simulator = start_simulator(tls=tls)
+    simulator.faults.set(fault, **({"seconds": 0.05} if fault != "hang" else {}))
+    begun = time.monotonic()
+    failure = ask(make_account(simulator), seconds=0.7)
+    took = time.monotonic() - begun
+    assert isinstance(failure, Failure)
+    assert failure.code == ("too_large" if fault == "endless-body" else "timeout") or (
+        fault == "endless-body" and failure.code == "timeout"
+    )
+    assert took < 3
+    if failure.code == "timeout":
+        assert took >= 0.69
+
+
+def test_an_accounts_own_timeout_is_for_each_request(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    simulator = start_simulator()
+    simulator.faults.set("drip-body", seconds=0.05)
+    begun = time.monotonic()
+    failure = ask(make_account(simulator, timeout=0.5), seconds=60)
+    assert isinstance(failure, Failure)
+    assert failure.code == "timeout"
+    assert time.monotonic() - begun < 10
+
+
+def test_a_deadline_may_be_moved_while_an_answer_is_waited_for(
+    start_simulator: StartSimulator, make_account: MakeAccount, recorder: Recorder
+) -> None:
+    simulator = start_simulator(tls=True)
+    simulator.faults.set("hang", seconds=1.0)
+    account = make_account(simulator)
+    deadline = Deadline.after(0.3)
+    context = RequestContext(
+        Transports().get(account, 1), account.token.read(), deadline, recorder
+    )
+    simulator.before_answer = lambda _: deadline.extend(time.monotonic() + 20)
+    assert Client(account).count_available(account.queues[0], context) == 0
+
+
+def test_a_private_authority_is_trusted(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    assert ask(make_account(start_simulator(tls=True))) == 0
+
+
+def test_another_authority_is_refused(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    tmp_path: Path,
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    simulator = start_simulator(tls=True)
+    failure = ask(make_account(simulator, tls=TlsFiles(ca_file=other)))
+    assert isinstance(failure, Failure)
+    assert failure.code == "tls"
+    assert "certificate" in failure.message
+    assert simulator.requests == []
+
+
+def test_a_certificate_for_another_host_is_refused(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    tls_authority: TlsAuthority,
+) -> None:
+    simulator = start_simulator(tls=tls_authority.server_context("elsewhere.example"))
+    failure = ask(make_account(simulator))
+    assert isinstance(failure, Failure)
+    assert failure.code == "tls"
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_the_environment_does_not_override_the_ca_file(  # noqa: PLR0913 - fixtures
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    tls_authority: TlsAuthority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    simulator = start_simulator(tls=True)
+    monkeypatch.setenv(variable, str(tls_authority.ca_file))
+    failure = ask(make_account(simulator, tls=TlsFiles(ca_file=other)))
+    assert isinstance(failure, Failure)
+    assert failure.code == "tls"
+    monkeypatch.setenv(variable, str(other))
+    assert ask(make_account(simulator)) == 0
+
+
+def test_a_private_authority_trusts_nothing_else(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    account = make_account(start_simulator(tls=True))
+    assert ask(account) == 0
+    transports = Transports()
+    transport = transports.get(account, 4)
+    adapter: Any = transport._session.get_adapter(account.url)
+    context = adapter.poolmanager.connection_pool_kw["ssl_context"]
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_skipping_verification_is_possible(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    simulator = start_simulator(tls=True)
+    assert ask(make_account(simulator, tls=TlsFiles(insecure_skip_verify=True))) == 0
+
+
+def test_a_missing_ca_file_is_said_and_one_that_comes_is_used(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    tls_authority: TlsAuthority,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "ca.pem"
+    account = make_account(start_simulator(tls=True), tls=TlsFiles(ca_file=file))
+    failure = ask(account)
+    assert failure == Failure("tls", f"cannot use {file}: No such file or directory")
+    trustme.CA().cert_pem.write_to_path(str(file))
+    failure = ask(account)
+    assert isinstance(failure, Failure)
+    assert "certificate" in failure.message
+    file.write_bytes(tls_authority.ca_file.read_bytes())
+    os.utime(file, ns=(1, 1))
+    assert ask(account) == 0
+    file.write_text("no certificate")
+    failure = ask(account)
+    assert isinstance(failure, Failure)
+    assert failure.code == "tls"
+
+
+def test_a_client_certificate_is_shown(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    tls_authority: TlsAuthority,
+    tmp_path: Path,
+) -> None:
+    context = tls_authority.server_context()
+    context.load_verify_locations(cafile=str(tls_authority.ca_file))
+    context.verify_mode = 2  # type: ignore[assignment]  # ssl.CERT_REQUIRED
+    simulator = start_simulator(tls=context)
+    failure = ask(make_account(simulator))
+    assert isinstance(failure, Failure)
+    assert failure.code in {"tls", "connection"}
+    issued = tls_authority.authority.issue_cert("client.example")
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    issued.cert_chain_pems[0].write_to_path(str(certificate))
+    issued.private_key_pem.write_to_path(str(key))
+    files = TlsFiles(ca_file=tls_authority.ca_file, cert_file=certificate, key_file=key)
+    assert ask(make_account(simulator, tls=files)) == 0
+
+
+def test_no_cookie_is_kept(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    simulator = start_simulator()
+    simulator.faults.set("set-cookie")
+    account = make_account(simulator)
+    assert ask(account) == 0
+    assert ask(account) == 0
+    assert all("cookie" not in request.headers for request in simulator.requests)
+
+
+def test_connections_are_kept_and_counted(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
+) -> None:
+    simulator = start_simulator(tls=True)
+    account = make_account(simulator)
+    for _ in range(5):
+        assert ask(account) == 0
+    assert simulator.connections_opened == 1
+    assert recorder.opened == 1
+
+
+def test_a_kept_connection_that_was_closed_costs_one_silent_retry(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
+) -> None:
+    simulator = start_simulator()
+    account = make_account(simulator)
+    assert ask(account) == 0
+    simulator.faults.set("close", times=1)
+    assert ask(account) == 0
+    assert recorder.codes == [None, None, None]
+    assert recorder.opened == 2
+
+
+@pytest.mark.parametrize("fault", ["reset-in-head", "reset-in-body"])
+def test_an_answer_that_had_begun_is_not_asked_for_again(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
+    fault: str,
+) -> None:
+    simulator = start_simulator()
+    account = make_account(simulator)
+    assert ask(account) == 0
+    simulator.faults.set(fault)
+    failure = ask(account)
+    assert isinstance(failure, Failure)
+    assert failure.code == "connection"
+    assert recorder.codes == [None, "connection"]
+
+
+def test_a_new_connection_that_is_closed_is_not_tried_again(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
+) -> None:
+    simulator = start_simulator()
+    simulator.faults.set("close")
+    failure = ask(make_account(simulator))
+    assert isinstance(failure, Failure)
+    assert failure.code == "connection"
+    assert recorder.codes == ["connection"]
+
+
+def test_a_timeout_is_not_tried_again(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
+) -> None:
+    simulator = start_simulator()
+    account = make_account(simulator)
+    assert ask(account) == 0
+    simulator.faults.set("hang")
+    failure = ask(account, seconds=0.3)
+    assert isinstance(failure, Failure)
+    assert failure.code == "timeout"
+    assert recorder.codes == [None, "timeout"]
+
+
+def test_a_refused_connection_and_an_unknown_name_are_told_apart(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    simulator = start_simulator()
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    failure = ask(make_account(simulator, url=f"http://127.0.0.1:{port}"))
+    assert failure == Failure("connection", f"127.0.0.1:{port}: connection refused")
+    failure = ask(make_account(simulator, url="http://no-such-host.invalid"))
+    assert isinstance(failure, Failure)
+    assert failure.code == "dns"
+
+
+def test_a_look_up_that_hangs_ends_as_a_timeout(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account = make_account(start_simulator())
+    look_up = socket.getaddrinfo
+
+    def slow(*arguments: Any, **keywords: Any) -> Any:
+        threading.Event().wait(0.5)
+        return look_up(*arguments, **keywords)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    failure = ask(account, seconds=0.2)
+    assert isinstance(failure, Failure)
+    assert failure.code == "timeout"
+
+
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulator = start_simulator()
+    account = make_account(simulator)
+    # A listener whose backlog is full swallows every further connection.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(full.getsockname())
+        port = int(simulator.url.rpartition(":")[2])
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", address)
+            for address in (full.getsockname(), ("127.0.0.1", port))
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert ask(account, seconds=2.0) == 0
+        for filler in fillers:
+            filler.close()
+
+
+class Proxy:
+    """A forward proxy of a few lines: CONNECT and absolute URLs, no more."""
+
+    def __init__(self, tls_context: Any = None, *, refuse: bool = False) -> None:
+        self.heads: list[str] = []
+        self._tls = tls_context
+        self._refuse = refuse
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"{'https' if tls_context else 'http'}://127.0.0.1:{self._port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def _port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        if self._tls is not None:
+            client = self._tls.wrap_socket(client, server_side=True)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(65536)
+        self.heads.append(head.decode())
+        method, target, _ = head.decode().split(" ", 2)
+        if self._refuse:
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            client.close()
+            return
+        host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
+        upstream = socket.create_connection((host, int(port)))
+        if method == "CONNECT":
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            path = target.removeprefix("http://").partition("/")[2]
+            upstream.sendall(head.replace(target.encode(), b"/" + path.encode(), 1))
+        back = threading.Thread(target=self._pump, args=(upstream, client), daemon=True)
+        back.start()
+        self._pump(client, upstream)
+        back.join()
+
+    @staticmethod
+    def _pump(source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            source.close()
+            target.close()
+
+
+@pytest.fixture
+def start_proxy() -> Iterator[Callable[..., Proxy]]:
+    started: list[Proxy] = []
+
+    def start(*arguments: Any, **keywords: Any) -> Proxy:
+        started.append(Proxy(*arguments, **keywords))
+        return started[-1]
+
+    yield start
+    for proxy in started:
+        proxy.close()
+
+
+@pytest.mark.parametrize("proxy_tls", [False, True], ids=["plain proxy", "TLS proxy"])
+def test_through_a_proxy_the_private_authority_is_checked_and_the_key_stays_inside(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+    tls_authority: TlsAuthority,
+    tmp_path: Path,
+    proxy_tls: bool,
+) -> None:
+    simulator = start_simulator(tls=True)
+    proxy = start_proxy(tls_authority.server_context() if proxy_tls else None)
+    assert ask(make_account(simulator, proxy=proxy.url)) == 0
+    assert proxy.heads[0].startswith("CONNECT 127.0.0.1:")
+    assert "Authorization" not in proxy.heads[0]
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    failure = ask(make_account(simulator, proxy=proxy.url, tls=TlsFiles(ca_file=other)))
+    assert isinstance(failure, Failure)
+    assert failure.code == "tls"
+    assert len(simulator.requests) == 1
+
+
+def test_a_plain_origin_is_asked_through_a_proxy_too(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+) -> None:
+    proxy = start_proxy()
+    assert ask(make_account(start_simulator(), proxy=proxy.url)) == 0
+    assert proxy.heads[0].startswith("GET http://127.0.0.1:")
+
+
+def test_a_proxy_that_refuses_is_said(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+) -> None:
+    proxy = start_proxy(refuse=True)
+    failure = ask(make_account(start_simulator(tls=True), proxy=proxy.url))
+    assert isinstance(failure, Failure)
+    assert failure.code == "connection"
+    assert "proxy refused" in failure.message
+    assert "407" in failure.message
+
+
+def test_the_environments_proxies_are_not_read_at_scrape_time(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert ask(make_account(start_simulator())) == 0
+
+
+def test_several_statuses_share_one_deadline(
+    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+) -> None:
+    simulator = start_simulator(latency=0.4)
+    queue = Queue(5457, "sales", (AVAILABLE, 20562, 20563, 20564))
+    failure = ask(make_account(simulator, queues=(queue,)), seconds=0.9)
+    assert isinstance(failure, Failure)
+    assert failure.code == "timeout"
