@@ -1,0 +1,138 @@
+"""The API itself: one request and a time in, one answer out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import is_not
+from typing import TYPE_CHECKING, Final
+
+from exporter.simulator.listing import LISTS, read_list, read_record
+from exporter.simulator.messages import Answer, Request, html_answer, json_answer
+from exporter.simulator.world import FixedWorld, Moment, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.simulator.dialect import Dialect
+
+__all__ = ["SILOS", "TOKEN", "Api", "SimulatedAccount"]
+
+#: The key of an account that names none; long enough to be found where it must not be.
+TOKEN: Final = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it opens nothing
+
+SILOS: Final = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
+
+
+@dataclass(slots=True)
+class SimulatedAccount:
+    """One account: which key opens which world. Its own dialect goes before the simulator's."""
+
+    world: World = field(default_factory=FixedWorld)
+    token: str = TOKEN
+    name: str = "acme"
+    active: bool = True
+    dialect: Dialect | None = None
+    _state: tuple[object, ...] = field(default=(), init=False, repr=False)
+    _answers: dict[tuple[str, ...], Answer] = field(default_factory=dict, init=False, repr=False)
+
+    def answers(self, *state: object) -> dict[tuple[str, ...], Answer]:
+        """Return what was answered in this very state; a new one begins with nothing."""
+        if len(state) != len(self._state) or any(map(is_not, state, self._state)):
+            self._state, self._answers = state, {}
+        return self._answers
+
+
+class Api:
+    """The CallTools API of one silo, for the accounts that it holds."""
+
+    def __init__(self, accounts: Iterable[SimulatedAccount], dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._by_token = {account.token: account for account in accounts}
+
+    def account(self, request: Request) -> SimulatedAccount | None:
+        """Return the account whose key the request carries, if it does in the right form."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        return self._by_token.get(token.strip()) if scheme.lower() == "token" else None
+
+    def answer(self, request: Request, at: float) -> Answer:
+        """Return what the API says to this request at this Unix time."""
+        answer = self._answer(request, at)
+        return _without_body(answer) if request.method == "HEAD" else answer
+
+    def _answer(self, request: Request, at: float) -> Answer:
+        account = self.account(request)
+        if account is None:
+            return self._route(request, None, self.dialect)
+        moment = account.world.at(at)
+        dialect = account.dialect or self.dialect
+        answers = account.answers(moment, dialect, account.active)
+        key = (request.method, request.target, request.headers.get("host", ""))
+        if key not in answers:
+            permitted = moment if account.active else None
+            answers[key] = self._route(request, permitted, dialect)
+        return answers[key]
+
+    def _route(self, request: Request, moment: Moment | None, dialect: Dialect) -> Answer:
+        endpoint, record = _endpoint(request.path)
+        if endpoint is None or endpoint in dialect.missing:
+            return _not_found(request, dialect)
+        if endpoint == "silos":
+            return json_answer(200, SILOS)
+        if moment is None:
+            return self._unauthenticated(request, dialect)
+        return _permitted(endpoint, record, request, moment, dialect)
+
+    def _unauthenticated(self, request: Request, dialect: Dialect) -> Answer:
+        words = request.headers.get("authorization", "").split()
+        if not words or words[0].lower() != "token":
+            detail = "Authentication credentials were not provided."
+        elif len(words) == 1:
+            detail = "Invalid token header. No credentials provided."
+        elif len(words) > 2:
+            detail = "Invalid token header. Token string should not contain spaces."
+        elif self.account(request) is not None:
+            detail = "User inactive or deleted."
+        else:
+            detail = "Invalid token."
+        challenge = [("WWW-Authenticate", "Token")] if dialect.bad_key == 401 else []
+        return _detail(dialect.bad_key, detail, *challenge)
+
+
+def _detail(status: int, text: str, *headers: tuple[str, str]) -> Answer:
+    return json_answer(status, {"detail": text}, *headers)
+
+
+def _without_body(answer: Answer) -> Answer:
+    length = ("Content-Length", str(len(answer.body)))
+    return Answer(answer.status, (*answer.headers, length), b"")
+
+
+def _endpoint(path: str) -> tuple[str | None, str | None]:
+    """Return the endpoint that a path names, and the key of a single record."""
+    match path.split("/"):
+        case ["", "api", "silos", ""]:
+            return "silos", None
+        case ["", "api", name, ""] if name in LISTS:
+            return name, None
+        case ["", "api", "agentstatuses", record, ""]:
+            return "agentstatuses", record
+    return None, None
+
+
+def _not_found(request: Request, dialect: Dialect) -> Answer:
+    if dialect.missing_slash == 301 and _endpoint(request.path + "/")[0] is not None:
+        query = request.target[len(request.path) :]
+        return html_answer(301, "Moved", ("Location", f"{request.path}/{query}"))
+    return html_answer(404, "Not Found")
+
+
+def _permitted(
+    endpoint: str, record: str | None, request: Request, moment: Moment, dialect: Dialect
+) -> Answer:
+    if request.method not in {"GET", "HEAD"}:
+        return _detail(405, f'Method "{request.method}" not allowed.')
+    if endpoint in dialect.forbidden:
+        return _detail(403, "You do not have permission to perform this action.")
+    if record is None:
+        return read_list(endpoint, request, moment, dialect)
+    return read_record(record, moment, dialect)

@@ -1,0 +1,235 @@
+"""The simulator: the API behind a real socket, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from exporter.simulator.api import Api, SimulatedAccount
+from exporter.simulator.clock import Clock
+from exporter.simulator.dialect import Dialect
+from exporter.simulator.faults import Faults
+from exporter.simulator.wire import Connection, Exchange
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from exporter.simulator.faults import Fault
+    from exporter.simulator.messages import Answer, Request
+
+__all__ = ["ReceivedRequest", "Simulator"]
+
+_LOG_LENGTH: Final = 100_000
+_BACKLOG: Final = 2048
+
+
+class ReceivedRequest(NamedTuple):
+    """One request as it arrived; ``time`` is a Unix time of the world's clock."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    connection: int
+    time: float
+
+
+class Simulator:
+    """A stand-in for one CallTools silo, on loopback, for as long as the ``with`` block lasts.
+
+    What a test may change at any time: ``faults``, ``dialect``, ``latency`` (seconds before each
+    answer), ``clock``, ``tls`` (for connections to come) and ``before_answer``, which is called
+    for each request once that is logged.
+    """
+
+    def __init__(
+        self,
+        *accounts: SimulatedAccount,
+        tls: ssl.SSLContext | None = None,
+        latency: float = 0.0,
+        dialect: Dialect | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.faults = Faults()
+        self.clock = Clock()
+        self.latency = latency
+        self.tls = tls
+        self.before_answer: Callable[[ReceivedRequest], object] | None = None
+        self.connections_opened = 0
+        self.requests_total = 0
+        self._api = Api(accounts or (SimulatedAccount(),), dialect or Dialect())
+        self._address = (host, port)
+        self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
+        self._changed = threading.Condition()
+        self._open: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._problems: list[str] = []
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+        self._gone: asyncio.Event
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The origin to ask, once started."""
+        host, port = self._address
+        return f"{'https' if self.tls else 'http'}://{host}:{port}"
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the API speaks to accounts without a dialect of their own."""
+        return self._api.dialect
+
+    @dialect.setter
+    def dialect(self, dialect: Dialect) -> None:
+        self._api.dialect = dialect
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The latest 100 000 requests that arrived, oldest first."""
+        return list(self._log.copy())
+
+    @property
+    def connections_open(self) -> int:
+        """How many connections are open now."""
+        return len(self._open)
+
+    def forget_requests(self) -> None:
+        """Empty the log of requests."""
+        self._log.clear()
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
+        """Wait until something holds that requests or connections change; False if it never did."""
+        with self._changed:
+            return self._changed.wait_for(true, seconds)
+
+    def start(self) -> None:
+        """Listen, on the same port again if it was stopped before."""
+        listener = socket.create_server(self._address, backlog=_BACKLOG)
+        listener.settimeout(0)
+        self._address = listener.getsockname()[:2]
+        started = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve(listener, started)),
+            name="simulator",
+            daemon=True,
+        )
+        self._thread.start()
+        started.wait()
+
+    def stop(self) -> None:
+        """Close every socket and wait for the thread.
+
+        Raises:
+            RuntimeError: something went wrong in the simulator itself.
+        """
+        if self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._thread = None
+        if self._problems:
+            raise RuntimeError("the simulator failed: " + "; ".join(self._problems))
+
+    async def _serve(self, listener: socket.socket, started: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._note_problem)
+        self._stopping, self._gone = asyncio.Event(), asyncio.Event()
+        accepting = self._loop.create_task(self._accept(listener))
+        started.set()
+        await self._stopping.wait()
+        tasks = {accepting, *self._tasks}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        listener.close()
+        for connection in tuple(self._open):
+            connection.reset()
+        while self._open:
+            self._gone.clear()
+            await self._gone.wait()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        while True:
+            accepted, _ = await self._loop.sock_accept(listener)
+            self.connections_opened += 1
+            task = self._loop.create_task(self._connect(accepted))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        connection = Connection(self.connections_opened, self)
+        # a client that goes away or refuses the certificate is no fault of the simulator
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=self.tls)
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Note a connection that is ready for requests."""
+        self._open.add(connection)
+        self._notify()
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Note a connection that is gone."""
+        self._open.discard(connection)
+        self._gone.set()
+        self._notify()
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Answer one request, by the API's word or by the fault that is set for it."""
+        now = self.clock()
+        received = ReceivedRequest(
+            request.method, request.path, request.query, request.headers, connection.number, now
+        )
+        self._log.append(received)
+        self.requests_total += 1
+        if self.before_answer is not None:
+            self.before_answer(received)
+        answer = self._api.answer(request, now)
+        fault = self._fault(request)
+        if fault is not None:
+            exchange = Exchange(request, answer, partial(self._ask, request), connection)
+            connection.run(self._go_wrong(fault, exchange))
+        elif self.latency > 0:
+            self._loop.call_later(self.latency, connection.send, answer)
+        else:
+            connection.send(answer)
+        self._notify()
+
+    def _fault(self, request: Request) -> Fault | None:
+        account = self._api.account(request)
+        name = None if account is None else account.name
+        return self.faults.take(name, request.path, request.query.get("queue"))
+
+    async def _go_wrong(self, fault: Fault, exchange: Exchange) -> None:
+        await asyncio.sleep(self.latency)
+        await fault.run(exchange)
+
+    def _ask(self, request: Request, target: str) -> Answer:
+        return self._api.answer(request.to(target), self.clock())
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _note_problem(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        self._problems.append(f"{context.get('message')}: {context.get('exception')!r}")

@@ -1,0 +1,150 @@
+"""One connection: requests are read from it and bytes, right or wrong, are written to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, cast
+
+from exporter.simulator.messages import parse_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from exporter.simulator.messages import Answer, Request
+
+__all__ = ["Connection", "Exchange", "Host"]
+
+_HEAD_LIMIT: Final = 64 * 1024
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
+
+
+class Host(Protocol):
+    """Whom a connection tells of what happens on it."""
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Note a connection that is ready for requests."""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Note a connection that is gone."""
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Answer a request, at once or later, by `Connection.send` or `Connection.run`."""
+
+
+class Connection(asyncio.Protocol):
+    """Read one request after the other and let the host answer each."""
+
+    def __init__(self, number: int, host: Host) -> None:
+        self.number = number
+        self.answered = 0
+        self._host = host
+        self._buffer = bytearray()
+        self._request: Request | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; called by asyncio once the TLS handshake, if any, is over."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._writable.set()
+        self._host.connection_opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect a request; those that follow wait until it is answered."""
+        self._buffer += data
+        if self._request is None:
+            self._next()
+
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's call
+        """End what was still being written."""
+        if self._task is not None:
+            self._task.cancel()
+        self._host.connection_closed(self)
+
+    def pause_writing(self) -> None:
+        """Hold `drain` back, since the client does not read as fast."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let `drain` go on."""
+        self._writable.set()
+
+    def send(self, answer: Answer) -> None:
+        """Answer the request in hand."""
+        if not self._transport.is_closing():
+            self._transport.write(answer.wire)
+            self.finish()
+
+    def finish(self) -> None:
+        """End the request in hand and take the next one, or close if the client wants it so."""
+        request, self._request = self._request, None
+        self.answered += 1
+        if request is not None and request.headers.get("connection", "").lower() == "close":
+            self.close()
+        else:
+            self._next()
+
+    def run(self, answering: Coroutine[None, None, None]) -> None:
+        """Answer the request in hand by a coroutine that ends with the connection."""
+        self._task = asyncio.get_running_loop().create_task(answering)
+        self._task.add_done_callback(_report)
+
+    def write(self, data: bytes) -> None:
+        """Send these bytes as they are."""
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client has read most of what was written."""
+        await self._writable.wait()
+
+    def close(self) -> None:
+        """Close in good order, after what was written."""
+        self._transport.close()
+
+    def reset(self) -> None:
+        """Drop the connection by a TCP reset."""
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self._transport.abort()
+
+    def _next(self) -> None:
+        end = self._buffer.find(b"\r\n\r\n") + 4
+        if end < 4:
+            if len(self._buffer) > _HEAD_LIMIT:
+                self.close()
+            return
+        request = parse_request(bytes(self._buffer[:end]))
+        if request is None:
+            self.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self.close()
+            return
+        end += int(request.headers.get("content-length", "0"))
+        if len(self._buffer) >= end:
+            del self._buffer[:end]
+            self._request = request
+            self._host.answer(self, request)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        context = {"message": "a fault could not be made", "exception": error}
+        task.get_loop().call_exception_handler(context)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, what the API says to it, and the connection that it came by.
+
+    ``ask`` gives what the API would say to another path and query with the same headers.
+    """
+
+    request: Request
+    answer: Answer
+    ask: Callable[[str], Answer]
+    connection: Connection
