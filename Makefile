@@ -1,0 +1,64 @@
+# Everything starts here; `make` alone tells what there is.
+# PYTHON=python3.13 chooses the interpreter; CACHE=FOLDER shares what is fetched between clones.
+
+PYTHON ?= python3
+VENV ?= .venv
+CACHE ?= .cache
+LOCK = $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
+
+# A virtual environment belongs to one interpreter, so its marks carry the interpreter's name.
+MARK = $(VENV)/$(subst /,_,$(PYTHON))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a simulated CallTools, nothing to configure
+	@$(VENV)/bin/python -m exporter demo
+
+.PHONY: test
+test: lint tools ## check and test everything, with coverage (what CI runs)
+	@$(PYTEST) -n auto --cov
+
+.PHONY: unit
+unit: $(MARK).dev ## run the fast tests
+	@$(PYTEST) -q tests/unit
+
+.PHONY: lint
+lint: $(MARK).dev ## check style, formatting and types
+	@$(VENV)/bin/ruff check --quiet
+	@$(VENV)/bin/ruff format --check --quiet
+	@$(VENV)/bin/mypy $(wildcard exporter tests scripts benchmarks)
+
+.PHONY: format
+format: $(MARK).dev ## put the code into the one format
+	@$(VENV)/bin/ruff check --quiet --fix-only
+	@$(VENV)/bin/ruff format --quiet
+
+.PHONY: tools
+tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests
+	@$(VENV)/bin/python scripts/fetch_tools.py $(CACHE)
+
+.PHONY: lock
+lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=--upgrade: all of them newest)
+	@$(LOCK) $(UPGRADE) -o requirements/run.txt
+	@$(LOCK) $(UPGRADE) --group dev -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove what was made and fetched
+	rm -rf .venv .cache dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# One environment serves both: what development needs contains what running needs.
+$(MARK).run $(MARK).dev: $(MARK).%: requirements/%.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'Python 3.11 or newer is needed; PYTHON=python3.13 chooses another than $(PYTHON).' >&2; exit 1; }
+	@echo 'Setting up $(VENV) with requirements/$*.txt' >&2
+	@$(PYTHON) scripts/make_venv.py $(VENV) $< $(CACHE)
+	@touch $@

@@ -1,0 +1,61 @@
+"""Fetch what the end-to-end tests run: Prometheus, promtool, Alertmanager, amtool and a browser.
+
+usage: fetch_tools.py CACHE [SUITE]
+
+They come from Debian's packages and are unpacked into CACHE/tools, but for the browser, which
+root's apt installs. A SUITE such as "sid" gives that release's Prometheus instead of this
+machine's, and no browser. What is missing is an error where CI=true; elsewhere the tests that need
+it are skipped.
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from debian import Apt, AptError
+
+ALERTMANAGER = "usr/bin/prometheus-alertmanager"
+TEMPLATES = b"/usr/share/prometheus/alertmanager"
+
+
+def main(cache: Path, suite: str | None = None) -> int:
+    """Fetch what is not there yet, and say what could not be had."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as lock:  # clones may share the cache
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            _fetch(Apt(cache / "apt", suite), cache / "tools" / (suite or "native"))
+        except AptError as error:
+            print(f"Tools for the end-to-end tests are missing: {error}", file=sys.stderr)
+            return 1 if os.environ.get("CI") == "true" else 0
+    return 0
+
+
+def _fetch(apt: Apt, folder: Path) -> None:
+    if not folder.exists():
+        print("Fetching Prometheus and Alertmanager from Debian's packages", file=sys.stderr)
+        apt.update()
+        packages = ["prometheus", "prometheus-alertmanager"]
+        if apt.offers("promtool"):  # part of prometheus before Debian 13
+            packages.append("promtool")
+        apt.unpack(packages, folder, _relocate)
+    if apt.suite is None and shutil.which("chromium") is None:
+        print("Installing Chromium from Debian's packages", file=sys.stderr)
+        apt.update()
+        apt.install("chromium")
+
+
+def _relocate(root: Path) -> None:
+    """Let Alertmanager find its templates in its working directory.
+
+    Debian's build opens them at one fixed path, which only an installed package has. A path to the
+    working directory of the same length takes its place.
+    """
+    binary = root / ALERTMANAGER
+    binary.write_bytes(binary.read_bytes().replace(TEMPLATES, b"./" * (len(TEMPLATES) // 2)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))

@@ -1,0 +1,61 @@
+"""Make a virtual environment with exactly what a lock file names.
+
+usage: make_venv.py FOLDER LOCK CACHE
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from debian import Apt, AptError
+
+
+def main(folder: Path, lock: Path, cache: Path) -> int:
+    """Make the environment anew and install the lock file into it."""
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    try:
+        pip = _pip(python, cache)
+    except AptError as error:
+        shutil.rmtree(folder)
+        print(
+            f"Python has no pip to start from, and none could be fetched: {error}\n"
+            "On Debian or Ubuntu, let root run: apt-get install python3-venv",
+            file=sys.stderr,
+        )
+        return 1
+    return subprocess.run(
+        [*pip, "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", lock],
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+
+
+def _pip(python: Path, cache: Path) -> list[str | Path]:
+    """Return a command that runs pip in the environment.
+
+    Debian keeps ensurepip in a package of its own, which a small machine lacks; a wheel of pip is
+    a package too, and runs without being installed.
+    """
+    if (
+        subprocess.run(
+            [python, "-c", "import ensurepip"], capture_output=True, check=False
+        ).returncode
+        == 0
+    ):
+        subprocess.run(
+            [python, "-m", "ensurepip", "--default-pip"], stdout=subprocess.DEVNULL, check=True
+        )
+        return [python, "-m", "pip"]
+    folder = cache / "pip"
+    if not folder.exists():
+        apt = Apt(cache / "apt")
+        apt.update()
+        apt.unpack(["python3-pip-whl"], folder)
+    (wheel,) = folder.glob("usr/share/python-wheels/pip-*.whl")
+    return [python, wheel / "pip"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))
