@@ -100,7 +100,7 @@ class Server:
                 raise ServerError(msg)
             time.sleep(0.05)
 
-    def get(self, path: str, **parameters: str | float) -> Any:  # noqa: ANN401
+    def get(self, path: str, **parameters: str | float) -> Any:
         """Return the JSON that the server answers."""
         answer = self._session.get(self.url + path, params=parameters, timeout=30)
         if not answer.ok:

@@ -108,9 +108,7 @@ def test_a_deadline_may_be_moved_while_an_answer_is_waited_for(
     simulator.faults.set("hang", seconds=1.0)
     account = make_account(simulator)
     deadline = Deadline.after(0.3)
-    context = RequestContext(
-        Transports().get(account, 1), account.token.read(), deadline, recorder
-    )
+    context = RequestContext(Transports().get(account, 1), account.token.read(), deadline, recorder)
     simulator.before_answer = lambda _: deadline.extend(time.monotonic() + 20)
     assert Client(account).count_available(account.queues[0], context) == 0
 
@@ -151,7 +149,7 @@ def test_a_certificate_for_another_host_is_refused(
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_environment_does_not_override_the_ca_file(  # noqa: PLR0913 - fixtures
+def test_the_environment_does_not_override_the_ca_file(
     start_simulator: StartSimulator,
     make_account: MakeAccount,
     ask: Callable[..., int | Failure],
@@ -407,7 +405,13 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+            threading.Thread(target=self._try_to_serve, args=(client,), daemon=True).start()
+
+    def _try_to_serve(self, client: socket.socket) -> None:
+        try:
+            self._serve(client)
+        except OSError:
+            client.close()
 
     def _serve(self, client: socket.socket) -> None:
         if self._tls is not None:
