@@ -1,0 +1,133 @@
+"""The exposition formats: which one a client wants, and the page in it."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from prometheus_client import exposition as text
+from prometheus_client.openmetrics import exposition as openmetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.registry import Collector
+
+__all__ = ["Format", "accepts_gzip", "choose_format", "compress"]
+
+#: Pages below this many bytes fit one packet or two, and gzip would only cost time.
+COMPRESS_FROM_BYTES: Final = 1024
+#: Level 9 costs twice as much for two per cent fewer bytes.
+COMPRESS_LEVEL: Final = 6
+
+_OPENMETRICS: Final = "application/openmetrics-text"
+_TEXT: Final = "text/plain"
+
+_render_openmetrics: Callable[[Collector, str], bytes] = openmetrics.generate_latest
+
+# How names outside the old character set would be written; ours are all inside it. For `values`
+# they stay as they are, and prometheus_client would still change them in OpenMetrics samples.
+_ESCAPING: Final = {
+    "allow-utf-8": openmetrics.ALLOWUTF8,
+    "underscores": openmetrics.UNDERSCORES,
+    "dots": openmetrics.DOTS,
+    "values": openmetrics.ALLOWUTF8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An exposition format; ``escaping`` is empty where the format knows no such parameter."""
+
+    media_type: str
+    version: str
+    escaping: str = ""
+
+    @property
+    def content_type(self) -> str:
+        """The value of the Content-Type header."""
+        content_type = f"{self.media_type}; version={self.version}; charset=utf-8"
+        return f"{content_type}; escaping={self.escaping}" if self.escaping else content_type
+
+    def render(self, collector: Collector) -> bytes:
+        """Write what the collector holds."""
+        escaping = _ESCAPING[self.escaping or "underscores"]
+        if self.media_type == _OPENMETRICS:
+            return _render_openmetrics(collector, escaping)
+        return text.generate_latest(collector, escaping)
+
+
+# In the order in which they are chosen when the client likes them equally well, as with `*/*`.
+_OFFERS: Final = (
+    Format(_TEXT, "0.0.4"),
+    Format(_TEXT, "1.0.0", "underscores"),
+    Format(_OPENMETRICS, "1.0.0", "underscores"),
+)
+
+
+class _Range(NamedTuple):
+    """One entry of an Accept header that could be read."""
+
+    value: str
+    parameters: dict[str, str]
+    quality: float
+
+
+def _ranges(header: str) -> Iterator[_Range]:
+    """Read an Accept or Accept-Encoding header; leave out what is broken (RFC 9110, 12.4.2)."""
+    for entry in header.split(","):
+        value, *rest = (part.strip() for part in entry.split(";"))
+        pairs = (part.partition("=") for part in rest)
+        parameters = {name.strip().lower(): word.strip().strip('"') for name, _, word in pairs}
+        try:
+            quality = float(parameters.get("q", "1"))
+        except ValueError:
+            continue
+        if value and 0 <= quality <= 1:
+            yield _Range(value.lower(), parameters, quality)
+
+
+def _precision(wanted: _Range, offer: Format) -> int:
+    """Say how exactly a range names a format: 0 for not at all; the most exact one decides."""
+    if wanted.value == offer.media_type:
+        version = wanted.parameters.get("version")
+        return {None: 3, offer.version: 4}.get(version, 0)
+    return {f"{offer.media_type.partition('/')[0]}/*": 2, "*/*": 1}.get(wanted.value, 0)
+
+
+def _liking(offer: Format, ranges: list[_Range]) -> tuple[tuple[float, int], Format]:
+    """Say how much the most exact range likes a format, how early it stands, and what it asks."""
+    places = range(len(ranges))
+    place = max(places, key=lambda at: _precision(ranges[at], offer), default=-1)
+    if place < 0 or not _precision(ranges[place], offer):
+        return (0.0, 0), offer
+    escaping = ranges[place].parameters.get("escaping")
+    if offer.escaping and escaping in _ESCAPING:
+        offer = replace(offer, escaping=escaping)
+    return (ranges[place].quality, -place), offer
+
+
+def choose_format(accept: str) -> Format:
+    """Choose the format that an Accept header likes best; among equals the one named first.
+
+    Text 0.0.4, which everything reads, is the answer to a header that is missing, broken or
+    names nothing that there is: never an error. Who asks for protobuf or OpenMetrics 0.0.1 also
+    asks for one of ours, with a lower q.
+    """
+    ranges = list(_ranges(accept))
+    (quality, _), best = max((_liking(offer, ranges) for offer in _OFFERS), key=itemgetter(0))
+    return best if quality else _OFFERS[0]
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Say whether a client takes gzip, and likes it no less than the page as it is."""
+    qualities = {wanted.value: wanted.quality for wanted in _ranges(accept_encoding)}
+    quality = qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0)))
+    return quality > 0 and quality >= qualities.get("identity", 0.0)
+
+
+def compress(page: bytes) -> bytes:
+    """Compress a page with gzip; the same page always gives the same bytes."""
+    return gzip.compress(page, COMPRESS_LEVEL, mtime=0)

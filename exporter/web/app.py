@@ -1,0 +1,114 @@
+"""The routes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from exporter import __version__
+from exporter.web.responses import plain
+from exporter.web.scrapes import Scrapes
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+    from starlette.requests import Request
+
+    from exporter.web.pages import Pages
+
+__all__ = ["create_app"]
+
+_HOME: Final = f"""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>calltools-exporter</title></head>
+<body>
+<h1>calltools-exporter {__version__}</h1>
+<ul>
+<li><a href="/metrics">/metrics</a>: all queues, asked now</li>
+<li><a href="/metrics?collect[]=exporter">/metrics?collect[]=exporter</a>: the exporter itself</li>
+<li><a href="/-/healthy">/-/healthy</a>, <a href="/-/ready">/-/ready</a></li>
+</ul>
+</body>
+</html>
+"""
+
+
+class _Routes:
+    """What is at each path."""
+
+    def __init__(self, pages: Pages, scrapes: Scrapes) -> None:
+        self._pages = pages
+        self._scrapes = scrapes
+
+    async def home(self, _: Request) -> Response:
+        """Say what is where."""
+        return HTMLResponse(_HOME)
+
+    async def metrics(self, request: Request) -> Response:
+        """Scrape and show everything, one account, or the exporter itself."""
+        accounts = request.query_params.getlist("account")
+        collect = request.query_params.getlist("collect[]")
+        if len(accounts) > 1:
+            return plain(400, "account is given more than once; ask for one, or for all")
+        if any(name != "exporter" for name in collect):
+            return plain(400, "collect[] knows only 'exporter'; leave it out for everything")
+        account, exporter_only = next(iter(accounts), None), bool(collect)
+
+        def scrape(seconds: float) -> Collector:
+            return self._pages.metrics(
+                account=account, exporter_only=exporter_only, budget_seconds=seconds
+            )
+
+        return await self._scrapes.answer(request, scrape, kind=(account, exporter_only))
+
+    async def healthy(self, _: Request) -> Response:
+        """Say that the process answers."""
+        return plain(200, "calltools-exporter is healthy.")
+
+    async def ready(self, request: Request) -> Response:
+        """Say whether it is worth sending requests here."""
+        if request.app.state.stopping:
+            return plain(503, "calltools-exporter is stopping.")
+        if not self._pages.is_ready():
+            return plain(503, "calltools-exporter is not ready: no configuration is in force.")
+        return plain(200, "calltools-exporter is ready.")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """Answer an unknown path, or a method that is not for it."""
+    status = HTTPStatus(getattr(error, "status_code", 500))
+    headers = getattr(error, "headers", None)
+    return PlainTextResponse(f"{status.value} {status.phrase}\n", status.value, headers)
+
+
+def create_app(
+    pages: Pages,
+    *,
+    max_requests: int = 40,
+    timeout_offset: float = 0.5,
+) -> Starlette:
+    """Make the application.
+
+    Args:
+        pages: who fetches what the pages show.
+        max_requests: how many ``/metrics`` requests are worked on at a time.
+        timeout_offset: the seconds of Prometheus' patience that are left for the way back.
+    """
+    scrapes = Scrapes(max_requests=max_requests, timeout_offset=timeout_offset)
+    routes = _Routes(pages, scrapes)
+    app = Starlette(
+        routes=[
+            Route("/", routes.home),
+            Route("/metrics", routes.metrics),
+            Route("/-/healthy", routes.healthy),
+            Route("/-/ready", routes.ready),
+        ],
+        exception_handlers={404: _refuse, 405: _refuse},
+    )
+    # A redirect to the path without its slash would be built from the client's Host header.
+    app.router.redirect_slashes = False
+    app.state.stopping = False
+    return app

@@ -1,0 +1,106 @@
+"""The addresses that the server listens on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING, Final
+
+from exporter.errors import ExporterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ListenError", "listen", "url_of"]
+
+_BACKLOG: Final = 2048
+
+_REASONS: Final = {
+    errno.EADDRINUSE: "another program, or another address given here, already has the port",
+    errno.EACCES: "this user may not listen there; ports below 1024 often need a privilege",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+
+
+class ListenError(ExporterError):
+    """An address cannot be listened on."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {address!r}: {reason}")
+
+
+def _split(address: str) -> tuple[str, int]:
+    """Split ``host:port``, ``:port`` and ``[IPv6]:port``."""
+    host, colon, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or (":" in host and not bracketed):
+        expected = "expected host:port, :port for every address, or [IPv6 address]:port"
+        raise ListenError(address, expected)
+    if not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
+        raise ListenError(address, f"the port is {port!r}; expected a number from 0 to 65535")
+    return host[1:-1] if bracketed else host, int(port)
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int, *, dual: bool) -> socket.socket:
+    return socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+
+
+def _listen_on(address: str) -> list[socket.socket]:
+    host, port = _split(address)
+    if host in ("", "::"):
+        if socket.has_dualstack_ipv6():
+            return [_bind(socket.AF_INET6, "::", port, dual=True)]
+        host = host or "0.0.0.0"
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    # A name may stand for several addresses, as localhost does.
+    names = dict.fromkeys((family, str(name[0])) for family, _, _, _, name in found)
+    listeners, errors = [], []
+    for family, name in names:
+        try:
+            listeners.append(_bind(family, name, port, dual=False))
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                _close(listeners)
+                raise
+            errors.append(error)
+    if not listeners:
+        raise errors[0]
+    return listeners
+
+
+def _close(listeners: Iterable[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
+
+
+def listen(addresses: Iterable[str]) -> list[socket.socket]:
+    """Listen on all addresses, so that whoever connects from now on is answered in a moment.
+
+    ``:15457`` and ``[::]:15457`` are every address, IPv6 and IPv4; ``0.0.0.0:15457`` is IPv4 only.
+
+    Raises:
+        ListenError: one of them is malformed, taken or not this machine's; then none is kept.
+    """
+    with contextlib.ExitStack() as undo:
+        listeners: list[socket.socket] = []
+        undo.callback(_close, listeners)
+        for address in addresses:
+            try:
+                listeners += _listen_on(address)
+            except (socket.gaierror, UnicodeError):
+                raise ListenError(address, "no address is known for that name") from None
+            except OSError as error:
+                code = error.errno or 0
+                raise ListenError(address, _REASONS.get(code, os.strerror(code))) from None
+        undo.pop_all()
+    return listeners
+
+
+def url_of(listener: socket.socket, *, tls: bool) -> str:
+    """Name a listener as a URL that a person can open."""
+    host, port = listener.getsockname()[:2]
+    host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)
+    host = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{host}:{port}/"

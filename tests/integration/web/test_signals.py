@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = Path(__file__).with_name("serving.py")
+ROOT = PROGRAM.parents[3]
+
+
+@contextlib.contextmanager
+def started(seconds: float) -> Iterator[tuple[subprocess.Popen[str], IO[str], str]]:
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(ROOT), "WEB_CONCURRENCY": "4"},
+    )
+    with process:
+        assert process.stdout
+        url = process.stdout.readline().strip()
+        while True:
+            with contextlib.suppress(requests.ConnectionError):
+                assert requests.get(url + "-/ready", timeout=20).status_code == 200
+                break
+        try:
+            yield process, process.stdout, url
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_answers_what_is_in_flight_then_ends_with_0(number: signal.Signals) -> None:
+    with started(1.0) as (process, output, url), ThreadPoolExecutor(1) as client:
+        answer = client.submit(requests.get, url + "metrics", timeout=20)
+        assert output.readline().startswith("asked")
+        with requests.Session() as idle:
+            assert idle.get(url + "-/healthy", timeout=20).status_code == 200
+            process.send_signal(number)
+            assert answer.result().text.endswith("calltools_up 1.0\n")
+            assert process.wait(20) == 0
+        assert output.read() == "ended\n"
+        assert process.stderr
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_waits_for_nothing(number: signal.Signals) -> None:
+    with started(30) as (process, output, url), ThreadPoolExecutor(1) as client:
+        answer = client.submit(requests.get, url + "metrics", timeout=20)
+        assert output.readline().startswith("asked")
+        process.send_signal(number)
+        with contextlib.suppress(requests.RequestException):
+            while requests.get(url + "-/ready", timeout=20).ok:
+                pass
+        process.send_signal(number)
+        assert process.wait(20) == -number
+        with pytest.raises(requests.ConnectionError):
+            answer.result()
+
+
+def test_a_hangup_calls_the_hook_and_nothing_else() -> None:
+    with started(0) as (process, output, url):
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            assert output.readline() == "hangup\n"
+        assert requests.get(url + "metrics", timeout=20).status_code == 200

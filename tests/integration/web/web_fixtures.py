@@ -1,0 +1,135 @@
+"""A server with made pages, and clients that speak with it byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import requests
+from prometheus_client import CollectorRegistry, Gauge
+
+from exporter.web.app import create_app
+from exporter.web.listen import listen
+from exporter.web.pages import UnknownAccountError
+from exporter.web.server import Server
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from prometheus_client.registry import Collector
+
+    from exporter.web.protocol import Limits
+
+
+@dataclass
+class MadePages:
+    """Pages of ``series`` series; they wait for ``gate`` and note what they were asked."""
+
+    series: int = 3
+    help_bytes: int = 4
+    ready: bool = True
+    gate: threading.Event | None = None
+    error: Exception | None = None
+    asked: list[tuple[str | None, bool, float]] = field(default_factory=list)
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    in_work: int = 0
+    most_in_work: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def metrics(
+        self, *, account: str | None, exporter_only: bool, budget_seconds: float
+    ) -> Collector:
+        if account not in (None, "acme"):
+            raise UnknownAccountError(account, "acme")
+        if self.error:
+            raise self.error
+        with self.lock:
+            self.asked.append((account, exporter_only, budget_seconds))
+            self.in_work += 1
+            self.most_in_work = max(self.most_in_work, self.in_work)
+        self.entered.release()
+        if self.gate is not None:
+            assert self.gate.wait(30)
+        registry = CollectorRegistry()
+        gauge = Gauge("calltools_queue_up", "x" * self.help_bytes, ["queue"], registry=registry)
+        for number in range(self.series):
+            gauge.labels(queue=f"queue {number}").set(number)
+        with self.lock:
+            self.in_work -= 1
+        return registry
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+
+@dataclass
+class Running:
+    """A server in a thread of its own."""
+
+    server: Server
+    pages: MadePages
+    thread: threading.Thread
+    addresses: list[tuple[str, int]]
+
+    @property
+    def url(self) -> str:
+        return self.server.urls[0].rstrip("/")
+
+    def dropped(self, reason: str) -> int:
+        return self.server.crowd.dropped[reason]
+
+    def connect(self, address: int = 0) -> socket.socket:
+        return socket.create_connection(self.addresses[address][:2], timeout=20)
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.get(self.url + path, headers=named, timeout=20, verify=False)
+
+
+@contextlib.contextmanager
+def running(
+    pages: MadePages,
+    *addresses: str,
+    max_requests: int = 40,
+    limits: Limits | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> Iterator[Running]:
+    """Serve the pages until the block ends; nothing may be left running then."""
+    listeners = listen(addresses or ["127.0.0.1:0"])
+    names = [listener.getsockname()[:2] for listener in listeners]
+    app = create_app(pages, max_requests=max_requests)
+    server = Server(app, listeners, limits=limits, ssl_context=ssl_context)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert server.started.wait(20)
+    try:
+        yield Running(server, pages, thread, names)
+    finally:
+        server.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Read until the server ends the connection, however it does."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := client.recv(65536):
+            received += piece
+    return received
+
+
+def read_answer(client: socket.socket) -> bytes:
+    """Read one answer that has a Content-Length."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += client.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    while len(body) < int(lines[b"content-length"]):
+        body += client.recv(65536)
+    return head + b"\r\n\r\n" + body
