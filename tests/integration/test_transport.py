@@ -108,9 +108,7 @@ def test_a_deadline_may_be_moved_while_an_answer_is_waited_for(
     simulator.faults.set("hang", seconds=1.0)
     account = make_account(simulator)
     deadline = Deadline.after(0.3)
-    context = RequestContext(
-        Transports().get(account, 1), account.token.read(), deadline, recorder
-    )
+    context = RequestContext(Transports().get(account, 1), account.token.read(), deadline, recorder)
     simulator.before_answer = lambda _: deadline.extend(time.monotonic() + 20)
     assert Client(account).count_available(account.queues[0], context) == 0
 
