@@ -1,0 +1,110 @@
+"""The addresses of a configuration: where an account is, and the proxy on the way to it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import SplitResult, urlsplit
+
+from requests.utils import should_bypass_proxies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["environment_proxy", "is_loopback", "origin", "proxy"]
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_EXAMPLE: Final = "https://east-2.calltools.io"
+
+
+def origin(text: str) -> str:
+    """Return scheme, host and port of the URL that people log in to.
+
+    Raises:
+        ValueError: it is none; the words say what is wrong, and never show a password.
+    """
+    parts = _split(text, f"expected the URL you log in to, such as {_EXAMPLE}")
+    host, address = _host(parts), _address(parts)
+    if host == "calltools.com" or host.endswith(".calltools.com"):
+        raise ValueError(
+            f"found {host}, where no account lives; "
+            f"expected the host you log in to, under calltools.io, such as {_EXAMPLE}"
+        )
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(
+            f"found more than a host; expected {address} alone, the exporter adds the path itself"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"found a user or password in the URL; expected {address} alone")
+    return address
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an origin is this machine, where plain HTTP shows the key to nobody."""
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def proxy(text: str) -> str:
+    """Return the URL of a proxy, checked.
+
+    Raises:
+        ValueError: it is none; the words never show its password.
+    """
+    wanted = "expected the URL of an HTTP proxy, such as http://proxy:3128"
+    parts = _split(text, wanted)
+    _host(parts)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"found more than a host and a port; {wanted}")
+    return text.rstrip("/")
+
+
+def environment_proxy(address: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the variable that names a proxy for an origin, and its value; None for no proxy.
+
+    The variables are those that curl and requests use: the lower case wins, ``no_proxy`` excepts.
+    """
+    scheme = urlsplit(address).scheme
+    names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
+    name = next((name for name in names if environ.get(name)), None)
+    exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if name is None or should_bypass_proxies(address, no_proxy=exceptions):
+        return None
+    value = environ[name]
+    return name, value if "://" in value else f"http://{value}"
+
+
+def _split(text: str, wanted: str) -> SplitResult:
+    try:
+        parts = urlsplit(text if re.fullmatch(r"\S{1,1000}", text) else "")
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"found no URL that can be read; {wanted}") from None
+    if parts.scheme not in _PORTS or not parts.netloc:
+        raise ValueError(f"found no http:// or https:// in front; {wanted}")
+    if port == 0:
+        raise ValueError(f"found the port 0; {wanted}")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").removesuffix(".")
+    if not _HOST.fullmatch(host):
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            message = f"found no host name in {parts.netloc.rpartition('@')[2]!r}"
+            raise ValueError(f"{message}, expected one such as east-2.calltools.io") from None
+    return host
+
+
+def _address(parts: SplitResult) -> str:
+    host = _host(parts)
+    bracketed = f"[{host}]" if ":" in host else host
+    default = parts.port in {None, _PORTS[parts.scheme]}
+    return f"{parts.scheme}://{bracketed}" + ("" if default else f":{parts.port}")

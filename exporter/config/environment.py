@@ -1,0 +1,82 @@
+"""One account from environment variables, for those who need no file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from exporter.config.address import origin
+from exporter.config.tree import Document, Items, Place, Section
+from exporter.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.errors import Mistake
+
+__all__ = ["ENVIRONMENT", "read_environment"]
+
+#: What stands for the file's name in mistakes.
+ENVIRONMENT: Final = "environment"
+
+_EXPECTED: Final = {
+    "CALLTOOLS_URL": "the URL you log in to, such as https://east-2.calltools.io",
+    "CALLTOOLS_TOKEN": "the API key, from Integrations > API Keys in CallTools",
+    "CALLTOOLS_AVAILABLE_STATUS": "the id of the status of available agents, such as 20561",
+    "CALLTOOLS_QUEUES": "the ids of the queues to ask for, such as 5457,5460",
+}
+
+
+def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
+    """Read ``CALLTOOLS_*`` variables into a tree of the same shape as a file's.
+
+    Raises:
+        ConfigurationError: none of the variables is set.
+    """
+    values = {name: environ.get(name, "").strip() for name in _EXPECTED}
+    if not any(values.values()):
+        message = f"is not here; write one, or set {', '.join(_EXPECTED)}"
+        raise ConfigurationError([Place(default_file).mistake(message)])
+    mistakes = [
+        Place(ENVIRONMENT, path=name).mistake(f"is not set, expected {_EXPECTED[name]}")
+        for name, value in values.items()
+        if not value
+    ]
+    root = Section(Place(ENVIRONMENT))
+    accounts = Items(root.place)
+    account = Section(root.place)
+    root.add("accounts", root.place, accounts, root.place)
+    accounts.add(account, root.place)
+
+    url = Place(ENVIRONMENT, path="CALLTOOLS_URL")
+    account.add("url", url, values["CALLTOOLS_URL"] or None, url)
+    account.add("name", url, _name(values["CALLTOOLS_URL"]), url)
+    token = Place(ENVIRONMENT, path="CALLTOOLS_TOKEN")
+    account.add("token_env", token, "CALLTOOLS_TOKEN", token)
+    for key, name in (
+        ("available_status", "CALLTOOLS_AVAILABLE_STATUS"),
+        ("queues", "CALLTOOLS_QUEUES"),
+    ):
+        place = Place(ENVIRONMENT, path=name)
+        account.add(key, place, _ids(values[name], place, mistakes), place)
+    return Document(root, mistakes)
+
+
+def _name(url: str) -> str:
+    """Return the first label of the host: the silo."""
+    try:
+        host = urlsplit(origin(url)).hostname or ""
+    except ValueError:
+        return "account"
+    return host if re.fullmatch(r"[0-9.]+|.*:.*", host) else host.partition(".")[0]
+
+
+def _ids(text: str, place: Place, mistakes: list[Mistake]) -> Items | None:
+    items = Items(place)
+    for word in filter(None, map(str.strip, text.split(","))):
+        if re.fullmatch("[0-9]{1,30}", word):
+            items.add(int(word), place)
+        else:
+            mistakes.append(place.mistake(f"found {word!r}, expected {_EXPECTED[place.path]}"))
+    return items or None

@@ -1,0 +1,180 @@
+"""The keys of the configuration, as a model for the loader and a JSON Schema for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from exporter.config import vocabulary as words
+
+__all__ = ["Account", "AccountKeys", "File", "Queue", "Tls", "json_schema", "model_at"]
+
+
+class Keys(BaseModel):
+    """A mapping that knows all of its keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Tls(Keys):
+    """How the certificate of the API is checked, and the client's own."""
+
+    ca_file: words.FileName | None = Field(
+        None, description="Certificates, as PEM, that alone are trusted to sign the API's."
+    )
+    cert_file: words.FileName | None = Field(
+        None, description="The client's own certificate, as PEM. Needs key_file."
+    )
+    key_file: words.FileName | None = Field(
+        None, description="The key of cert_file, as PEM, without a passphrase."
+    )
+    insecure_skip_verify: words.Switch = Field(
+        default=False,
+        description="Trust any certificate: whoever answers gets the API key. Default false.",
+    )
+
+
+class Queue(Keys):
+    """A queue to ask for, or its id alone."""
+
+    id: words.Id = Field(
+        description="The last part of the URL of the queue's settings page in CallTools."
+    )
+    name: words.Name | None = Field(None, description="The label 'queue'. Default: the id.")
+    available_status: words.StatusIds | None = Field(
+        None, description="Like the account's key, for this queue only."
+    )
+    required_agents: words.Required = Field(
+        1,
+        description="Fewer available agents than this are a warning, none is a page. "
+        "0: neither. Default 1.",
+    )
+    team: words.Label | None = Field(
+        None, description="Like the account's key, for this queue only."
+    )
+
+
+def _long_form(value: object) -> object:
+    """Read the shorthand for a queue, its id alone."""
+    return {"id": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _no_name_for_queues(value: object) -> object:
+    if value == "all":
+        raise words.plainly("found 'all', which is not understood yet, expected a list of queues")
+    return value
+
+
+QueueOrId: TypeAlias = Annotated[
+    Queue, BeforeValidator(_long_form, json_schema_input_type=words.Id | Queue)
+]
+Queues: TypeAlias = Annotated[
+    list[QueueOrId], Field(min_length=1), BeforeValidator(_no_name_for_queues)
+]
+
+
+class AccountKeys(Keys):
+    """The keys of an account that the defaults may hold as well."""
+
+    url: words.Url | None = Field(
+        None, description="The URL you log in to, such as https://east-2.calltools.io."
+    )
+    token_file: words.TokenFileName | None = Field(
+        None,
+        description="A file that holds the API key; {account} in it is the account's name. "
+        "Either this or token_env.",
+    )
+    token_env: words.TokenVariable | None = Field(
+        None,
+        description="An environment variable that holds the API key; {account} in it is the "
+        "account's name in capitals, with _ for what no variable has. Either this or token_file.",
+    )
+    available_status: words.StatusIds | None = Field(
+        None,
+        description="The id of the status of available agents, under Contact Center > Agent "
+        "Statuses, or a list of ids whose agents are added up.",
+    )
+    team: words.Label | None = Field(
+        None, description="Who is responsible: a label of calltools_queue_info, for routing."
+    )
+    detail: words.Detail = Field(
+        "count", description="What is asked: count, the number of available agents. Default count."
+    )
+    timeout: words.Timeout | None = Field(
+        None,
+        description="The longest that one request may take, such as 10s or 1m30s. "
+        "Default: what is left of the scrape's time.",
+    )
+    max_parallel_requests: words.Parallel = Field(
+        16,
+        description="Requests at a time to the account's host; accounts on one host share them, "
+        "the largest counts. Default 16.",
+    )
+    max_age: words.MaximalAge = Field(
+        0.0, description="Not understood yet; 0s only.", json_schema_extra={"pattern": "^0(s|ms)?$"}
+    )
+    proxy_url: words.ProxyUrl | None = Field(
+        None,
+        description="The HTTP proxy on the way to the API, such as http://proxy:3128. "
+        "Default: the environment's (https_proxy, no_proxy, ...).",
+    )
+    allow_http: words.Switch = Field(
+        default=False,
+        description="Allow an http:// URL, over which the API key travels in the open. "
+        "This machine itself needs no permission. Default false.",
+    )
+    tls: Tls | None = Field(None, description="TLS on the way to the API.")
+    queues: Queues | None = Field(None, description="The queues to ask for.")
+
+
+class Account(AccountKeys):
+    """A CallTools account: where it is, the key to it, and its queues."""
+
+    name: words.Name = Field(description="The label 'account'; without '/'.")
+
+
+class File(Keys):
+    """The configuration of calltools-exporter."""
+
+    accounts: list[Account] = Field(min_length=1, description="The CallTools accounts to ask.")
+    defaults: AccountKeys = Field(
+        AccountKeys.model_construct(), description="Any key of an account, for all that lack it."
+    )
+
+
+_MODELS: dict[str | int, type[Keys]] = {
+    "accounts": Account,
+    "defaults": AccountKeys,
+    "queues": Queue,
+    "tls": Tls,
+}
+
+
+def model_at(path: tuple[str | int, ...]) -> type[Keys]:
+    """Return the model of the mapping at a path."""
+    names = [step for step in path if isinstance(step, str)]
+    return _MODELS[names[-1]] if names else File
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a configuration file."""
+    schema = File.model_json_schema()
+    _tidy(schema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _tidy(schema: object) -> None:
+    """Leave out what says nothing to a person: made-up titles, and null, which nothing may be."""
+    if isinstance(schema, list):
+        for item in schema:
+            _tidy(item)
+    elif isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        if schema.get("default", ...) is None:
+            del schema["default"]
+            kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
+            schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+        for value in schema.values():
+            _tidy(value)

@@ -1,0 +1,138 @@
+"""Hold a tree against the model, and say of each mistake where it is and what was expected."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+
+from exporter.config.schema import Account, File, Keys, Queue, Tls, model_at
+from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic_core import ErrorDetails
+
+__all__ = ["validated"]
+
+_KEY_IN_THE_FILE: Final = (
+    "the API key has no place in this file, which others read and copy; "
+    "put it into a file or an environment variable and name that: token_file or token_env"
+)
+_NOT_YET: Final = "is not understood yet; take it out, a queue is always open until then"
+_SPECIAL_KEYS: Final = {
+    "token": _KEY_IN_THE_FILE,
+    "api_key": _KEY_IN_THE_FILE,
+    "api_token": _KEY_IN_THE_FILE,
+    "schedule": _NOT_YET,
+    "schedules": _NOT_YET,
+}
+_STAND_INS: Final[dict[str | int, Callable[[Place], Value]]] = {
+    "name": lambda place: f"unnamed {place.line}:{place.column}",
+    "id": lambda place: 2**62 + 2**32 * place.line + place.column,
+}
+#: What is left out can leave its list too short, and so on up to the root.
+_ATTEMPTS: Final = 8
+_NEVER_SHOWN: Final = {"token_env", "token_file"}
+_OWNERS: Final[dict[str, type[Keys]]] = {
+    "an account": Account,
+    "a queue": Queue,
+    "tls": Tls,
+    "the file": File,
+}
+_EXPECTED: Final = {
+    "string_type": "text",
+    "list_type": "a list",
+    "model_type": "a mapping of keys and values",
+    "queues.model_type": "the id of a queue, a whole number, or a mapping of its keys",
+    "too_short": "at least one",
+}
+
+
+def validated(document: Document) -> File | None:
+    """Return the model of a tree and note every mistake.
+
+    What is wrong is left out of the tree, so that the rest can be checked further in the same run:
+    with mistakes noted, the model is only good for finding more of them. It is None if nothing
+    is left.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            return File.model_validate(document.root)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        if attempt == 0:
+            for each in errors:
+                _explain(document, each)
+        _leave_out(document, errors)
+    return None
+
+
+def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
+    """Drop what is wrong; put a stand-in where a name or an id is needed."""
+    wrong = []
+    for error in errors:
+        value, place, found = document.find(error["loc"])
+        key = error["loc"][-1]
+        if error["type"] == "missing" and isinstance(value, Section) and key in _STAND_INS:
+            value.add(str(key), place, _STAND_INS[key](place), place)
+        elif found:
+            wrong.append(found)
+    document.drop(wrong)
+
+
+def _explain(document: Document, error: ErrorDetails) -> None:
+    path: Path = error["loc"]
+    kind = error["type"]
+    value, place, _ = document.find(path)
+    if kind == "missing":
+        document.refuse(place, f"has no key '{path[-1]}', which is needed")
+    elif kind == "extra_forbidden":
+        document.refuse(document.key_place(*path), _unknown_key(path))
+    elif kind == "plainly":
+        document.refuse(place, error["msg"])
+    elif kind == "too_short" and isinstance(value, Items) and value.incomplete:
+        return  # what it lacks is noted
+    else:
+        context = error.get("ctx", {})
+        owner = next((step for step in reversed(path) if isinstance(step, str)), "")
+        wanted = context.get("what") or _EXPECTED.get(f"{owner}.{kind}") or _EXPECTED[kind]
+        hidden = isinstance(value, str) and not _NEVER_SHOWN.isdisjoint(path)
+        found = "text that is not shown here" if hidden else _found(value, place)
+        hint = _quotes(value, place, context.get("kind", kind))
+        document.refuse(place, f"found {found}, expected {wanted}{hint}")
+
+
+def _found(value: Value, place: Place) -> str:
+    if isinstance(value, Section):
+        return "a mapping"
+    if isinstance(value, Items):
+        return "a list" if value else "an empty list"
+    if isinstance(value, str):
+        return shown(value)
+    kind = "" if isinstance(value, bool) else "the number "
+    return kind + shown(place.written or str(value))[1:-1]
+
+
+def _quotes(value: Value, place: Place, kind: str) -> str:
+    """Hint at quotes where YAML reads another type than the one that was meant."""
+    if kind == "string_type" and place.written and not isinstance(value, str):
+        return f' (quote it: "{shown(place.written)[1:-1]}")'
+    if kind in {"int_type", "model_type"} and isinstance(value, str) and value.isdecimal():
+        return " without quotes"
+    return ""
+
+
+def _unknown_key(path: Path) -> str:
+    key = str(path[-1])
+    if key in _SPECIAL_KEYS:
+        return _SPECIAL_KEYS[key]
+    known = list(model_at(path[:-1]).model_fields)
+    if near := difflib.get_close_matches(key, known, n=1):
+        return f"unknown key, did you mean '{near[0]}'?"
+    owner = next((owner for owner, keys in _OWNERS.items() if key in keys.model_fields), None)
+    if owner:
+        return f"unknown key here, it is a key of {owner}"
+    return f"unknown key, expected {', '.join(known)}"

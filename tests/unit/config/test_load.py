@@ -1,0 +1,430 @@
+"""What a right configuration becomes."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+import trustme
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config import find_file, load, schema, unreadable_files
+from exporter.errors import ConfigurationError
+from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[3]
+
+LoadText: TypeAlias = "Callable[..., tuple[Account, ...]]"
+LoadAccount: TypeAlias = "Callable[..., Account]"
+
+
+def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLTOOLS_TOKEN", "key")
+
+    loaded = load(ROOT / "exporter.yml", {})
+
+    assert unreadable_files(loaded) == ()
+    assert loaded.configuration == Configuration(
+        (
+            Account(
+                name="acme",
+                url="https://east-2.calltools.io",
+                token=TokenEnvironment("CALLTOOLS_TOKEN"),
+                queues=(
+                    Queue(id=5457, name="sales", available_status=(20561,), required_agents=2),
+                    Queue(id=5460, name="5460", available_status=(20561,)),
+                ),
+            ),
+        )
+    )
+
+
+def test_an_account_beats_the_defaults(load_text: LoadText) -> None:
+    east, west = load_text("""
+        defaults:
+          url: https://east-2.calltools.io
+          token_file: keys/{account}
+          available_status: [1, 2]
+          team: north
+          timeout: 1m30s
+          queues: [1]
+        accounts:
+          - name: east
+          - name: west
+            url: https://west-4.calltools.io/
+            token_env: KEY
+            timeout: 500ms
+            max_parallel_requests: 4
+            queues:
+              - {id: 7, name: sales, team: south, available_status: 9, required_agents: 0}
+              - 8
+    """)
+
+    assert isinstance(east.token, TokenFile)
+    assert east.token.path.parts[-2:] == ("keys", "east")
+    assert (east.url, east.timeout) == ("https://east-2.calltools.io", 90)
+    assert east.queues == (Queue(1, "1", (1, 2), 1, "north"),)
+    assert west.token == TokenEnvironment("KEY")
+    assert (west.url, west.timeout) == ("https://west-4.calltools.io", 0.5)
+    assert west.max_parallel_requests == 4
+    assert west.queues == (Queue(7, "sales", (9,), 0, "south"), Queue(8, "8", (1, 2), 1, "north"))
+
+
+def test_a_variable_for_each_account_is_in_capitals(load_account: LoadAccount) -> None:
+    account = load_account(name="acme east-2", token_env="CALLTOOLS_TOKEN_{account}")
+
+    assert account.token == TokenEnvironment("CALLTOOLS_TOKEN_ACME_EAST_2")
+
+
+def test_paths_are_relative_to_the_file(load_account: LoadAccount, tmp_path: Path) -> None:
+    account = load_account(
+        token_env=None,
+        token_file="keys/acme",
+        tls="{ca_file: ca.pem, cert_file: /c.pem, key_file: k.pem, insecure_skip_verify: true}",
+    )
+
+    assert account.token == TokenFile(tmp_path / "keys" / "acme")
+    assert account.tls.ca_file == tmp_path / "ca.pem"
+    assert account.tls.cert_file == Path("/c.pem")
+    assert account.tls.key_file == tmp_path / "k.pem"
+    assert account.tls.insecure_skip_verify
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://East-2.CallTools.io/", "https://east-2.calltools.io"),
+        ("https://east-2.calltools.io.:443", "https://east-2.calltools.io"),
+        ("https://app.calltools.io", "https://app.calltools.io"),
+        ("https://10.0.0.5:8443", "https://10.0.0.5:8443"),
+        ("https://[2001:db8::1]:8443/", "https://[2001:db8::1]:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.2:80", "http://127.0.0.2"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_a_url_becomes_an_origin(load_account: LoadAccount, written: str, origin: str) -> None:
+    assert load_account(url=f'"{written}"').url == origin
+
+
+def test_plain_http_needs_permission(load_account: LoadAccount) -> None:
+    with pytest.raises(ConfigurationError, match="allow_http"):
+        load_account(url="http://silo.example")
+    assert load_account(url="http://silo.example", allow_http="true").url == "http://silo.example"
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, "http://proxy:3128"),
+        ({"https_proxy": "proxy:3128", "HTTPS_PROXY": "http://other"}, "http://proxy:3128"),
+        ({"http_proxy": "http://proxy:3128"}, None),
+        ({"ALL_PROXY": "https://me:pass@proxy"}, "https://me:pass@proxy"),
+        ({"https_proxy": "http://proxy", "no_proxy": "example.org,.calltools.io"}, None),
+        ({"https_proxy": "http://proxy", "NO_PROXY": "*"}, None),
+        ({"https_proxy": "http://proxy", "NO_PROXY": "west-1.calltools.io"}, "http://proxy"),
+    ],
+)
+def test_the_usual_variables_name_the_proxy(
+    load_account: LoadAccount, environ: dict[str, str], proxy: str | None
+) -> None:
+    assert load_account(environ).proxy == proxy
+    assert load_account(environ, proxy_url="http://own:1/").proxy == "http://own:1"
+
+
+def test_a_wrong_proxy_of_the_environment_is_told_without_its_password(
+    load_account: LoadAccount,
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_account({"https_proxy": "socks5://me:hunter2@proxy"})
+
+    assert str(caught.value) == (
+        "environment: https_proxy: found no http:// or https:// in front; "
+        "expected the URL of an HTTP proxy, such as http://proxy:3128"
+    )
+
+
+def test_words_are_those_of_yaml_1_2(load_account: LoadAccount) -> None:
+    account = load_account(
+        name="no", team="9:30", available_status="012", queues="[0x10, {id: 0o17, name: 1_0}]"
+    )
+
+    assert account.name == "no"
+    assert [queue.id for queue in account.queues] == [16, 15]
+    assert account.queues[1].name == "1_0"
+    assert account.queues[0] == Queue(16, "16", (12,), 1, "9:30")
+
+
+def test_anchors_and_merge_keys_are_followed(load_text: LoadText) -> None:
+    one, two = load_text(
+        """
+        accounts:
+          - &usual
+            name: one
+            url: &url https://east-2.calltools.io
+            token_env: KEY
+            available_status: !!str "1"
+            queues: &queues [1, 2]
+          - name: two
+            <<: [*usual]
+            url: *url
+            queues: *queues
+    """.replace('!!str "1"', "1")
+    )
+
+    assert (one.name, two.name) == ("one", "two")
+    assert one.queues == two.queues
+    assert two.token == TokenEnvironment("KEY")
+
+
+def test_the_environment_alone_is_enough_for_one_account() -> None:
+    environ = {
+        "CALLTOOLS_URL": "https://east-2.calltools.io/",
+        "CALLTOOLS_TOKEN": "key",
+        "CALLTOOLS_AVAILABLE_STATUS": "20561, 20562",
+        "CALLTOOLS_QUEUES": "5457,5460",
+    }
+
+    (account,) = load(None, environ).configuration.accounts
+
+    assert account.name == "east-2"
+    assert account.url == "https://east-2.calltools.io"
+    assert account.token == TokenEnvironment("CALLTOOLS_TOKEN")
+    assert account.queues == (
+        Queue(5457, "5457", (20561, 20562)),
+        Queue(5460, "5460", (20561, 20562)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("http://127.0.0.1:8080", "127.0.0.1"), ("https://[2001:db8::1]", "2001:db8::1")],
+)
+def test_an_address_is_a_name_as_a_whole(url: str, name: str) -> None:
+    environ = {
+        "CALLTOOLS_URL": url,
+        "CALLTOOLS_TOKEN": "key",
+        "CALLTOOLS_AVAILABLE_STATUS": "1",
+        "CALLTOOLS_QUEUES": "1",
+    }
+
+    assert load(None, environ).configuration.accounts[0].name == name
+
+
+def test_the_environment_s_mistakes_come_at_once() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {"CALLTOOLS_URL": "https://app.calltools.com", "CALLTOOLS_QUEUES": "5457,sales"})
+
+    assert str(caught.value).splitlines() == [
+        (
+            "environment: CALLTOOLS_AVAILABLE_STATUS: is not set, "
+            "expected the id of the status of available agents, such as 20561"
+        ),
+        (
+            "environment: CALLTOOLS_QUEUES: found 'sales', "
+            "expected the ids of the queues to ask for, such as 5457,5460"
+        ),
+        (
+            "environment: CALLTOOLS_TOKEN: is not set, "
+            "expected the API key, from Integrations > API Keys in CallTools"
+        ),
+        (
+            "environment: CALLTOOLS_URL: found app.calltools.com, where no account lives; "
+            "expected the host you log in to, under calltools.io, such as https://east-2.calltools.io"
+        ),
+    ]
+
+
+def test_nothing_at_all_names_both_ways() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {})
+
+    assert str(caught.value) == (
+        "exporter.yml: is not here; write one, or set CALLTOOLS_URL, CALLTOOLS_TOKEN, "
+        "CALLTOOLS_AVAILABLE_STATUS, CALLTOOLS_QUEUES"
+    )
+
+
+def test_a_given_file_must_exist_and_the_default_one_need_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = Path("given.yml")
+
+    assert find_file(None) is None
+    assert find_file(given) == given
+    with pytest.raises(ConfigurationError, match=r"given\.yml: cannot be read: No such file"):
+        load(given, {"CALLTOOLS_URL": "https://east-2.calltools.io"})
+    Path("exporter.yml").touch()
+    assert find_file(None) == Path("exporter.yml")
+
+
+def test_missing_keys_and_certificates_are_mistakes_for_check_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.pem").write_text("no certificate", encoding="utf-8")
+    Path("exporter.yml").write_text(
+        "accounts:\n"
+        "  - name: acme\n"
+        "    url: https://east-2.calltools.io\n"
+        "    token_file: keys/acme\n"
+        "    available_status: 1\n"
+        "    tls: {ca_file: missing.pem, cert_file: text.pem, key_file: text.pem}\n"
+        "    queues: [1]\n"
+        "  - name: other\n"
+        "    url: https://east-2.calltools.io\n"
+        "    token_env: CALLTOOLS_TEST_IS_NOT_SET\n"
+        "    available_status: 1\n"
+        "    tls: {ca_file: text.pem, cert_file: missing.pem, key_file: missing.key}\n"
+        "    queues: [1]\n",
+        encoding="utf-8",
+    )
+
+    loaded = load(Path("exporter.yml"), {})
+
+    assert [str(mistake) for mistake in unreadable_files(loaded)] == [
+        (
+            "exporter.yml:4:17: accounts[0].token_file: "
+            "token_file keys/acme cannot be read: No such file or directory"
+        ),
+        (
+            "exporter.yml:6:20: accounts[0].tls.ca_file: "
+            "missing.pem cannot be read: No such file or directory"
+        ),
+        (
+            "exporter.yml:6:44: accounts[0].tls.cert_file: "
+            "text.pem does not hold what is expected, "
+            "a PEM certificate and, in key_file, its key without a passphrase"
+        ),
+        (
+            "exporter.yml:10:16: accounts[1].token_env: "
+            "token_env CALLTOOLS_TEST_IS_NOT_SET is empty; expected the API key"
+        ),
+        (
+            "exporter.yml:12:20: accounts[1].tls.ca_file: "
+            "text.pem does not hold what is expected, PEM certificates"
+        ),
+        (
+            "exporter.yml:12:41: accounts[1].tls.cert_file: "
+            "missing.pem cannot be read: No such file or directory"
+        ),
+        (
+            "exporter.yml:12:64: accounts[1].tls.key_file: "
+            "missing.key cannot be read: No such file or directory"
+        ),
+    ]
+
+
+def test_right_keys_and_certificates_are_no_mistake(
+    load_account: LoadAccount, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    leaf = authority.issue_cert("localhost")
+    leaf.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    (tmp_path / "key").write_text("Token abc\n", encoding="utf-8")
+    load_account(
+        token_env=None,
+        token_file="key",
+        tls="{ca_file: ca.pem, cert_file: both.pem, key_file: both.pem}",
+    )
+
+    assert unreadable_files(load(tmp_path / "exporter.yml", {})) == ()
+
+
+def _load(path: Path) -> None:
+    """Load a file; anything but a configuration or its mistakes is an error of ours."""
+    with contextlib.suppress(ConfigurationError):
+        load(path, {})
+
+
+@given(st.one_of(st.text(), st.text("{}[]:-&*!|>'\"#%@?, \n\tab<~"), st.binary().map(repr)))
+def test_any_text_is_a_configuration_or_its_mistakes(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+    _load(path)
+
+
+KEYS = st.sampled_from(
+    [
+        *sorted(
+            {*schema.File.model_fields, *schema.Account.model_fields, *schema.Queue.model_fields}
+        ),
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "token",
+        "schedule",
+        "schedules",
+        "other",
+    ]
+)
+SCALARS = st.one_of(
+    st.sampled_from(
+        ["acme", "https://east-2.calltools.io", "http://a.b/c", "10s", "{account}", "all", "count"]
+    ),
+    st.integers(),
+    st.booleans(),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from([1, 5457, 5460]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda values: st.one_of(
+        st.lists(values, max_size=4), st.dictionaries(KEYS, values, max_size=6)
+    ),
+    max_leaves=40,
+)
+ACCOUNT = st.fixed_dictionaries(
+    {"name": st.one_of(st.sampled_from(["acme", "other"]), VALUES)},
+    optional={
+        key: st.one_of(right, VALUES)
+        for key, right in {
+            "url": st.just("https://east-2.calltools.io"),
+            "token_env": st.just("KEY"),
+            "available_status": st.just(1),
+            "queues": st.lists(
+                st.one_of(
+                    st.integers(0, 3),
+                    st.fixed_dictionaries(
+                        {"id": VALUES}, optional={"name": VALUES, "available_status": VALUES}
+                    ),
+                ),
+                max_size=3,
+            ),
+            "tls": st.dictionaries(KEYS, VALUES, max_size=3),
+            "timeout": st.just("5s"),
+            "proxy_url": st.just("http://proxy"),
+        }.items()
+    },
+)
+FILES = st.one_of(
+    VALUES,
+    st.fixed_dictionaries(
+        {"accounts": st.lists(ACCOUNT, max_size=4)},
+        optional={"defaults": st.one_of(ACCOUNT, VALUES)},
+    ),
+)
+
+
+@given(FILES)
+def test_any_structure_is_a_configuration_or_its_mistakes(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "structure.yml"
+    path.write_text(yaml.safe_dump(value, allow_unicode=True, sort_keys=False), encoding="utf-8")
+
+    _load(path)
