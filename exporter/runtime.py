@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from typing import TYPE_CHECKING
 
 from exporter.failure_log import FailureLog
 from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
+from exporter.names import nearest
 from exporter.scrape import Memory, Scraper, Workers
 from exporter.transport import Transports
 from exporter.web.pages import UnknownAccountError
@@ -54,7 +54,8 @@ class Runtime:
         if account is not None:
             accounts = tuple(one for one in accounts if one.name == account)
             if not accounts:
-                raise self._unknown(account)
+                names = [one.name for one in self.configuration.accounts]
+                raise UnknownAccountError(account, nearest(account, names))
         counters = ExporterCollector(self.counters, account)
         if exporter_only:
             return counters
@@ -69,8 +70,3 @@ class Runtime:
     def is_ready(self) -> bool:
         """Say that a configuration is in force: without one there is no runtime."""
         return True
-
-    def _unknown(self, name: str) -> UnknownAccountError:
-        names = [account.name for account in self.configuration.accounts]
-        nearest = difflib.get_close_matches(name, names, n=1)
-        return UnknownAccountError(name, nearest[0] if nearest else None)

@@ -11,7 +11,14 @@ from exporter import __version__, config, logs
 from exporter.commands import exits
 from exporter.commands.check import check
 from exporter.commands.demo import demo
-from exporter.commands.flags import CONFIGURATION, LOGGING, SERVING, add_flags, listen_addresses
+from exporter.commands.flags import (
+    CONFIGURATION,
+    LISTEN_ADDRESS,
+    LOGGING,
+    SERVING,
+    add_flags,
+    several,
+)
 from exporter.commands.ping import ping
 from exporter.commands.serve import ServeOptions, serve
 from exporter.errors import ExporterError
@@ -104,9 +111,9 @@ def _load(options: argparse.Namespace, environ: Mapping[str, str]) -> Configurat
     return config.load(config.find_file(options.config_file), environ).configuration
 
 
-def _serve_options(options: argparse.Namespace) -> ServeOptions:
+def _serve_options(options: argparse.Namespace, environ: Mapping[str, str]) -> ServeOptions:
     return ServeOptions(
-        listen_addresses=listen_addresses(options),
+        listen_addresses=several(LISTEN_ADDRESS, options, environ),
         max_requests=options.web_max_requests,
         timeout_offset_seconds=options.scrape_timeout_offset,
     )
@@ -114,7 +121,9 @@ def _serve_options(options: argparse.Namespace) -> ServeOptions:
 
 def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return serve(
-        _load(options, environ), _serve_options(options), options.scrape_max_parallel_requests
+        _load(options, environ),
+        _serve_options(options, environ),
+        options.scrape_max_parallel_requests,
     )
 
 
@@ -137,5 +146,5 @@ def _schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
     return exits.OK
 
 
-def _demo(options: argparse.Namespace, _: Mapping[str, str]) -> int:
-    return demo(_serve_options(options))
+def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    return demo(_serve_options(options, environ))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,24 +12,30 @@ from exporter import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["CONFIGURATION", "LOGGING", "SERVING", "Flag", "add_flags"]
+__all__ = ["CONFIGURATION", "LISTEN_ADDRESS", "LOGGING", "SERVING", "Flag", "add_flags", "several"]
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag; ``metavar`` says what its value is in the help."""
+    """One flag; ``parse`` raises ValueError for what is not ``expected``."""
 
     name: str
     metavar: str
     help: str
     default: str | None = None
     parse: Callable[[str], Any] = str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    expected: str = ""
+    repeatable: bool = False
 
     @property
     def variable(self) -> str:
         """The environment variable that gives the value where the flag does not."""
-        return "CALLTOOLS_EXPORTER_" + self.name.replace(".", "_").replace("-", "_").upper()
+        return "CALLTOOLS_EXPORTER_" + self.attribute.upper()
+
+    @property
+    def attribute(self) -> str:
+        """Where the parsed value is kept."""
+        return self.name.replace(".", "_").replace("-", "_")
 
 
 def _positive(text: str) -> int:
@@ -41,9 +47,18 @@ def _positive(text: str) -> int:
 
 def _seconds(text: str) -> float:
     seconds = float(text.removesuffix("s"))
-    if not 0 <= seconds < float("inf"):
+    if not 0 <= seconds <= 3600:
         raise ValueError
     return seconds
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError
+        return text
+
+    return parse
 
 
 CONFIGURATION: Final = (
@@ -60,26 +75,43 @@ CONFIGURATION: Final = (
         "requests to the API at a time, over all hosts",
         "256",
         _positive,
+        "a whole number from 1",
     ),
 )
 LOGGING: Final = (
-    Flag("log.level", "LEVEL", "log this and above", "info", options={"choices": logs.LEVELS}),
-    Flag("log.format", "FORMAT", "of log lines", "logfmt", options={"choices": logs.FORMATS}),
+    Flag(
+        "log.level",
+        "LEVEL",
+        f"log this and above: {', '.join(logs.LEVELS)}",
+        "info",
+        _one_of(logs.LEVELS),
+        " or ".join(logs.LEVELS),
+    ),
+    Flag(
+        "log.format",
+        "FORMAT",
+        f"of log lines: {', '.join(logs.FORMATS)}",
+        "logfmt",
+        _one_of(logs.FORMATS),
+        " or ".join(logs.FORMATS),
+    ),
+)
+LISTEN_ADDRESS: Final = Flag(
+    "web.listen-address",
+    "ADDRESS",
+    "host:port to listen on; may be given several times",
+    ":15457",
+    repeatable=True,
 )
 SERVING: Final = (
-    Flag(
-        "web.listen-address",
-        "ADDRESS",
-        "host:port to listen on; may be given several times",
-        ":15457",
-        options={"action": "append"},
-    ),
+    LISTEN_ADDRESS,
     Flag(
         "web.max-requests",
         "NUMBER",
         "scrapes worked on at a time; more wait for a turn",
         "40",
         _positive,
+        "a whole number from 1",
     ),
     Flag(
         "scrape.timeout-offset",
@@ -87,6 +119,7 @@ SERVING: Final = (
         "taken off Prometheus' scrape timeout, for the way back",
         "0.5",
         _seconds,
+        "seconds, from 0 to 3600",
     ),
 )
 
@@ -101,26 +134,23 @@ def add_flags(
             try:
                 return flag.parse(text)
             except ValueError:
-                message = f"found {text!r}, expected {flag.metavar.lower()}"
+                where = f" (or ${flag.variable})" if flag.variable in environ else ""
+                message = f"found {text!r}{where}, expected {flag.expected}"
                 raise argparse.ArgumentTypeError(message) from None
 
-        default: object = environ.get(flag.variable) or flag.default
         shown = f"; default {flag.default}" if flag.default else ""
-        options = {**flag.options, "type": parse}
-        if options.get("action") == "append":
-            # A list as default would be added to; the command splits what came from elsewhere.
-            options["default"] = None
-            parser.set_defaults(**{f"{_attribute(flag)}_default": str(default).split(",")})
-        else:
-            options["default"] = default
         parser.add_argument(
             f"--{flag.name}",
-            dest=_attribute(flag),
+            dest=flag.attribute,
             metavar=flag.metavar,
+            type=parse,
+            action="append" if flag.repeatable else "store",
+            default=None if flag.repeatable else environ.get(flag.variable) or flag.default,
             help=f"{flag.help} (${flag.variable}{shown})",
-            **options,
         )
 
 
-def _attribute(flag: Flag) -> str:
-    return flag.name.replace(".", "_").replace("-", "_")
+def several(flag: Flag, options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return all values of a repeatable flag; its variable holds them with commas between."""
+    given: list[str] | None = getattr(options, flag.attribute)
+    return tuple(given or (environ.get(flag.variable) or flag.default or "").split(","))

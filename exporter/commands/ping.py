@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.commands import exits
 from exporter.commands.progress import progress
 from exporter.errors import ExporterError
-from exporter.names import nearest
+from exporter.names import hint
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 
@@ -68,14 +68,14 @@ def _narrow(accounts: Sequence[Account], target: str) -> Account:
     account_name, slash, queue_name = target.partition("/")
     account = next((one for one in accounts if one.name == account_name), None)
     if account is None:
-        hint = nearest(account_name, [one.name for one in accounts])
-        raise ExporterError(f"account {account_name!r} is not configured{hint}")
+        meant = hint(account_name, [one.name for one in accounts])
+        raise ExporterError(f"account {account_name!r} is not configured{meant}")
     if not slash:
         return account
     queues = tuple(queue for queue in account.queues if queue.name == queue_name)
     if not queues:
-        hint = nearest(queue_name, [queue.name for queue in account.queues])
-        raise ExporterError(f"account {account_name!r} has no queue {queue_name!r}{hint}")
+        meant = hint(queue_name, [queue.name for queue in account.queues])
+        raise ExporterError(f"account {account_name!r} has no queue {queue_name!r}{meant}")
     return account.with_queues(queues)
 
 
