@@ -1,32 +1,32 @@
-"""Faults below the answer: the bytes come late, cut, or not at all."""
+"""Faults below the answer: the bytes come late, cut, more than said, or not at all."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+import zlib
+from typing import TYPE_CHECKING, Final
+
+from exporter.simulator.messages import json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.simulator.messages import Answer
     from exporter.simulator.wire import Exchange
+
+_MEGABYTE: Final = b" " * 1_000_000
 
 
 async def hang(exchange: Exchange, *, seconds: float | None = None) -> None:
     """Answer only after this many seconds, or never."""
-    await (asyncio.sleep(seconds) if seconds is not None else asyncio.Event().wait())
+    await (asyncio.Event().wait() if seconds is None else asyncio.sleep(seconds))
     exchange.connection.send(exchange.answer)
 
 
-async def _drip(exchange: Exchange, data: Iterable[bytes], seconds: float) -> None:
-    for piece in data:
-        await asyncio.sleep(seconds)
-        exchange.connection.write(piece)
-        await exchange.connection.drain()
-
-
-def _bytes(data: bytes) -> Iterable[bytes]:
-    return (data[at : at + 1] for at in range(len(data)))
+async def silent(exchange: Exchange) -> None:
+    """Say nothing; where set for everything, from the moment that a connection is accepted."""
+    await hang(exchange)
 
 
 async def drip_head(exchange: Exchange, *, seconds: float = 0.3) -> None:
@@ -45,20 +45,102 @@ async def drip_body(exchange: Exchange, *, seconds: float = 0.3) -> None:
 
 async def endless_body(exchange: Exchange, *, seconds: float = 0.0) -> None:
     """Send a body that never ends, as fast as it is read."""
-    exchange.connection.write(exchange.answer.head(("Content-Length", "")) + exchange.answer.body)
-    await _drip(exchange, itertools.repeat(b" " * 65536), seconds)
+    exchange.connection.write(_head(exchange.answer) + exchange.answer.body)
+    await _drip(exchange, itertools.repeat(_MEGABYTE[:65536]), seconds)
 
 
-async def reset(exchange: Exchange, *, after: str = "nothing") -> None:
-    """Reset the connection after nothing, a part of the ``head`` or a part of the ``body``."""
+async def cut(exchange: Exchange, *, after: str = "nothing", reset: bool = True) -> None:
+    """End after nothing, a part of the ``head`` or of the ``body``: by a reset or in good order."""
     head, body = exchange.answer.head(), exchange.answer.body
     sent = {"nothing": b"", "head": head[: len(head) // 2], "body": head + body[: len(body) // 2]}
     exchange.connection.write(sent[after])
-    # what was sent is to be read before the reset is
-    await asyncio.sleep(0.05)
-    exchange.connection.reset()
+    if reset:
+        # what was sent is to be read before the reset is
+        await asyncio.sleep(0.05)
+        exchange.connection.reset()
+    else:
+        exchange.connection.close()
 
 
-async def close(exchange: Exchange) -> None:
-    """Close in good order instead of answering."""
+async def stale(exchange: Exchange) -> None:
+    """Close a kept connection just when it is used again; a new one is answered."""
+    if exchange.connection.answered:
+        exchange.connection.close()
+    else:
+        exchange.connection.send(exchange.answer)
+
+
+async def wrong_length(exchange: Exchange, *, factor: float) -> None:
+    """Send the whole body under a ``Content-Length`` this many times its own."""
+    length = str(int(len(exchange.answer.body) * factor))
+    exchange.connection.write(exchange.answer.head(("Content-Length", length)))
+    exchange.connection.write(exchange.answer.body)
+    exchange.connection.finish()
+
+
+async def unasked_answer(exchange: Exchange, *, count: int = 99) -> None:
+    """Send a second answer after the true one, which waits for whoever asks next."""
+    other = json_answer(200, {"count": count, "next": None, "previous": None, "results": []})
+    exchange.connection.write(exchange.answer.wire + other.wire)
+    exchange.connection.finish()
+
+
+async def chunked(exchange: Exchange, *, whole: bool = True) -> None:
+    """Send the body in two chunks; close after half of the second one unless it is ``whole``."""
+    body = exchange.answer.body
+    half = len(body) // 2
+    data = b"".join(_chunk(part) for part in (body[:half], body[half:], b""))
+    connection = exchange.connection
+    connection.write(_head(exchange.answer, ("Transfer-Encoding", "chunked")))
+    if whole:
+        connection.write(data)
+        connection.finish()
+    else:
+        connection.write(data[: len(data) * 3 // 4])
+        connection.close()
+
+
+async def gzip_bomb(exchange: Exchange, *, megabytes: int = 500) -> None:
+    """Send a true answer after so much white space, compressed to a thousandth."""
+    connection, gzip = exchange.connection, zlib.compressobj(1, wbits=31)
+    coded = (("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked"))
+    connection.write(_head(exchange.answer, *coded))
+    pieces = (gzip.compress(_MEGABYTE) for _ in range(megabytes))
+    await _drip(exchange, (_chunk(piece) for piece in pieces if piece), 0)
+    connection.write(_chunk(gzip.compress(exchange.answer.body) + gzip.flush()) + _chunk(b""))
+    connection.finish()
+
+
+async def interim(
+    exchange: Exchange, *, code: int = 100, times: int | None = 1, seconds: float = 0.0
+) -> None:
+    """Send interim answers before the true one, each after so many seconds; None: for ever."""
+    numbers = itertools.count() if times is None else range(times)
+    line = f"HTTP/1.1 {code} Interim\r\n\r\n".encode()
+    await _drip(exchange, (line for _ in numbers), seconds)
+    exchange.connection.send(exchange.answer)
+
+
+async def not_http(exchange: Exchange, *, data: bytes = b"\x16\x03\x01 not HTTP\r\n\r\n") -> None:
+    """Send bytes that are no HTTP."""
+    exchange.connection.write(data)
     exchange.connection.close()
+
+
+async def _drip(exchange: Exchange, pieces: Iterable[bytes], seconds: float) -> None:
+    for piece in pieces:
+        await asyncio.sleep(seconds)
+        exchange.connection.write(piece)
+        await exchange.connection.drain()
+
+
+def _bytes(data: bytes) -> Iterable[bytes]:
+    return (data[at : at + 1] for at in range(len(data)))
+
+
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+def _head(answer: Answer, *headers: tuple[str, str]) -> bytes:
+    return answer.head(("Content-Length", ""), *headers)

@@ -1,9 +1,9 @@
-"""What can go wrong, by name, and for which requests it was set."""
+"""What can go wrong, by name."""
 
 from __future__ import annotations
 
+import gzip
 import inspect
-import threading
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.simulator.messages import Answer
     from exporter.simulator.wire import Exchange
 
-__all__ = ["FAULTS", "Fault", "Faults"]
+__all__ = ["FAULTS", "Fault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,86 +41,100 @@ class Fault:
 
 FAULTS: Final[Mapping[str, Fault]] = MappingProxyType(
     {
+        # another status
         "status": Fault(answers.status),
+        "status-204": Fault(answers.status, {"code": 204, "body": ""}),
+        "status-206": Fault(answers.status, {"code": 206, "body": "answer"}),
+        "status-304": Fault(answers.status, {"code": 304, "body": ""}),
+        "status-400": Fault(answers.status, {"code": 400}),
+        "status-401": Fault(answers.status, {"code": 401}),
+        "status-401-html": Fault(answers.status, {"code": 401, "body": "html"}),
+        "status-403": Fault(answers.status, {"code": 403}),
+        "status-404-html": Fault(answers.status, {"code": 404, "body": "html"}),
+        "status-407": Fault(answers.status, {"code": 407, "body": "html"}),
+        "status-429": Fault(answers.status, {"code": 429}),
+        "status-429-seconds": Fault(answers.status, {"code": 429, "retry_after": "60"}),
+        "status-429-date": Fault(answers.status, {"code": 429, "retry_after": answers.in_a_minute}),
+        "status-429-rubbish": Fault(answers.status, {"code": 429, "retry_after": "soon"}),
+        "status-429-huge": Fault(answers.status, {"code": 429, "retry_after": "9" * 30}),
+        "status-500-answer": Fault(answers.status, {"code": 500, "body": "answer"}),
+        "status-502-html": Fault(answers.status, {"code": 502, "body": "html"}),
+        "status-503-seconds": Fault(answers.status, {"code": 503, "retry_after": "60"}),
+        "status-503-date": Fault(answers.status, {"code": 503, "retry_after": answers.in_a_minute}),
+        "status-503-rubbish": Fault(answers.status, {"code": 503, "retry_after": "soon"}),
+        "status-503-huge": Fault(answers.status, {"code": 503, "retry_after": "9" * 30}),
+        "status-504-empty": Fault(answers.status, {"code": 504, "body": ""}),
+        "status-530": Fault(answers.status, {"code": 530, "body": "error code: 1016"}),
+        "redirect-to-itself": Fault(answers.redirect),
+        "redirect-elsewhere": Fault(
+            answers.redirect, {"location": "https://elsewhere.invalid{target}"}
+        ),
+        "redirect-to-http": Fault(answers.redirect, {"location": "http://{host}{target}"}),
+        # too late, or never
+        "silent": Fault(wires.silent),
         "hang": Fault(wires.hang),
         "drip-head": Fault(wires.drip_head),
         "drip-body": Fault(wires.drip_body),
         "endless-body": Fault(wires.endless_body),
-        "reset": Fault(wires.reset),
-        "reset-in-head": Fault(wires.reset, {"after": "head"}),
-        "reset-in-body": Fault(wires.reset, {"after": "body"}),
-        "close": Fault(wires.close),
+        "endless-continue": Fault(wires.interim, {"times": None, "seconds": 0.1}),
+        # cut short, or longer than it says
+        "reset": Fault(wires.cut),
+        "reset-in-head": Fault(wires.cut, {"after": "head"}),
+        "reset-in-body": Fault(wires.cut, {"after": "body"}),
+        "close": Fault(wires.cut, {"reset": False}),
+        "close-in-head": Fault(wires.cut, {"after": "head", "reset": False}),
+        "close-in-body": Fault(wires.cut, {"after": "body", "reset": False}),
+        "stale-connection": Fault(wires.stale),
+        "length-too-long": Fault(wires.wrong_length, {"factor": 2}),
+        "length-too-short": Fault(wires.wrong_length, {"factor": 0.5}),
+        "unasked-answer": Fault(wires.unasked_answer),
+        "chunked": Fault(wires.chunked),
+        "chunked-cut": Fault(wires.chunked, {"whole": False}),
+        "gzip": Fault(answers.edit, {"change": gzip.compress, "content_encoding": "gzip"}),
+        "gzip-cut": Fault(answers.edit, {"change": answers.cut_gzip, "content_encoding": "gzip"}),
+        "gzip-bomb": Fault(wires.gzip_bomb),
+        # around the answer
+        "header-of-200-kb": Fault(answers.add_headers, {"value": "x" * 200_000}),
+        "headers-5000": Fault(answers.add_headers, {"number": 5000}),
+        "set-cookie": Fault(
+            answers.add_headers, {"name": "Set-Cookie", "value": "session=simulated; Path=/"}
+        ),
+        "continue-100": Fault(wires.interim),
+        "early-hints-103": Fault(wires.interim, {"code": 103}),
+        "not-http": Fault(wires.not_http),
+        # not JSON, or JSON to stumble over
+        "empty-body": Fault(answers.page, {"body": b""}),
+        "html-page": Fault(answers.status, {"code": 200, "body": "html"}),
+        "invalid-utf-8": Fault(answers.edit, {"change": answers.insert(b'"name":"\xff\xfe"')}),
+        "byte-order-mark": Fault(answers.edit, {"change": b"\xef\xbb\xbf".__add__}),
+        "deep-json": Fault(
+            answers.edit,
+            {"change": answers.insert(b'"deep":' + b"[" * 100_000 + b"]" * 100_000)},
+        ),
+        "nan": Fault(answers.edit, {"change": answers.insert(b'"average":NaN')}),
+        "doubled-key": Fault(answers.edit, {"change": answers.insert(b'"count":99')}),
+        # JSON of another shape
+        "json-array": Fault(answers.page, {"body": b"[1,2]"}),
+        "json-number": Fault(answers.page, {"body": b"3"}),
+        "json-null": Fault(answers.page, {"body": b"null"}),
+        "json-string": Fault(answers.page, {"body": b'"3"'}),
+        "count-text": Fault(answers.fields, {"count": '"3"'}),
+        "count-float": Fault(answers.fields, {"count": "3.0"}),
+        "count-bool": Fault(answers.fields, {"count": "true"}),
+        "count-null": Fault(answers.fields, {"count": "null"}),
+        "count-nan": Fault(answers.fields, {"count": "NaN"}),
+        "count-infinite": Fault(answers.fields, {"count": "1e999"}),
+        "count-negative": Fault(answers.fields, {"count": "-1"}),
+        "count-missing": Fault(answers.fields, {"count": None}),
+        "count-absurd": Fault(answers.fields, {"count": "3000000000"}),
+        "count-of-400-digits": Fault(answers.fields, {"count": "9" * 400}),
+        "count-of-5000-digits": Fault(answers.fields, {"count": "9" * 5000}),
+        "results-missing": Fault(answers.fields, {"results": None}),
+        "results-null": Fault(answers.fields, {"results": "null"}),
+        "results-object": Fault(answers.fields, {"results": "{}"}),
+        "rows-not-objects": Fault(answers.fields, {"results": '[1,"two",null]'}),
+        "row-not-ready": Fault(answers.rows, {"ready": False}),
+        "row-other-status": Fault(answers.rows, {"agent_status": 1}),
+        "page-loop": Fault(answers.page_loop),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    account: str | None
-    path: str | None
-    queue: int | None
-
-    def holds(self, account: str | None, path: str, queue: str | None) -> bool:
-        return (
-            self.account in {None, account}
-            and self.path in {None, path}
-            and (self.queue is None or str(self.queue) == queue)
-        )
-
-
-class Faults:
-    """The faults that are set now; may be set from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._set: dict[_Scope, tuple[Fault, int | None]] = {}
-
-    def set(
-        self,
-        name: str,
-        *,
-        account: str | None = None,
-        path: str | None = None,
-        queue: int | None = None,
-        times: int | None = None,
-        **parameters: object,
-    ) -> None:
-        """Let a fault befall the requests of an account, a path, a queue, or all of them.
-
-        Of several that fit a request the last one set is taken; setting one again for the same
-        requests takes the place of the former. ``times`` is how many requests it lasts for.
-
-        Raises:
-            KeyError: there is no fault of that name.
-            TypeError: the fault has no such parameter.
-        """
-        named = FAULTS[name]
-        fault = Fault(named.apply, {**named.parameters, **parameters})
-        inspect.signature(fault.apply).bind(None, **fault.parameters)
-        scope = _Scope(account, path, queue)
-        with self._lock:
-            self._set.pop(scope, None)
-            self._set[scope] = fault, times
-
-    def clear(self) -> None:
-        """Let all be well again."""
-        with self._lock:
-            self._set.clear()
-
-    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:
-        """Return the fault for one request, which uses up one of its times."""
-        if not self._set:
-            return None
-        with self._lock:
-            for scope, (fault, times) in reversed(self._set.items()):
-                if scope.holds(account, path, queue):
-                    if times is not None:
-                        self._count(scope, fault, times - 1)
-                    return fault
-        return None
-
-    def _count(self, scope: _Scope, fault: Fault, times: int) -> None:
-        if times > 0:
-            self._set[scope] = fault, times
-        else:
-            del self._set[scope]

@@ -47,7 +47,7 @@ def read_list(name: str, request: Request, moment: Moment, dialect: Dialect) -> 
 
 def read_record(app_user: str, moment: Moment, dialect: Dialect) -> Answer:
     """Return the bare row of one agent."""
-    for agent in moment.agents():
+    for agent in moment.agents(None):
         if agent.app_user == app_user:
             return json_answer(200, agent_row(agent, moment, dialect))
     return json_answer(404, {"detail": "No AgentStatus matches the given query."})

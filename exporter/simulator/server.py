@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
 from exporter.simulator.dialect import Dialect
-from exporter.simulator.faults import Faults
+from exporter.simulator.fault_settings import Faults
 from exporter.simulator.wire import Connection, Exchange
 
 if TYPE_CHECKING:
@@ -179,8 +179,13 @@ class Simulator:
 
     async def _connect(self, accepted: socket.socket) -> None:
         connection = Connection(self.connections_opened, self)
-        # a client that goes away or refuses the certificate is no fault of the simulator
+        # a client that goes away or refuses the certificate is no defect of the simulator
         with contextlib.suppress(OSError):
+            if self.faults.silences():
+                with accepted:
+                    while await self._loop.sock_recv(accepted, 65536):
+                        pass
+                return
             await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=self.tls)
 
     def connection_opened(self, connection: Connection) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from exporter.simulator.messages import parse_request
 
@@ -14,33 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from exporter.simulator.messages import Answer, Request
+    from exporter.simulator.server import Simulator
 
-__all__ = ["Connection", "Exchange", "Host"]
+__all__ = ["Connection", "Exchange"]
 
 _HEAD_LIMIT: Final = 64 * 1024
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
-class Host(Protocol):
-    """Whom a connection tells of what happens on it."""
-
-    def connection_opened(self, connection: Connection) -> None:
-        """Note a connection that is ready for requests."""
-
-    def connection_closed(self, connection: Connection) -> None:
-        """Note a connection that is gone."""
-
-    def answer(self, connection: Connection, request: Request) -> None:
-        """Answer a request, at once or later, by `Connection.send` or `Connection.run`."""
-
-
 class Connection(asyncio.Protocol):
-    """Read one request after the other and let the host answer each."""
+    """Read one request after the other and let the simulator answer each."""
 
-    def __init__(self, number: int, host: Host) -> None:
+    def __init__(self, number: int, simulator: Simulator) -> None:
         self.number = number
         self.answered = 0
-        self._host = host
+        self._simulator = simulator
         self._buffer = bytearray()
         self._request: Request | None = None
         self._task: asyncio.Task[None] | None = None
@@ -51,7 +39,7 @@ class Connection(asyncio.Protocol):
         """Begin; called by asyncio once the TLS handshake, if any, is over."""
         self._transport = cast("asyncio.Transport", transport)
         self._writable.set()
-        self._host.connection_opened(self)
+        self._simulator.connection_opened(self)
 
     def data_received(self, data: bytes) -> None:
         """Collect a request; those that follow wait until it is answered."""
@@ -63,7 +51,7 @@ class Connection(asyncio.Protocol):
         """End what was still being written."""
         if self._task is not None:
             self._task.cancel()
-        self._host.connection_closed(self)
+        self._simulator.connection_closed(self)
 
     def pause_writing(self) -> None:
         """Hold `drain` back, since the client does not read as fast."""
@@ -127,7 +115,7 @@ class Connection(asyncio.Protocol):
         if len(self._buffer) >= end:
             del self._buffer[:end]
             self._request = request
-            self._host.answer(self, request)
+            self._simulator.answer(self, request)
 
 
 def _report(task: asyncio.Task[None]) -> None:

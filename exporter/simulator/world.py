@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 __all__ = [
     "AVAILABLE",
@@ -77,34 +77,28 @@ class Agent:
     app_user: str
     full_name: str
     queues: frozenset[int]
-    status: int
-    ready: bool
-    logged_in: bool
-    status_since: float
-    logged_in_since: float
+    status: int = AVAILABLE
+    ready: bool = True
+    logged_in: bool = True
+    status_since: float = FIXED_TIME
+    logged_in_since: float = FIXED_TIME - 3600
     team: int = 1
     calls: int = 0
     post_call_seconds: float = 0.0
     hidden: frozenset[str] = frozenset()
 
 
-class Moment(Protocol):
-    """An account at one moment. The same object always means the same answers."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An account at one Unix time. The same object always means the same answers.
 
-    @property
-    def time(self) -> float:
-        """The Unix time of the moment."""
+    ``agents`` gives those of one queue, or all of the account (None), logged out ones as well.
+    """
 
-    @property
-    def statuses(self) -> Sequence[Status]:
-        """The statuses that the account has."""
-
-    @property
-    def queues(self) -> Sequence[Queue]:
-        """The queues that the account has."""
-
-    def agents(self, queue: int | None = None) -> Sequence[Agent]:
-        """Return the agents of one queue, or of the account, logged out ones as well."""
+    time: float
+    statuses: Sequence[Status]
+    queues: Sequence[Queue]
+    agents: Callable[[int | None], Sequence[Agent]]
 
 
 class World(Protocol):
@@ -122,17 +116,6 @@ def person(key: str) -> tuple[str, str]:
     return str(uuid.UUID(bytes=digest[-16:], version=4)), name
 
 
-@dataclass(frozen=True, slots=True)
-class _FixedMoment:
-    statuses: tuple[Status, ...]
-    queues: tuple[Queue, ...]
-    by_user: Mapping[str, Agent] = field(default_factory=dict)
-    time: float = FIXED_TIME
-
-    def agents(self, queue: int | None = None) -> Sequence[Agent]:
-        return [agent for agent in self.by_user.values() if queue is None or queue in agent.queues]
-
-
 class FixedWorld:
     """An account in which nothing happens but what a test sets, from any thread."""
 
@@ -141,10 +124,9 @@ class FixedWorld:
         queues: Mapping[int, str] | None = None,
         statuses: Iterable[Status] = STATUSES,
     ) -> None:
-        names = {5457: "sales", 5460: "support"} if queues is None else queues
-        self._moment = _FixedMoment(
-            tuple(statuses), tuple(Queue(id_, name) for id_, name in names.items())
-        )
+        self._statuses = tuple(statuses)
+        self._agents: Mapping[str, Agent] = {}
+        self.set_queues({5457: "sales", 5460: "support"} if queues is None else queues)
 
     def at(self, time: float) -> Moment:  # noqa: ARG002 - time stands still here
         """Return the account as it was last set."""
@@ -152,12 +134,13 @@ class FixedWorld:
 
     def set_queues(self, queues: Mapping[int, str]) -> None:
         """Replace the list of queues, by id and name; the agents stay as they are."""
-        rows = tuple(Queue(id_, name) for id_, name in queues.items())
-        self._moment = _FixedMoment(self._moment.statuses, rows, self._moment.by_user)
+        self._queues = tuple(Queue(id_, name) for id_, name in queues.items())
+        self._set_agents(self._agents)
 
     def set_statuses(self, statuses: Iterable[Status]) -> None:
         """Replace the status definitions; the agents stay as they are."""
-        self._moment = _FixedMoment(tuple(statuses), self._moment.queues, self._moment.by_user)
+        self._statuses = tuple(statuses)
+        self._set_agents(self._agents)
 
     def set_agent(  # noqa: PLR0913 - all but the name have a default
         self,
@@ -178,35 +161,34 @@ class FixedWorld:
         if ready is None:
             ready = any(s.id == status and s.queue_action == "Set Ready" for s in self._statuses)
         agent = Agent(
-            app_user=person(name)[0],
-            full_name=name,
-            queues=frozenset(queues),
+            person(name)[0],
+            name,
+            frozenset(queues),
             status=status,
             ready=ready,
             logged_in=logged_in,
             status_since=since,
-            logged_in_since=FIXED_TIME - 3600,
             team=team,
             hidden=frozenset(hidden),
         )
-        self._set_agents({**self._moment.by_user, agent.app_user: agent})
+        self._set_agents({**self._agents, agent.app_user: agent})
         return agent
 
     def remove_agent(self, name: str) -> None:
         """Take an agent out of the account."""
         gone = person(name)[0]
-        self._set_agents({key: a for key, a in self._moment.by_user.items() if key != gone})
+        self._set_agents({key: a for key, a in self._agents.items() if key != gone})
 
     def set_available(self, queue: int, number: int) -> None:
         """Leave a queue with exactly this many agents, all of them available."""
-        others = {k: a for k, a in self._moment.by_user.items() if queue not in a.queues}
-        self._set_agents(others)
-        for index in range(number):
-            self.set_agent(person(f"{queue}/{index}")[1], queue)
-
-    @property
-    def _statuses(self) -> tuple[Status, ...]:
-        return self._moment.statuses
+        others = {k: a for k, a in self._agents.items() if queue not in a.queues}
+        people = [person(f"{queue}/{index}") for index in range(number)]
+        agents = {key: Agent(key, name, frozenset({queue})) for key, name in people}
+        self._set_agents({**others, **agents})
 
     def _set_agents(self, agents: Mapping[str, Agent]) -> None:
-        self._moment = _FixedMoment(self._moment.statuses, self._moment.queues, agents)
+        def of_queue(queue: int | None) -> Sequence[Agent]:
+            return [agent for agent in agents.values() if queue is None or queue in agent.queues]
+
+        self._agents = agents
+        self._moment = Moment(FIXED_TIME, self._statuses, self._queues, of_queue)
