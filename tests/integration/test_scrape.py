@@ -168,7 +168,7 @@ def test_a_refused_key_stops_the_account_and_only_it(
         token=TokenEnvironment("WRONG_KEY"),
         max_parallel_requests=1,
     )
-    right = make_account(simulator)
+    right = make_account(simulator, max_parallel_requests=1)
     runtime = make_runtime(wrong, right)
     snapshot = runtime.snapshot([wrong, right], 10)
     assert {one.result.failure and one.result.failure.code for one in snapshot.queues[:5]} == {

@@ -4,7 +4,8 @@ import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from web_fixtures import MadePages, Running, running
+
+from tests.integration.web.web_fixtures import MadePages, Running, running
 
 if TYPE_CHECKING:
     import ssl

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from web_fixtures import MadePages, Running, read_all, read_answer
 
 from exporter.web.protocol import Limits
+from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from structlog.testing import capture_logs
-from web_fixtures import MadePages, read_answer
+
+from tests.integration.web.web_fixtures import MadePages, read_answer
 
 if TYPE_CHECKING:
     from conftest import Serve
