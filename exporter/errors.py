@@ -49,8 +49,12 @@ class TokenError(ExporterError):
 
 
 class ApiError(ExporterError):
-    """The API gave no usable answer; ``failure`` says which way, in a code and in words."""
+    """The API gave no usable answer; ``failure`` says which way, in a code and in words.
 
-    def __init__(self, failure: Failure) -> None:
+    ``retry_after`` is how many seconds the API asked to wait, None if it did not.
+    """
+
+    def __init__(self, failure: Failure, retry_after: float | None = None) -> None:
         self.failure = failure
+        self.retry_after = retry_after
         super().__init__(f"{failure.code}: {failure.message}")

@@ -125,7 +125,7 @@ def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) 
         add("fetch_duration_seconds", result.duration_seconds)
     if snapshot.last_success_at is not None:
         add("last_success_timestamp_seconds", snapshot.last_success_at)
-    statuses = ",".join(str(status) for status in queue.available_status)
+    statuses = ",".join(str(status) for status in queue.status_ids)
     add("info", 1, str(queue.id), statuses, queue.team)
 
 
@@ -168,6 +168,12 @@ class Counters:
             ("account",),
             registry=self.registry,
         )
+        self._queue_changes = Counter(
+            "calltools_account_queue_changes",
+            "Queues that appeared in the account's list or vanished from it, where all are asked.",
+            ("account", "change"),
+            registry=self.registry,
+        )
         self._reload_successful = Gauge(
             "calltools_exporter_config_last_reload_successful",
             "1 if the configuration was accepted when it was last read, else 0.",
@@ -196,12 +202,20 @@ class Counters:
             for metric in by_account:
                 metric.remove(account)
             self._errors.remove_by_labels({"account": account})
+            self._queue_changes.remove_by_labels({"account": account})
         for account in accounts:
             for metric in by_account:
                 metric.labels(account)
             for code in (*HTTP_CODES, *WORD_CODES):
                 self._errors.labels(account, code)
+            for change in ("appeared", "vanished"):
+                self._queue_changes.labels(account, change)
         self._accounts = set(accounts)
+
+    def queues_changed(self, account: str, *, appeared: int, vanished: int) -> None:
+        """Count queues that came to the account's list or left it."""
+        self._queue_changes.labels(account, "appeared").inc(appeared)
+        self._queue_changes.labels(account, "vanished").inc(vanished)
 
     def reloaded(self, at: float | None) -> None:
         """Note that a configuration was accepted, at a Unix time, or (None) refused."""

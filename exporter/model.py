@@ -12,6 +12,7 @@ __all__ = [
     "HTTP_CODES",
     "WORD_CODES",
     "AccountSnapshot",
+    "AgentDetail",
     "Attempt",
     "AttemptObserver",
     "Failure",
@@ -51,6 +52,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentDetail:
+    """What the rows of a queue's agents tell; None is what they do not tell of every agent.
+
+    ``by_status`` counts agents by the name of their status. ``available_since`` is the Unix time
+    since when the available agent waits who has waited longest, None also if there is none.
+    """
+
+    by_status: tuple[tuple[str, int], ...]
+    logged_in: int | None
+    ready: int | None
+    available_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueResult:
     """What one fetch of one queue found: a true number, or the reason why there is none.
 
@@ -62,6 +77,7 @@ class QueueResult:
     failure: Failure | None
     duration_seconds: float | None
     finished_at: float
+    detail: AgentDetail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +93,16 @@ class QueueSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """One account on one page; ``failures`` are those that concern all its queues."""
+    """One account on one page.
+
+    ``failures`` are those that concern all its queues. ``hold_until`` is the Unix time until which
+    the API has asked to be left alone.
+    """
 
     account: Account
     up: bool
     failures: tuple[Failure, ...]
+    hold_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

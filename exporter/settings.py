@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from exporter.errors import TokenError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "AUTO",
     "Account",
     "Configuration",
     "Queue",
@@ -23,6 +24,9 @@ __all__ = [
     "TokenFile",
     "TokenSource",
 ]
+
+#: The ``available_status`` that is found by what the account's statuses do.
+AUTO: Final = "auto"
 
 _PREFIX = re.compile(r"\s*(?:token\s+)?", re.IGNORECASE)
 
@@ -98,13 +102,22 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One queue to ask for; ``available_status`` holds the ids whose agents are added up."""
+    """One queue to ask for.
+
+    ``available_status`` holds the statuses whose agents are added up: ids, and until the account's
+    list has been read also names or `AUTO`.
+    """
 
     id: int
     name: str
-    available_status: tuple[int, ...]
+    available_status: tuple[int | str, ...]
     required_agents: int = 1
     team: str = ""
+
+    @property
+    def status_ids(self) -> tuple[int, ...]:
+        """The ids among the available statuses; all of them, once names are resolved."""
+        return tuple(choice for choice in self.available_status if isinstance(choice, int))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,9 @@ class Account:
     """One CallTools account: a silo, a key and the queues asked for with it.
 
     ``url`` is an origin without a path. ``timeout`` is in seconds, for one request; None leaves it
-    to the scrape's budget. ``proxy`` is the resolved URL of the proxy to use, None for none.
+    to the scrape's budget. ``proxy`` is the resolved URL of the proxy to use, None for none. A
+    queue read less than ``max_age`` seconds ago is not asked again. ``every_queue``, where it is
+    given, stands for every queue that the account has, but for its id and name.
     """
 
     name: str
@@ -123,6 +138,9 @@ class Account:
     max_parallel_requests: int = 16
     tls: TlsFiles = field(default_factory=TlsFiles)
     proxy: str | None = None
+    detail: Literal["count", "agents"] = "count"
+    max_age: float = 0.0
+    every_queue: Queue | None = None
 
     @property
     def host(self) -> str:

@@ -1,5 +1,18 @@
 """The client of the CallTools API: it asks, reads and checks, and never sends anything but GET."""
 
-from exporter.calltools.client import Client, RequestContext
+from exporter.calltools.client import FILTERS, Client, Filter, RequestContext
+from exporter.calltools.rows import AgentRow, QueueRow, StatusRow, summarise, unknown_statuses
+from exporter.calltools.statuses import resolve_statuses
 
-__all__ = ["Client", "RequestContext"]
+__all__ = [
+    "FILTERS",
+    "AgentRow",
+    "Client",
+    "Filter",
+    "QueueRow",
+    "RequestContext",
+    "StatusRow",
+    "resolve_statuses",
+    "summarise",
+    "unknown_statuses",
+]

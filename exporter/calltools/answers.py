@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from exporter.errors import ApiError
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.secret import Secret
     from exporter.transport import Answer
 
-__all__ = ["Page", "check_status", "contradiction", "read_page"]
+__all__ = ["Page", "check_status", "contradiction", "read_id", "read_page", "unexpected"]
 
 #: No account has as many agents; a larger count is a fault.
 LARGEST_COUNT: Final = 1_000_000
@@ -69,7 +72,8 @@ def check_status(answer: Answer, token: Secret) -> None:
     if not 201 <= status <= 599:
         _refuse(f"HTTP status {status}, which does not exist")
     hint = _HINTS.get(status, "the API failed" if status >= 500 else "the API gave no count")
-    raise ApiError(Failure(str(status), f"{hint} ({status}){said}"))
+    failure = Failure(str(status), f"{hint} ({status}){said}")
+    raise ApiError(failure, _retry_after(answer.headers.get("retry-after", "")))
 
 
 def read_page(answer: Answer) -> Page:
@@ -157,8 +161,13 @@ def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
     return tuple(results)
 
 
+def unexpected(found: str) -> ApiError:
+    """Return the error for JSON of another shape, in words that tell no more than the shape."""
+    return ApiError(Failure("unexpected_answer", f"the API sent {found}"))
+
+
 def _refuse(found: str) -> NoReturn:
-    raise ApiError(Failure("unexpected_answer", f"the API sent {found}"))
+    raise unexpected(found)
 
 
 def _shape(value: object) -> str:
@@ -167,6 +176,18 @@ def _shape(value: object) -> str:
         return "a negative number" if value < 0 else "an absurdly large number"
     names = {bool: "true or false", float: "a fraction", str: "a text", list: "a list"}
     return "null" if value is None else names.get(type(value), "an object")
+
+
+def _retry_after(value: str) -> float | None:
+    """Read ``Retry-After`` as seconds from now; RFC 9110, 10.2.3: a number or a date."""
+    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, aware.timestamp() - time.time())
 
 
 def _quote(body: bytes, token: Secret) -> str:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from requests import PreparedRequest
 
 from exporter import __version__
-from exporter.calltools.answers import Page, check_status, contradiction, read_page
+from exporter.calltools.answers import (
+    Page,
+    check_status,
+    contradiction,
+    read_page,
+    unexpected,
+)
+from exporter.calltools.rows import read_agent, read_queue, read_status
 from exporter.errors import ApiError
 from exporter.model import Attempt, AttemptObserver, Failure
 from exporter.transport import Deadline, StaleConnectionError
@@ -18,14 +25,18 @@ from exporter.transport import Deadline, StaleConnectionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from exporter.calltools.rows import AgentRow, QueueRow, StatusRow
     from exporter.secret import Secret
     from exporter.settings import Account, Queue
     from exporter.transport import Answer, Transport
 
-__all__ = ["Client", "RequestContext"]
+__all__ = ["FILTERS", "Client", "Filter", "RequestContext"]
 
 T = TypeVar("T")
+Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
 
+#: What an account's answers rest on.
+FILTERS: Final[tuple[Filter, ...]] = ("queue", "agent_status_id", "ready")
 #: Rows of a page where ``page_size`` does not say, and at most.
 DEFAULT_PAGE: Final = 25
 LARGEST_PAGE: Final = 250
@@ -66,7 +77,7 @@ class Client:
         Raises:
             ApiError: with every code but `unknown_id` and `token`.
         """
-        return sum(self._count(queue.id, status, context) for status in queue.available_status)
+        return sum(self._count(queue.id, status, context) for status in queue.status_ids)
 
     def _count(self, queue_id: int, status_id: int, context: RequestContext) -> int:
         filters = {"queue": queue_id, "agent_status_id": status_id, "ready": "true"}
@@ -81,17 +92,114 @@ class Client:
         self, query: Mapping[str, object], status_id: int, context: RequestContext
     ) -> Page:
         def read(answer: Answer) -> Page:
+            check_status(answer, context.token)
             page = read_page(answer)
             if page.count and not page.rows:
-                raise _unexpected(f"no row under a `count` of {page.count}")
+                raise unexpected(f"no row under a `count` of {page.count}")
             if page.count is None and len(page.rows) in {DEFAULT_PAGE, LARGEST_PAGE}:
-                raise _unexpected("a list without `count`, just as long as a page may be")
+                raise unexpected("a list without `count`, just as long as a page may be")
             for row in page.rows:
                 if found := contradiction(row, status_id):
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))
             return page
 
         return self._ask("/api/agentstatuses/", query, context, read)
+
+    def read_agents(self, queue: Queue, context: RequestContext) -> tuple[AgentRow, ...]:
+        """Return the agents of a queue, logged out ones as well.
+
+        Raises:
+            ApiError: with every code but `unknown_id` and `token`.
+        """
+        return self._read_list("/api/agentstatuses/", {"queue": queue.id}, read_agent, context)
+
+    def read_statuses(self, context: RequestContext) -> tuple[StatusRow, ...]:
+        """Return the account's agent statuses, from ``/api/statuses/``."""
+        return self._read_list("/api/statuses/", {}, read_status, context)
+
+    def read_queues(self, context: RequestContext) -> tuple[QueueRow, ...]:
+        """Return the account's queues, from ``/api/queues/``."""
+        return self._read_list("/api/queues/", {}, read_queue, context)
+
+    def check_filter(self, name: Filter, context: RequestContext) -> Failure | None:
+        """Return how the API shows that it ignores a filter, None if it does not.
+
+        The API answers a filter that it does not know with everybody. No queue and no status has
+        the id 0, so any count but 0 gives it away; a 400 says as well that the filter is known.
+        ``ready`` has no impossible value: there an agent who is not ready gives it away. Nothing
+        else is filtered, so that it shows at night too, when nobody is available anyway.
+
+        Raises:
+            ApiError: nothing can be told.
+        """
+
+        def read(answer: Answer) -> Failure | None:
+            if answer.status == 400 and name != "ready":
+                return None
+            check_status(answer, context.token)
+            page = read_page(answer)
+            if name == "ready":
+                ignored = any(row.get("ready") is False for row in page.rows)
+            else:
+                ignored = bool(page.count or page.rows)
+            words = f"the API ignores the filter `{name}`: it lets through whom it should not"
+            return Failure("filter_ignored", words) if ignored else None
+
+        query: dict[str, object] = (
+            {"ready": "true", "page_size": LARGEST_PAGE}
+            if name == "ready"
+            else {name: 0, "page_size": 1}
+        )
+        return self._ask("/api/agentstatuses/", query, context, read)
+
+    def _read_list(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
+        context: RequestContext,
+    ) -> tuple[T, ...]:
+        """Return all rows of a list; read it once more if it changed while it was read."""
+        for _ in range(2):
+            rows, count = self._read_pages(path, query, read_row, context)
+            if count is None or len(rows) == count:
+                return tuple(rows.values())
+        raise unexpected(f"{len(rows)} different rows under a `count` of {count}, twice")
+
+    def _read_pages(
+        self,
+        path: str,
+        query: Mapping[str, object],
+        read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
+        context: RequestContext,
+    ) -> tuple[dict[object, T], int | None]:
+        """Count ``page`` up until the list ends, and keep the rows that differ.
+
+        The URL in ``next`` is never asked: the key would go where an answer says.
+        """
+        rows: dict[object, T] = {}
+        count: int | None = None
+
+        def read(answer: Answer) -> int:
+            nonlocal count
+            if number > 1 and answer.status == 404:
+                return 0  # past the end
+            check_status(answer, context.token)
+            page = read_page(answer)
+            count = page.count
+            rows.update(map(read_row, page.rows))
+            return len(page.rows)
+
+        number, before = 1, -1
+        # A page without a new row is an end too, or a server that ignores `page` is read for ever.
+        while len(rows) > before and (count is None or len(rows) < count):
+            before = len(rows)
+            more: dict[str, object] = {"page": number} if number > 1 else {}
+            found = self._ask(path, {**query, "page_size": LARGEST_PAGE, **more}, context, read)
+            if not found or (count is None and found not in {DEFAULT_PAGE, LARGEST_PAGE}):
+                break
+            number += 1
+        return rows, count
 
     def _ask(
         self,
@@ -139,7 +247,6 @@ def _attempt(
     context.observer.attempt_started()
     try:
         answer = context.transport.get(request, deadline, context.observer.connection_opened)
-        check_status(answer, context.token)
         value = read(answer)
         code = None
     except ApiError as error:
@@ -149,7 +256,3 @@ def _attempt(
     finally:
         context.observer.attempt_ended(Attempt(code, time.monotonic() - begun))
     return value
-
-
-def _unexpected(found: str) -> ApiError:
-    return ApiError(Failure("unexpected_answer", f"the API sent {found}"))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.calltools import Client
 from exporter.errors import ApiError, TokenError
 from exporter.model import AccountSnapshot, Failure, QueueResult, QueueSnapshot, Snapshot
 from exporter.scrape.fetch import Fetch, Round
+from exporter.scrape.standing import Standing
+from exporter.scrape.upkeep import Upkeep
 from exporter.transport import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.scrape.fetch import ScrapeObserver
+    from exporter.scrape.tally import ScrapeObserver
     from exporter.scrape.workers import Workers
     from exporter.settings import Account, Configuration, Queue
     from exporter.transport import Transports
@@ -37,17 +40,37 @@ class Memory:
         return self._read_at.get(key)
 
 
+@dataclass(slots=True)
 class _Page:
-    """What one page waits for: its fetches, and its own start of them all."""
+    """What one page waits for: its jobs, and its own start of them all."""
 
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-        self.outstanding = 1
-        self.complete = threading.Event()
+    budget_seconds: float
+    begun: float = field(default_factory=time.monotonic)
+    outstanding: int = 1
+    complete: threading.Event = field(default_factory=threading.Event)
+
+    def remaining(self) -> float:
+        return max(0.0, self.begun + self.budget_seconds - time.monotonic())
+
+
+@dataclass(slots=True)
+class _Part:
+    """One account's part of a page; ``asked`` stays None where its queues are not known in time."""
+
+    account: Account
+    standing: Standing
+    now: float
+    failure: Failure | None = None
+    round: Round | None = None
+    upkeep: Upkeep | None = None
+    asked: list[tuple[Queue, Fetch | QueueResult]] | None = None
+
+
+Job: TypeAlias = Fetch | Upkeep
 
 
 class Scraper:
-    """Scrape the accounts of one configuration; pages at the same time share their fetches."""
+    """Scrape the accounts of one configuration; pages at the same time share their jobs."""
 
     def __init__(  # noqa: PLR0913 - the parts are wired in one place, by name
         self,
@@ -65,12 +88,14 @@ class Scraper:
         self._memory = memory
         self._clock = clock
         self._clients = {account.name: Client(account) for account in configuration.accounts}
+        self._standings = {account.name: Standing(account) for account in configuration.accounts}
         self._host_limits: dict[str, int] = {}
         for account in configuration.accounts:
             limit = max(account.max_parallel_requests, self._host_limits.get(account.host, 0))
             self._host_limits[account.host] = limit
         self._lock = threading.Lock()
-        self._in_flight: dict[tuple[str, int], tuple[Fetch, list[_Page]]] = {}
+        self._fetches: dict[tuple[str, int], tuple[Fetch, list[_Page]]] = {}
+        self._upkeeps: dict[str, Upkeep] = {}
 
     def scrape(self, accounts: Iterable[Account], budget_seconds: float) -> Snapshot:
         """Return what is known of these accounts' queues at the end of the budget, or before.
@@ -79,58 +104,98 @@ class Scraper:
             accounts: of the configuration.
             budget_seconds: after which the page has to go; what is outstanding is a `timeout`.
         """
-        page = _Page()
-        started = [(account, self._start(account, page, budget_seconds)) for account in accounts]
+        page = _Page(budget_seconds)
+        parts = [self._start(account, page) for account in accounts]
         self._release(page)
-        page.complete.wait(max(0.0, page.begun + budget_seconds - time.monotonic()))
-        finished = [(account, self._finish(account, fetches)) for account, fetches in started]
+        page.complete.wait(page.remaining())
+        finished = [self._finish(part) for part in parts]
         return Snapshot(
-            tuple(summary for _, (summary, _) in finished),
-            tuple(queue for _, (_, queues) in finished for queue in queues),
+            tuple(summary for summary, _ in finished),
+            tuple(queue for _, queues in finished for queue in queues),
             time.monotonic() - page.begun,
             budget_seconds,
         )
 
-    def _start(
-        self, account: Account, page: _Page, budget_seconds: float
-    ) -> tuple[Fetch, ...] | Failure:
-        """Start or join the fetches of all queues of an account, or say why none can be started."""
-        limit = self._host_limits[account.host]
+    def _start(self, account: Account, page: _Page) -> _Part:
+        """Start or join what is to be asked of an account, or say why nothing is."""
+        standing = self._standings[account.name]
+        part = _Part(account, standing, self._clock())
+        part.failure = standing.hold(part.now)
+        if part.failure is not None:
+            return part
         try:
-            transport = self._transports.get(account, limit)
-            around = Round(account, self._clients[account.name], transport, account.token.read())
+            transport = self._transports.get(account, self._host_limits[account.host])
+            key = account.token.read()
         except TokenError as error:
-            return Failure("token", str(error))
+            part.failure = Failure("token", str(error))
+            return part
         except ApiError as error:
-            return error.failure
-        return tuple(self._join(queue, around, page, budget_seconds) for queue in account.queues)
-
-    def _finish(
-        self, account: Account, fetches: tuple[Fetch, ...] | Failure
-    ) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
-        """Take what the fetches have found by now."""
-        failures: dict[str, Failure] = {}
-        if isinstance(fetches, Failure):
-            failures[fetches.code] = fetches
-            results = [QueueResult(None, fetches, None, self._clock())] * len(account.queues)
+            part.failure = error.failure
+            return part
+        around = Round(account, self._clients[account.name], transport, key, standing)
+        part.round = around
+        part.upkeep = self._keep_up(around, part.now, page)
+        if part.upkeep is None or not standing.directory.must_be_read_first:
+            self._ask(part, around, page)
         else:
-            results = [self._result(fetch) for fetch in fetches]
-            refusals = (fetch.round.refusal for fetch in fetches)
-            failures.update({r.code: r for r in refusals if r and r.code != "429"})
-        queues = [
-            QueueSnapshot(
-                account,
-                queue,
-                result,
-                open=True,
-                last_success_at=self._memory.note(account, queue, result),
-            )
-            for queue, result in zip(account.queues, results, strict=True)
-        ]
-        up = any(result.failure is None for result in results)
-        return AccountSnapshot(account, up, tuple(failures.values())), queues
+            self._hold_back(page)
 
-    def _join(self, queue: Queue, around: Round, page: _Page, budget_seconds: float) -> Fetch:
+            def go_on() -> None:
+                self._ask(part, around, page)
+                self._release(page)
+
+            part.upkeep.then(go_on)
+        if part.upkeep is not None:
+            # After the queues' fetches: a key that is refused is then counted as an error of them.
+            self._submit(account, part.upkeep.claim())
+        return part
+
+    def _keep_up(self, around: Round, now: float, page: _Page) -> Upkeep | None:
+        """Join the account's upkeep in flight, else start it if anything is due."""
+        account = around.account
+        with self._lock:
+            upkeep = self._upkeeps.get(account.name)
+            if upkeep is None:
+                deadline = Deadline(page.begun + page.budget_seconds)
+                upkeep = Upkeep(around, now, deadline, self._observer, self._clock)
+                if not upkeep.is_due:
+                    return None
+                self._upkeeps[account.name] = upkeep
+                started = True
+            else:
+                upkeep.deadline.extend(upkeep.begun + page.budget_seconds)
+                started = False
+        if started:
+            upkeep.then(lambda: self._forget(account))
+        self._hold_back(page)
+        upkeep.then(lambda: self._release(page))
+        return upkeep
+
+    def _submit(self, account: Account, jobs: Iterable[Callable[[], None]]) -> None:
+        for job in jobs:
+            self._workers.submit(account.host, self._host_limits[account.host], job)
+
+    def _forget(self, account: Account) -> None:
+        with self._lock:
+            del self._upkeeps[account.name]
+
+    def _ask(self, part: _Part, around: Round, page: _Page) -> None:
+        """Start or join the fetches of an account's queues, but of those that are pointless."""
+        standing = part.standing
+        ignored = standing.ignored_filter()
+        asked: list[tuple[Queue, Fetch | QueueResult]] = []
+        for queue in standing.directory.queues:
+            why_not = ignored or standing.directory.unknown(queue) or standing.hold(part.now, queue)
+            if why_not is not None:
+                asked.append((queue, QueueResult(None, why_not, None, part.now)))
+            elif recent := standing.recent_result(queue, part.now):
+                self._observer.coalesced(part.account.name)
+                asked.append((queue, recent))
+            else:
+                asked.append((queue, self._fetch(queue, around, page)))
+        part.asked = asked
+
+    def _fetch(self, queue: Queue, around: Round, page: _Page) -> Fetch:
         """Wait for the queue's fetch in flight, else start one.
 
         A fetch that is joined may last as long as the longest budget of its pages, counted from its
@@ -141,25 +206,32 @@ class Scraper:
         key = (account.name, queue.id)
         with self._lock:
             page.outstanding += 1
-            if key in self._in_flight:
-                fetch, pages = self._in_flight[key]
+            if key in self._fetches:
+                fetch, pages = self._fetches[key]
                 pages.append(page)
-                fetch.deadline.extend(fetch.begun + budget_seconds)
+                fetch.deadline.extend(fetch.begun + page.budget_seconds)
                 self._observer.coalesced(account.name)
                 return fetch
-            deadline = Deadline(page.begun + budget_seconds)
+            deadline = Deadline(page.begun + page.budget_seconds)
             fetch = Fetch(queue, around, deadline, self._observer, self._clock)
-            self._in_flight[key] = (fetch, [page])
+            self._fetches[key] = (fetch, [page])
 
         def run() -> None:
-            fetch.result = fetch.run()
+            fetch.run()
+            if fetch.result is not None:
+                around.standing.note_result(queue, fetch.result)
             with self._lock:
-                _, pages = self._in_flight.pop(key)
+                _, pages = self._fetches.pop(key)
             for waiting in pages:
                 self._release(waiting)
 
-        self._workers.submit(account.host, self._host_limits[account.host], run)
+        self._submit(account, [run])
         return fetch
+
+    def _hold_back(self, page: _Page) -> None:
+        """Note that a page waits for one thing more."""
+        with self._lock:
+            page.outstanding += 1
 
     def _release(self, page: _Page) -> None:
         """Note that a page waits for one thing less."""
@@ -168,8 +240,60 @@ class Scraper:
             if not page.outstanding:
                 page.complete.set()
 
-    def _result(self, fetch: Fetch) -> QueueResult:
-        if fetch.result is not None:
-            return fetch.result
-        failure = fetch.abandon()
-        return QueueResult(None, failure, time.monotonic() - fetch.begun, self._clock())
+    def _finish(self, part: _Part) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
+        """Take what the jobs have found by now, and believe of it only what rests on proof."""
+        standing, account = part.standing, part.account
+        if part.upkeep is not None:
+            part.upkeep.abandon()
+        failures = [part.failure] if part.failure and part.failure.code != "429" else []
+        distrust = None
+        if part.round is not None:
+            if part.round.refusal is not None and part.round.refusal.code != "429":
+                failures.append(part.round.refusal)
+            failures += standing.directory.failures()
+            distrust = standing.distrust(part.now)
+        results = [
+            (queue, self._believe(part, queue, result, distrust))
+            for queue, result in self._results(part)
+        ]
+        if distrust is not None and not failures:
+            failures.append(distrust)
+        up = any(result.failure is None for _, result in results)
+        by_code = {failure.code: failure for failure in reversed(failures)}
+        summary = AccountSnapshot(
+            account, up, tuple(by_code.values()), standing.hold_until(self._clock())
+        )
+        return summary, [
+            QueueSnapshot(
+                account,
+                queue,
+                result,
+                open=True,
+                last_success_at=self._memory.note(account, queue, result),
+            )
+            for queue, result in results
+        ]
+
+    def _results(self, part: _Part) -> list[tuple[Queue, QueueResult]]:
+        if part.asked is None:
+            words = "the account's lists could not be read in time"
+            failure = part.failure or Failure("timeout", words)
+            result = QueueResult(None, failure, None, part.now)
+            return [(queue, result) for queue in part.standing.directory.queues]
+        return [
+            (queue, one if isinstance(one, QueueResult) else one.result or one.abandon())
+            for queue, one in part.asked
+        ]
+
+    def _believe(
+        self, part: _Part, queue: Queue, result: QueueResult, distrust: Failure | None
+    ) -> QueueResult:
+        """Put a failure in the place of a result that means nothing."""
+        failure = None
+        if distrust is not None and (distrust.code == "filter_ignored" or result.failure is None):
+            failure = distrust
+        elif result.failure is None or result.failure.code == "400":
+            failure = part.standing.directory.unknown(queue)
+        if failure is None:
+            return result
+        return QueueResult(None, failure, result.duration_seconds, result.finished_at)

@@ -1,0 +1,181 @@
+"""Read the rows of the API's lists into values, and believe of them only what they say.
+
+Nobody has seen a real row, so every field may be missing or of another type: it is then unknown,
+which is neither false nor 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from exporter.calltools.answers import read_id, unexpected
+from exporter.model import AgentDetail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "AgentRow",
+    "QueueRow",
+    "StatusRow",
+    "read_agent",
+    "read_queue",
+    "read_status",
+    "summarise",
+    "unknown_statuses",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent; None is unknown. ``since`` is when the agent took the status and was ready."""
+
+    status: int | str | None
+    ready: bool | None
+    logged_in: bool | None
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One agent status of the account; the actions are the vendor's words."""
+
+    id: int
+    name: str
+    queue_action: str
+    agent_can_select: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One queue of the account."""
+
+    id: int
+    name: str
+
+
+def read_agent(row: Mapping[str, Any]) -> tuple[str, AgentRow]:
+    """Return whom a row of ``/api/agentstatuses/`` is of, to tell rows apart, and what it says."""
+    user = row.get("app_user")
+    if not user or not isinstance(user, str | int):
+        raise unexpected("a row without `app_user`")
+    moments = [_time(row.get(key)) for key in ("ready_since", "agent_status_modified_on")]
+    return str(user), AgentRow(
+        _status(row.get("agent_status")),
+        _boolean(row.get("ready")),
+        _boolean(row.get("logged_in")),
+        max((moment for moment in moments if moment is not None), default=None),
+    )
+
+
+def read_status(row: Mapping[str, Any]) -> tuple[int, StatusRow]:
+    """Return a row of ``/api/statuses/``, with its id."""
+    identifier = _id(row)
+    return identifier, StatusRow(
+        identifier,
+        _text(row.get("name")) or str(identifier),
+        _text(row.get("queue_action")),
+        _boolean(row.get("agent_can_select")),
+    )
+
+
+def read_queue(row: Mapping[str, Any]) -> tuple[int, QueueRow]:
+    """Return a row of ``/api/queues/``, with its id."""
+    identifier = _id(row)
+    return identifier, QueueRow(identifier, _text(row.get("name")) or str(identifier))
+
+
+def summarise(
+    agents: Iterable[AgentRow], available: Iterable[int], names: Mapping[int, str]
+) -> tuple[int, AgentDetail]:
+    """Return how many of a queue's agents are available, and what else their rows tell.
+
+    An agent is available in one of the available statuses, ready, and not known to be logged out.
+    What rests on a field that some row does not have is None: it would not be complete.
+
+    Raises:
+        ApiError: whether some agent is available cannot be told; the code is `unexpected_answer`.
+    """
+    agents, available = tuple(agents), tuple(available)
+    wanted: set[int | str] = {*available, *(names[id_] for id_ in available if id_ in names)}
+    names_are_known = all(id_ in names for id_ in available)
+    free = []
+    for agent in agents:
+        if agent.ready is False or agent.logged_in is False:
+            continue
+        readable = isinstance(agent.status, int) or (agent.status and names_are_known)
+        if readable and agent.status not in wanted:
+            continue
+        if not readable or agent.ready is None:
+            raise unexpected("rows that do not tell who is ready, or in which status")
+        free.append(agent)
+    by_status = Counter(_name(agent.status, names) for agent in agents)
+    since = [agent.since for agent in free]
+    return len(free), AgentDetail(
+        tuple(sorted(by_status.items())),
+        _count(agent.logged_in for agent in agents),
+        _count(agent.ready for agent in agents),
+        min((moment for moment in since if moment is not None), default=None)
+        if None not in since
+        else None,
+    )
+
+
+def unknown_statuses(agents: Iterable[AgentRow], names: Mapping[int, str]) -> bool:
+    """Tell whether some row has a status id that the account's list did not have."""
+    return any(isinstance(agent.status, int) and agent.status not in names for agent in agents)
+
+
+def _count(values: Iterable[bool | None]) -> int | None:
+    values = tuple(values)
+    return None if None in values else sum(map(bool, values))
+
+
+def _name(status: int | str | None, names: Mapping[int, str]) -> str:
+    if status is None:
+        return "unknown"
+    return status if isinstance(status, str) else names.get(status, str(status))
+
+
+def _status(value: object) -> int | str | None:
+    """Return the id of a status, else its name where only that is given."""
+    identifier = read_id(value)
+    if identifier is not None:
+        return identifier
+    return _text(value.get("name") if isinstance(value, dict) else value) or None
+
+
+def _id(row: Mapping[str, Any]) -> int:
+    identifier = read_id(row.get("id"))
+    if identifier is None:
+        raise unexpected("a row without `id`")
+    return identifier
+
+
+def _boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _text(value: object) -> str:
+    """Return a name as one printable line of a sane length."""
+    if not isinstance(value, str):
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:200]
+
+
+def _time(value: object) -> float | None:
+    """Return a moment as Unix time: ISO 8601 with or without zone, or a number of seconds."""
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        value = aware.timestamp()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # From 2001 to 2286: what lies outside is a placeholder or another unit.
+    return float(value) if 1e9 <= value < 1e10 else None
