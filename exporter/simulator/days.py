@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 from functools import lru_cache
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from exporter.simulator.world import (
     AVAILABLE,
@@ -64,12 +64,8 @@ class Crew:
     team: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Shift:
-    """What one agent did from when; the last entry is the end of the shift."""
-
-    starts: list[float]
-    statuses: list[int]
+#: From when one agent had which status; the last entry is the end of the shift.
+_Shift: TypeAlias = "tuple[list[float], list[int]]"
 
 
 class DayWorld:
@@ -107,10 +103,11 @@ class DayWorld:
         crew = self._crews[number]
         today = datetime.fromtimestamp(now, crew.rhythm.zone).toordinal()
         starts, statuses = [0.0], [NOT_AVAILABLE]
-        for day in range(today, today - _LOOK_BACK, -1):
+        # somebody early may come before the day whose shift it is
+        for day in range(today + 1, today - _LOOK_BACK, -1):
             shift = self._shift(number, day)
-            if shift is not None and shift.starts[0] <= now:
-                starts, statuses = shift.starts, shift.statuses
+            if shift is not None and shift[0][0] <= now:
+                starts, statuses = shift
                 break
         index = bisect_right(starts, now) - 1
         here = index < len(starts) - 1
@@ -133,7 +130,7 @@ class DayWorld:
         on = date.fromordinal(day)
         if on.weekday() not in rhythm.weekdays or dice.random() < rhythm.absence:
             return None
-        shift = _Shift([], [])
+        starts, statuses = [], []
         now = datetime.combine(on, rhythm.start, rhythm.zone).timestamp()
         now += dice.uniform(-rhythm.lateness, rhythm.lateness)
         end = now + rhythm.hours * 3600
@@ -154,12 +151,12 @@ class DayWorld:
                 )
             for status, seconds in todo:
                 if now < end:
-                    shift.starts.append(now)
-                    shift.statuses.append(status)
+                    starts.append(now)
+                    statuses.append(status)
                 now += _about(seconds, dice)
-        shift.starts.append(end)
-        shift.statuses.append(NOT_AVAILABLE)
-        return shift
+        starts.append(end)
+        statuses.append(NOT_AVAILABLE)
+        return starts, statuses
 
 
 def _about(seconds: float, dice: Random) -> float:

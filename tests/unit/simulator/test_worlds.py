@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,6 +38,9 @@ def make_world(seed: str = "test", rhythm: Rhythm | None = None) -> DayWorld:
 
 
 WORLD = make_world()
+#: Shifts that begin about midnight, and those that go over into the next.
+NIGHT = make_world(rhythm=Rhythm(start=time(0), weekdays=frozenset(range(7))))
+ALWAYS = make_world(rhythm=Rhythm(hours=24, lateness=0, absence=0, weekdays=frozenset(range(7))))
 
 
 def agents(world: World, at: float, queue: int | None = None) -> list[Agent]:
@@ -78,15 +81,14 @@ def test_what_an_agent_does_is_sane(at: float) -> None:
             assert at - agent.logged_in_since < rhythm.hours * 3600 + 1
 
 
-@given(MOMENTS)
+@given(MOMENTS, st.sampled_from([WORLD, NIGHT, ALWAYS]))
 @settings(deadline=None)
-def test_a_status_lasts_from_when_it_says(at: float) -> None:
-    """The status of a moment is that of its beginning, and another one was before it."""
-    for now in agents(WORLD, at):
-        begun = next(a for a in agents(WORLD, now.status_since + 1) if a.app_user == now.app_user)
-        if begun.status_since == now.status_since:
-            assert begun.status == now.status
-        before = next(a for a in agents(WORLD, now.status_since - 1) if a.app_user == now.app_user)
+def test_a_status_lasts_from_when_it_says(at: float, world: DayWorld) -> None:
+    """The status of a moment began when it says, and another one was there before."""
+    for index, now in enumerate(agents(world, at)):
+        begun = agents(world, min(at, now.status_since + 1))[index]
+        assert (begun.status, begun.status_since) == (now.status, now.status_since)
+        before = agents(world, now.status_since - 1)[index]
         assert before.status_since < now.status_since
 
 
@@ -108,6 +110,10 @@ def test_a_day_is_a_day_of_its_zone() -> None:
     west = make_world(rhythm=Rhythm(zone=ZoneInfo("America/Los_Angeles"), absence=0))
     assert not any(agent.logged_in for agent in agents(west, DAY + 14 * 3600))
     assert all(agent.logged_in for agent in agents(west, DAY + 20 * 3600))
+
+
+def test_who_works_around_the_clock_never_leaves() -> None:
+    assert all(a.logged_in for hour in range(100) for a in agents(ALWAYS, DAY + hour * 3600))
 
 
 def test_a_day_is_filled_with_calls() -> None:
