@@ -2,33 +2,50 @@
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.clock import Clock
+from exporter.simulator.days import Crew, DayWorld, Rhythm
+from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.dialect import ALL_FILTERS, Dialect
 from exporter.simulator.faults import FAULTS
 from exporter.simulator.server import ReceivedRequest, Simulator
 from exporter.simulator.world import (
     AVAILABLE,
+    FIXED_TIME,
     LUNCH,
     NOT_AVAILABLE,
     ON_A_CALL,
     POST_CALL,
+    STATUSES,
+    Agent,
     FixedWorld,
+    Moment,
     Status,
+    World,
 )
 
 __all__ = [
     "ALL_FILTERS",
     "AVAILABLE",
+    "DEMO_QUEUES",
     "FAULTS",
+    "FIXED_TIME",
     "LUNCH",
     "NOT_AVAILABLE",
     "ON_A_CALL",
     "POST_CALL",
+    "STATUSES",
     "TOKEN",
+    "Agent",
     "Clock",
+    "Crew",
+    "DayWorld",
     "Dialect",
     "FixedWorld",
+    "Moment",
     "ReceivedRequest",
+    "Rhythm",
     "SimulatedAccount",
     "Simulator",
     "Status",
+    "World",
+    "demo_simulator",
 ]

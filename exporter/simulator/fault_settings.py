@@ -70,20 +70,25 @@ class Faults:
         if not self._set:
             return None
         with self._lock:
-            for scope, (fault, times) in reversed(self._set.items()):
+            for scope in reversed(self._set):
                 if scope.holds(account, path, queue):
-                    if times is not None:
-                        self._count(scope, fault, times - 1)
-                    return fault
+                    return self._use(scope)
         return None
 
-    def silences(self) -> bool:
-        """Tell whether a connection that was just accepted is to be left without a word."""
-        fault, _ = self._set.get(_Scope(None, None, None), (None, None))
-        return fault is not None and fault.apply is silent
+    def take_silence(self) -> bool:
+        """Tell whether a connection just accepted is left without a word, which uses up a time."""
+        everything = _Scope(None, None, None)
+        with self._lock:
+            fault, _ = self._set.get(everything, (None, None))
+            if fault is None or fault.apply is not silent:
+                return False
+            self._use(everything)
+        return True
 
-    def _count(self, scope: _Scope, fault: Fault, times: int) -> None:
-        if times > 0:
-            self._set[scope] = fault, times
-        else:
+    def _use(self, scope: _Scope) -> Fault:
+        fault, times = self._set[scope]
+        if times == 1:
             del self._set[scope]
+        elif times is not None:
+            self._set[scope] = fault, times - 1
+        return fault

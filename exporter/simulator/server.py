@@ -19,7 +19,6 @@ from exporter.simulator.wire import Connection, Exchange
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
     from exporter.simulator.faults import Fault
     from exporter.simulator.messages import Answer, Request
@@ -70,7 +69,7 @@ class Simulator:
         self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
         self._changed = threading.Condition()
         self._open: set[Connection] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connecting: dict[asyncio.Task[None], socket.socket] = {}
         self._problems: list[str] = []
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -81,12 +80,7 @@ class Simulator:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     @property
@@ -155,38 +149,42 @@ class Simulator:
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(self._note_problem)
         self._stopping, self._gone = asyncio.Event(), asyncio.Event()
-        accepting = self._loop.create_task(self._accept(listener))
+        self._loop.add_reader(listener, self._accept, listener)
         started.set()
         await self._stopping.wait()
-        tasks = {accepting, *self._tasks}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._loop.remove_reader(listener)
         listener.close()
+        unfinished = dict(self._connecting)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        for accepted in unfinished.values():
+            accepted.close()
         for connection in tuple(self._open):
             connection.reset()
         while self._open:
             self._gone.clear()
             await self._gone.wait()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        while True:
-            accepted, _ = await self._loop.sock_accept(listener)
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has left already
+            accepted, _ = listener.accept()
+            accepted.settimeout(0)
             self.connections_opened += 1
-            task = self._loop.create_task(self._connect(accepted))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task = self._loop.create_task(self._connect(accepted, self.connections_opened))
+            self._connecting[task] = accepted
+            task.add_done_callback(self._connecting.pop)
 
-    async def _connect(self, accepted: socket.socket) -> None:
-        connection = Connection(self.connections_opened, self)
-        # a client that goes away or refuses the certificate is no defect of the simulator
-        with contextlib.suppress(OSError):
-            if self.faults.silences():
+    async def _connect(self, accepted: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError):  # the client leaves, or refuses the certificate
+            if self.faults.take_silence():
                 with accepted:
                     while await self._loop.sock_recv(accepted, 65536):
                         pass
-                return
-            await self._loop.connect_accepted_socket(lambda: connection, accepted, ssl=self.tls)
+            else:
+                await self._loop.connect_accepted_socket(
+                    lambda: Connection(number, self), accepted, ssl=self.tls
+                )
 
     def connection_opened(self, connection: Connection) -> None:
         """Note a connection that is ready for requests."""

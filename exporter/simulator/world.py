@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -187,8 +188,15 @@ class FixedWorld:
         self._set_agents({**others, **agents})
 
     def _set_agents(self, agents: Mapping[str, Agent]) -> None:
-        def of_queue(queue: int | None) -> Sequence[Agent]:
-            return [agent for agent in agents.values() if queue is None or queue in agent.queues]
+        @cache
+        def members() -> Mapping[int | None, Sequence[Agent]]:
+            lists: dict[int | None, list[Agent]] = {None: list(agents.values())}
+            for agent in agents.values():
+                for queue in agent.queues:
+                    lists.setdefault(queue, []).append(agent)
+            return lists
 
         self._agents = agents
-        self._moment = Moment(FIXED_TIME, self._statuses, self._queues, of_queue)
+        self._moment = Moment(
+            FIXED_TIME, self._statuses, self._queues, lambda queue: members().get(queue, ())
+        )

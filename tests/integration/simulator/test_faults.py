@@ -192,6 +192,15 @@ def test_a_fault_that_is_not_there(simulator: Simulator) -> None:
         simulator.faults.set("hang", minutes=1)
 
 
+def test_a_fault_of_two_requests_lasts_for_two(simulator: Simulator, client: Client) -> None:
+    simulator.faults.set("status", code=502, times=2)
+    statuses = []
+    for _ in range(3):
+        client.ask()
+        statuses.append(client.read(b"}")[9:12])
+    assert statuses == [b"502", b"502", b"200"]
+
+
 def test_the_last_fault_set_goes_first(simulator: Simulator, client: Client) -> None:
     simulator.faults.set("status", account="acme", code=500)
     simulator.faults.set("status", path="/api/agentstatuses/", code=404)
@@ -284,6 +293,17 @@ def test_a_page_loop_never_ends(simulator: Simulator, client: Client) -> None:
         assert received.count(b'"app_user"') == 2
 
 
+def test_a_field_is_changed_where_there_was_no_page(simulator: Simulator, client: Client) -> None:
+    simulator.faults.set("count-float")
+    client.ask("queue=none")
+    assert json.loads(body(client.read(b"]}"))) == {
+        "count": 3.0,
+        "next": None,
+        "previous": None,
+        "results": [],
+    }
+
+
 def test_a_row_is_made_up_where_there_is_none(simulator: Simulator, client: Client) -> None:
     simulator.faults.set("row-not-ready")
     client.ask("queue=5460")
@@ -297,11 +317,17 @@ def test_silence_begins_before_the_handshake(
 ) -> None:
     simulator.faults.set("silent")
     address = urlsplit(simulator.url)
-    with socket.create_connection((address.hostname, address.port), timeout=0.3) as client:
-        with pytest.raises(TimeoutError):
-            tls_authority.client_context().wrap_socket(client, server_hostname=address.hostname)
-        client.close()
-    simulator.faults.clear()
+    with (
+        socket.create_connection((address.hostname, address.port), timeout=0.3) as client,
+        pytest.raises(TimeoutError),
+    ):
+        tls_authority.client_context().wrap_socket(client, server_hostname=address.hostname)
+    simulator.faults.set("silent", times=1)
+    with (
+        socket.create_connection((address.hostname, address.port), timeout=0.1) as client,
+        pytest.raises(TimeoutError),
+    ):
+        client.recv(1)
     good = Client(simulator, tls_authority.client_context() if simulator.tls else None)
     good.ask()
     assert b'"count":3' in good.read(b"]}")

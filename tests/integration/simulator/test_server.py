@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import socket
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import ALL_FILTERS, TOKEN, FixedWorld, SimulatedAccount, Simulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,3 +195,59 @@ def test_a_defect_of_the_simulator_itself_is_not_silent() -> None:
     connection.close()
     with pytest.raises(RuntimeError, match="KeyError"):
         simulator.stop()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("fault", ["silent", "hang", "endless-body", "drip-body"])
+def test_stopping_ends_what_is_under_way(
+    start_simulator: StartSimulator, tls_authority: TlsAuthority, tls: bool, fault: str
+) -> None:
+    simulator = start_simulator(tls=tls)
+    idle = connect(simulator, tls_authority.client_context())
+    count(idle)
+    simulator.faults.set(fault)
+    address = urlsplit(simulator.url)
+    waiting = socket.create_connection((address.hostname, address.port), timeout=10)
+    if tls and fault != "silent":
+        waiting = tls_authority.client_context().wrap_socket(waiting, server_hostname="127.0.0.1")
+    waiting.sendall(f"GET {SALES} HTTP/1.1\r\nAuthorization: Token {TOKEN}\r\n\r\n".encode())
+    there = 1 if fault == "silent" else 2
+    assert simulator.wait_until(lambda: simulator.requests_total == there)
+    simulator.stop()
+    assert simulator.connections_open == 0
+    idle.close()
+    waiting.close()
+
+
+def test_a_fault_that_cannot_be_made_is_not_silent() -> None:
+    simulator = Simulator()
+    simulator.start()
+    simulator.faults.set("redirect-elsewhere", location="{nowhere}")
+    connection = connect(simulator)
+    connection.request("GET", "/")
+    simulator.wait_until(lambda: simulator.requests_total == 1)
+    with pytest.raises(RuntimeError, match="nowhere"):
+        simulator.stop()
+    connection.close()
+
+
+def test_the_dialect_may_change(start_simulator: StartSimulator) -> None:
+    world = FixedWorld()
+    world.set_available(5460, 2)
+    simulator = start_simulator(SimulatedAccount(world))
+    connection = connect(simulator)
+    assert count(connection) == 0
+    simulator.dialect = dataclasses.replace(simulator.dialect, ignored_filters=ALL_FILTERS)
+    assert count(connection) == 2
+    connection.close()
+
+
+def test_connections_are_numbered(start_simulator: StartSimulator) -> None:
+    simulator = start_simulator()
+    connections = [connect(simulator) for _ in range(5)]
+    for connection in connections:
+        connection.connect()
+    for connection in reversed(connections):
+        count(connection)
+        connection.close()
+    assert sorted(request.connection for request in simulator.requests) == [1, 2, 3, 4, 5]
