@@ -14,9 +14,9 @@ from exporter import __version__
 from exporter.model import HTTP_CODES, WORD_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from exporter.model import Attempt, QueueSnapshot, Snapshot
+    from exporter.model import AgentDetail, Attempt, QueueSnapshot, Snapshot
 
 __all__ = ["Counters", "ExporterCollector", "PageCollector", "SnapshotCollector"]
 
@@ -33,7 +33,27 @@ FAMILIES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         (
             "Agents of the queue in an available status and ready (count of /api/agentstatuses/"
             " under queue, agent_status_id and ready=true). Absent when this scrape could not read"
-            " it. An agent of two queues counts in both; one who is ready but not logged in counts."
+            " it. An agent of two queues counts in both. One who is ready but not logged in counts"
+            " too, but not with `detail: agents`, which reads agent_status, ready and logged_in."
+        ),
+    ),
+    "calltools_queue_agents": (
+        (*_QUEUE, "status"),
+        "Agents of the queue by the name of their agent_status, each in one; with detail: agents.",
+    ),
+    "calltools_queue_logged_in_agents": (
+        _QUEUE,
+        "Agents of the queue with logged_in; with detail: agents, absent if a row does not say.",
+    ),
+    "calltools_queue_ready_agents": (
+        _QUEUE,
+        "Agents of the queue with ready; with detail: agents, absent if a row does not say.",
+    ),
+    "calltools_queue_available_since_timestamp_seconds": (
+        _QUEUE,
+        (
+            "Since when the longest waiting available agent waits, in Unix time (the later of"
+            " ready_since and agent_status_modified_on); with detail: agents."
         ),
     ),
     "calltools_queue_required_agents": (
@@ -70,6 +90,10 @@ FAMILIES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         ("account", "code"),
         "1 with the reason for a failure that concerns the whole account.",
     ),
+    "calltools_api_hold_until_timestamp_seconds": (
+        ("account",),
+        "Until when the API asked to be left alone (Retry-After), in Unix time; absent otherwise.",
+    ),
     "calltools_scrape_duration_seconds": ((), "Time that this scrape took to ask the API."),
     "calltools_scrape_budget_seconds": ((), "Time that this scrape had to ask the API."),
 }
@@ -99,6 +123,9 @@ class SnapshotCollector(Collector):
             account = summary.account
             families["calltools_account_info"].add_metric((account.name, account.host), 1)
             families["calltools_up"].add_metric((account.name,), summary.up)
+            if summary.hold_until is not None:
+                hold = families["calltools_api_hold_until_timestamp_seconds"]
+                hold.add_metric((account.name,), summary.hold_until)
             for failure in summary.failures:
                 families["calltools_account_failure"].add_metric((account.name, failure.code), 1)
         snapshot = self._snapshot
@@ -116,6 +143,8 @@ def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) 
 
     if result.available is not None:
         add("available_agents", result.available)
+    if result.detail is not None:
+        _add_detail(add, result.detail)
     add("required_agents", queue.required_agents)
     add("open", snapshot.open)
     add("up", result.failure is None)
@@ -127,6 +156,17 @@ def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) 
         add("last_success_timestamp_seconds", snapshot.last_success_at)
     statuses = ",".join(str(status) for status in queue.status_ids)
     add("info", 1, str(queue.id), statuses, queue.team)
+
+
+def _add_detail(add: Callable[..., None], detail: AgentDetail) -> None:
+    for status, number in detail.by_status:
+        add("agents", number, status)
+    if detail.logged_in is not None:
+        add("logged_in_agents", detail.logged_in)
+    if detail.ready is not None:
+        add("ready_agents", detail.ready)
+    if detail.available_since is not None:
+        add("available_since_timestamp_seconds", detail.available_since)
 
 
 class Counters:

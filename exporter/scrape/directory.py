@@ -71,7 +71,13 @@ class Directory:
 
     @property
     def must_be_read_first(self) -> bool:
-        """Tell whether no queue can be asked for before a list has been read."""
+        """Tell whether no queue can be asked for before a list has been read.
+
+        With `detail: agents` the names of statuses are awaited as well, but only the first time:
+        else a series named by an id would be there for one page.
+        """
+        if self._account.detail == "agents" and self._statuses.tried_at is None:
+            return True
         return any(one.needed and one.rows is None for one in (self._statuses, self._queues))
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from exporter.model import Failure
 from exporter.settings import Queue, TokenEnvironment, TokenFile
@@ -38,6 +39,10 @@ def codes(snapshot: Snapshot) -> dict[int, str | int]:
     }
 
 
+#: What is asked for on an account's first scrape beside its queues: three filters, two lists.
+UPKEEP = 5
+
+
 def counted(runtime: Runtime) -> dict[str, float]:
     """Return requests and errors by code that are not 0."""
     found: dict[str, float] = {}
@@ -61,7 +66,7 @@ def test_each_queue_is_read_and_counted(
     assert codes(snapshot) == {5457: 3, 5460: 0, 5461: 1}
     assert snapshot.accounts[0].up
     assert snapshot.budget_seconds == 10
-    assert counted(runtime) == {"requests": 3}
+    assert counted(runtime) == {"requests": 3 + UPKEEP}
     assert all(one.last_success_at == one.result.finished_at for one in snapshot.queues)
 
 
@@ -76,7 +81,7 @@ def test_one_bad_queue_never_hides_the_others(
     snapshot = runtime.snapshot([account], 10)
     assert codes(snapshot) == {5457: 3, 5460: "502", 5461: "timeout"}
     assert snapshot.accounts[0].up
-    assert counted(runtime) == {"requests": 3, "502": 1, "timeout": 1}
+    assert counted(runtime) == {"requests": 3 + UPKEEP, "502": 1, "timeout": 1}
 
 
 def test_at_the_end_of_the_budget_the_page_goes_with_what_is_there(
@@ -90,31 +95,34 @@ def test_at_the_end_of_the_budget_the_page_goes_with_what_is_there(
     snapshot = runtime.snapshot([account], 0.4)
     assert 0.39 <= time.monotonic() - begun < 3
     assert codes(snapshot) == {5457: 3, 5460: "timeout"}
-    assert counted(runtime) == {"requests": 2, "timeout": 1}
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
 
 
 def test_what_outlasts_its_page_is_counted_once(
     start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
 ) -> None:
     simulator = start_simulator()
-    simulator.faults.set("hang", seconds=0.8)
     account = make_account(simulator, timeout=20.0)
     runtime = make_runtime(account)
+    runtime.snapshot([account], 10)
+    simulator.faults.set("hang", seconds=0.8)
     assert codes(runtime.snapshot([account], 0.2)) == {5457: "timeout"}
-    assert counted(runtime) == {"requests": 1, "timeout": 1}
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
     # The fetch goes on; the next page joins it, and shows what it brings.
     assert codes(runtime.snapshot([account], 10)) == {5457: 0}
-    assert counted(runtime) == {"requests": 1, "timeout": 1}
-    assert simulator.requests_total == 1
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
+    assert simulator.requests_total == 2 + UPKEEP
 
 
 def test_pages_at_the_same_time_share_one_fetch_of_each_queue(
     start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
 ) -> None:
     simulator = start_simulator(SimulatedAccount(world(q5457=1, q5460=2)))
-    simulator.faults.set("hang", seconds=0.7)
     account = make_account(simulator, *QUEUES[:2])
     runtime = make_runtime(account)
+    runtime.snapshot([account], 10)
+    simulator.forget_requests()
+    simulator.faults.set("hang", seconds=0.7)
     budgets = [0.2, *range(5, 14)]
     pages: dict[float, Snapshot] = {}
 
@@ -127,11 +135,11 @@ def test_pages_at_the_same_time_share_one_fetch_of_each_queue(
         time.sleep(0.01)
     for thread in threads:
         thread.join()
-    assert simulator.requests_total == 2
+    assert len(simulator.requests) == 2
     # The first page had little time, and its leaving spoilt nothing for the others.
     assert codes(pages[0.2]) == {5457: "timeout", 5460: "timeout"}
     assert all(codes(pages[budget]) == {5457: 1, 5460: 2} for budget in budgets[1:])
-    assert counted(runtime) == {"requests": 2, "timeout": 2}
+    assert counted(runtime) == {"requests": 4 + UPKEEP, "timeout": 2}
 
 
 def test_a_finished_result_is_not_used_again(
@@ -178,7 +186,7 @@ def test_a_refused_key_stops_the_account_and_only_it(
     assert [summary.up for summary in snapshot.accounts] == [False, True]
     assert [failure.code for failure in snapshot.accounts[0].failures] == ["401"]
     # One was asked, the other four were not.
-    assert counted(runtime) == {"requests": 2, "401": 1}
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "401": 1}
     assert snapshot.queues[4].result.duration_seconds is None
 
 
@@ -205,6 +213,7 @@ def test_a_key_that_is_forbidden_everything_stops_the_account(
     assert set(codes(snapshot).values()) == {"403"}
     assert [failure.code for failure in snapshot.accounts[0].failures] == ["403"]
     assert counted(runtime) == {"requests": 3, "403": 3}
+    assert snapshot.queues[4].result.duration_seconds is None
 
 
 def test_told_to_slow_down_the_rest_of_the_account_is_left_alone(
@@ -234,7 +243,7 @@ def test_a_key_that_cannot_be_read_fails_its_account_until_it_can(
     assert snapshot.queues[0].result.failure == expected
     assert snapshot.accounts[0].failures == (expected,)
     assert snapshot.queues[1].result.available == 2
-    assert counted(runtime) == {"requests": 1}
+    assert counted(runtime) == {"requests": 1 + UPKEEP}
     file.write_text(f"  token {right.token.read().reveal()}\n")
     assert runtime.snapshot([missing], 10).queues[0].result.available == 2
 
@@ -251,7 +260,7 @@ def test_a_silent_host_leaves_the_others_their_turns(
     assert snapshot.queues[-1].result.available == 4
     assert set(codes(snapshot).values()) == {"timeout", 4}
     # Only those that were sent are counted.
-    assert counted(runtime) == {"requests": 5, "timeout": 4}
+    assert counted(runtime) == {"requests": 5 + UPKEEP, "timeout": 4}
     assert silent.requests_total == 4
 
 
@@ -286,7 +295,7 @@ def test_a_fault_of_the_exporter_itself_fails_one_queue(
     broken = Queue(5457, "broken", (AVAILABLE,))
     monkeypatch.setattr(
         "exporter.calltools.client.urlencode",
-        lambda query: 1 / 0 if query["queue"] == broken.id else f"queue={query['queue']}",
+        lambda query: 1 / 0 if query.get("queue") == broken.id else urlencode(query),
     )
     snapshot = make_runtime(account).snapshot([account], 10)
     assert codes(snapshot)[5457] == "unexpected_answer"
