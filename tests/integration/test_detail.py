@@ -77,8 +77,7 @@ def test_rows_are_read_in_every_dialect(
     result = read(start_simulator(SimulatedAccount(world), dialect=dialect))
     assert result.available == 3
     assert result.detail is not None
-    # The names come with the list of statuses, which is read beside the first fetch.
-    assert sum(number for _, number in result.detail.by_status) == 6
+    assert dict(result.detail.by_status) == {"Available": 4, "Lunch": 1, "On a Call": 1}
     assert result.detail.logged_in == 5
     assert result.detail.ready == 4
     assert result.detail.available_since == SINCE
@@ -98,7 +97,6 @@ def test_statuses_have_their_names_and_equal_names_are_added_up(
         start_simulator(SimulatedAccount(world)), detail="agents", max_parallel_requests=1
     )
     runtime = make_runtime(account)
-    runtime.snapshot([account], 20)
     detail = runtime.snapshot([account], 20).queues[0].result.detail
     assert detail is not None
     assert dict(detail.by_status) == {"Available": 4, "Away": 2, str(ON_A_CALL): 1}
@@ -169,12 +167,6 @@ def test_rows_that_never_add_up_to_the_count_are_no_number(
     assert result.available is None
     assert result.failure is not None
     assert result.failure.code == "unexpected_answer"
-
-
-HIDDEN = {
-    "logged_in": (3 + 1, None, 4),
-    "ready_since": (3, 5, 4),
-}
 
 
 def test_a_missing_field_is_unknown_and_not_false(

@@ -24,7 +24,9 @@ START = 1_800_000_000.0
 class Setting:
     """An account that has been scraped once, with a clock of its own."""
 
-    def __init__(self, simulator: Simulator, account: Account, make: Callable[..., Runtime]):
+    def __init__(
+        self, simulator: Simulator, account: Account, make: Callable[..., Runtime]
+    ) -> None:
         self.now = START
         self.simulator = simulator
         self.account = account

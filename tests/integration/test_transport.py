@@ -76,7 +76,8 @@ def test_the_deadline_holds_however_the_bytes_come(
     tls: bool,
 ) -> None:
     simulator = start_simulator(tls=tls)
-    simulator.faults.set(fault, **({"seconds": 0.05} if fault != "hang" else {}))
+    parameters: dict[str, Any] = {} if fault == "hang" else {"seconds": 0.05}
+    simulator.faults.set(fault, **parameters)
     begun = time.monotonic()
     failure = ask(make_account(simulator), seconds=0.7)
     took = time.monotonic() - begun
