@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
-LOCK = $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
 
@@ -48,8 +48,9 @@ tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-t
 
 .PHONY: lock
 lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=--upgrade: all of them newest)
-	@$(LOCK) $(UPGRADE) -o requirements/run.txt
-	@$(LOCK) $(UPGRADE) --group dev -o requirements/dev.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements/run.txt
+	@$(LOCK) $(UPGRADE) --group build -o requirements/build.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## remove what was made and fetched
