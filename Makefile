@@ -27,6 +27,10 @@ demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a 
 test: lint tools ## check and test everything, with coverage (what CI runs)
 	@$(PYTEST) -n auto --cov
 
+.PHONY: test-matrix
+test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
+	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
+
 .PHONY: unit
 unit: $(MARK).dev ## run the fast tests
 	@$(PYTEST) -q tests/unit
