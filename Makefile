@@ -31,6 +31,10 @@ test: lint tools ## check and test everything, with coverage (what CI runs)
 test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
 	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
 
+.PHONY: image-test
+image-test: $(MARK).dev ## build the image and run it, without a container engine (as root)
+	@$(PYTEST) -m image -rP tests/e2e
+
 .PHONY: unit
 unit: $(MARK).dev ## run the fast tests
 	@$(PYTEST) -q tests/unit
