@@ -25,7 +25,7 @@ def main(cache: Path, suite: str | None = None) -> int:
     try:
         fetch(cache, suite)
     except AptError as error:
-        print(f"Tools for the end-to-end tests are missing: {error}", file=sys.stderr)
+        print(f"Some end-to-end tests cannot run: {error}", file=sys.stderr)
         return 1 if os.environ.get("CI") == "true" else 0
     return 0
 
@@ -42,16 +42,14 @@ def fetch(cache: Path, suite: str | None = None) -> None:
     with (folder.parent / ".lock").open("w") as lock:  # clones may share the cache
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
+            apt.update()
             source = f"Debian's {suite}" if suite else "Debian's packages"
             print(f"Fetching Prometheus and Alertmanager from {source}", file=sys.stderr)
-            apt.update()
             packages = ["prometheus", "prometheus-alertmanager"]
             if apt.offers("promtool"):  # part of prometheus before Debian 13
                 packages.append("promtool")
             apt.unpack(packages, folder, _relocate)
         if suite is None and shutil.which("chromium") is None:
-            print("Installing Chromium from Debian's packages", file=sys.stderr)
-            apt.update()
             apt.install("chromium")
 
 
