@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
-LOCK = $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
 
@@ -27,6 +27,14 @@ demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a 
 test: lint tools ## check and test everything, with coverage (what CI runs)
 	@$(PYTEST) -n auto --cov
 
+.PHONY: test-matrix
+test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
+	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
+
+.PHONY: image-test
+image-test: $(MARK).dev ## build the image and run it, without a container engine (as root)
+	@$(PYTEST) -m image -rP tests/e2e
+
 .PHONY: unit
 unit: $(MARK).dev ## run the fast tests
 	@$(PYTEST) -q tests/unit
@@ -48,8 +56,9 @@ tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-t
 
 .PHONY: lock
 lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=--upgrade: all of them newest)
-	@$(LOCK) $(UPGRADE) -o requirements/run.txt
-	@$(LOCK) $(UPGRADE) --group dev -o requirements/dev.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements/run.txt
+	@$(LOCK) $(UPGRADE) --group build -o requirements/build.txt
+	@$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
 
 .PHONY: clean
 clean: ## remove what was made and fetched

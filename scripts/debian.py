@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -71,8 +72,10 @@ class Apt:
             AptError: not root, or apt failed.
         """
         if os.geteuid() != 0:
-            msg = f"{package} has to be installed by root: apt-get install {package}"
+            msg = f"{package} is missing; let root run: apt-get install {package}"
             raise AptError(msg)
+        print(f"Installing {package} from Debian's packages", file=sys.stderr)
+        self.update()
         self._run("apt-get", "install", "-qq", "-y", "--no-install-recommends", package)
 
     def offers(self, package: str) -> bool:

@@ -22,29 +22,35 @@ TEMPLATES = b"/usr/share/prometheus/alertmanager"
 
 def main(cache: Path, suite: str | None = None) -> int:
     """Fetch what is not there yet, and say what could not be had."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:  # clones may share the cache
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            _fetch(Apt(cache / "apt", suite), cache / "tools" / (suite or "native"))
-        except AptError as error:
-            print(f"Tools for the end-to-end tests are missing: {error}", file=sys.stderr)
-            return 1 if os.environ.get("CI") == "true" else 0
+    try:
+        fetch(cache, suite)
+    except AptError as error:
+        print(f"Some end-to-end tests cannot run: {error}", file=sys.stderr)
+        return 1 if os.environ.get("CI") == "true" else 0
     return 0
 
 
-def _fetch(apt: Apt, folder: Path) -> None:
-    if not folder.exists():
-        print("Fetching Prometheus and Alertmanager from Debian's packages", file=sys.stderr)
-        apt.update()
-        packages = ["prometheus", "prometheus-alertmanager"]
-        if apt.offers("promtool"):  # part of prometheus before Debian 13
-            packages.append("promtool")
-        apt.unpack(packages, folder, _relocate)
-    if apt.suite is None and shutil.which("chromium") is None:
-        print("Installing Chromium from Debian's packages", file=sys.stderr)
-        apt.update()
-        apt.install("chromium")
+def fetch(cache: Path, suite: str | None = None) -> None:
+    """Fetch what is not there yet.
+
+    Raises:
+        AptError: something could not be had.
+    """
+    folder = cache / "tools" / (suite or "native")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    apt = Apt(cache / "apt", suite)
+    with (folder.parent / ".lock").open("w") as lock:  # clones may share the cache
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            apt.update()
+            source = f"Debian's {suite}" if suite else "Debian's packages"
+            print(f"Fetching Prometheus and Alertmanager from {source}", file=sys.stderr)
+            packages = ["prometheus", "prometheus-alertmanager"]
+            if apt.offers("promtool"):  # part of prometheus before Debian 13
+                packages.append("promtool")
+            apt.unpack(packages, folder, _relocate)
+        if suite is None and shutil.which("chromium") is None:
+            apt.install("chromium")
 
 
 def _relocate(root: Path) -> None:

@@ -41,6 +41,7 @@ class Server:
         ready_path: answers 200 once the server is ready.
         folder: where the log is written.
         cwd: the working directory, if it matters.
+        environment: all of the process's environment, if not that of the tests.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Server:
         ready_path: str,
         folder: Path,
         cwd: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
@@ -60,7 +62,12 @@ class Server:
             self.url = f"http://127.0.0.1:{self.port}"
             with self._log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    command(self.port), cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    command(self.port),
+                    cwd=cwd,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                 )
             try:
                 self.wait(lambda: self._answers(ready_path), what=f"{ready_path} to answer")
@@ -112,15 +119,15 @@ class Server:
         """Post JSON, or nothing, and return the answer whatever its status."""
         return self._session.post(self.url + path, json=body, timeout=30)
 
-    def stop(self) -> None:
-        """End the process and wait for its end."""
+    def stop(self) -> int:
+        """End the process by SIGTERM, and return its exit code."""
         self._session.close()
         self._process.terminate()
         try:
             self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+        return self._process.wait()
 
     def _answers(self, path: str) -> bool:
         try:

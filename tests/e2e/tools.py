@@ -22,16 +22,15 @@ NAMES = {
 def find(name: str) -> Path | None:
     """Return a program's path, or None where it is missing.
 
-    The folder TEST_TOOLS, where `make` unpacks Debian's packages, goes before the PATH.
+    The folder TEST_TOOLS, where `make` unpacks Debian's packages, has all but the browser; without
+    that folder the PATH is searched.
     """
     folder = Path(os.environ.get("TEST_TOOLS", REPOSITORY / ".cache/tools/native"))
-    unpacked = folder / "usr/bin" / NAMES[name]
-    if unpacked.exists():
-        return unpacked
-    for candidate in (name, NAMES[name]):
-        if installed := shutil.which(candidate):
-            return Path(installed)
-    return None
+    if folder.exists() and name != "chromium":
+        unpacked = folder / "usr/bin" / NAMES[name]
+        return unpacked if unpacked.exists() else None
+    installed = shutil.which(name) or shutil.which(NAMES[name])
+    return Path(installed) if installed else None
 
 
 def require(name: str) -> Path:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def started(seconds: float) -> Iterator[tuple[subprocess.Popen[str], IO[str], st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(ROOT), "WEB_CONCURRENCY": "4"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "WEB_CONCURRENCY": "4"},
     )
     with process:
         assert process.stdout

@@ -1,0 +1,164 @@
+"""What a newcomer meets first: make, the lock files, the image's recipe, the tracked files."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+REPOSITORY = Path(__file__).parents[2]
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def test_make_alone_lists_every_target() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE))
+
+    done = subprocess.run(
+        ["make"], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=30
+    )
+
+    listed = {line.split()[1] for line in done.stdout.splitlines()}
+    assert {"help", "demo", "test"} <= listed
+    assert listed == targets
+
+
+def test_an_old_python_is_told_what_is_needed(tmp_path: Path) -> None:
+    old = tmp_path / "python3.10"
+    old.write_text("#!/bin/sh\nexit 1\n")  # what the question for 3.11 is answered with
+    old.chmod(0o755)
+
+    done = subprocess.run(
+        ["make", "demo", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+    assert done.returncode != 0
+    assert "Python 3.11 or newer is needed" in done.stderr
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize(
+    ("lock", "groups"), [("run", []), ("build", ["build"]), ("dev", ["build", "dev"])]
+)
+def test_the_lock_files_agree_with_pyproject(lock: str, groups: list[str], python: str) -> None:
+    pins = dict(_pins(lock, python))
+    wanted = [one for group in groups for one in _project()["dependency-groups"][group]]
+    if lock != "build":
+        wanted += _project()["project"]["dependencies"]
+
+    for text in wanted:
+        if not isinstance(text, str):
+            continue  # include-group
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        assert name in pins, f"{name} is not in {lock}.txt: run `make lock`"
+        assert requirement.specifier.contains(pins[name]), f"{name}: run `make lock`"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_what_is_tested_is_what_runs(python: str) -> None:
+    tested = dict(_pins("dev", python))
+
+    assert dict(_pins("run", python)).items() <= tested.items()
+
+
+@pytest.mark.parametrize("lock", ["run", "build", "dev"])
+def test_every_pin_has_hashes(lock: str) -> None:
+    text = (REPOSITORY / f"requirements/{lock}.txt").read_text()
+    pins = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+
+    assert pins
+    assert all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_the_dockerfile_is_clean() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+
+    done = subprocess.run(
+        [hadolint, "Dockerfile"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workflows_are_what_their_service_expects() -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    workflows = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
+
+    done = subprocess.run(
+        [check, "--builtin-schema", "vendor.github-workflows", *workflows],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workflows_test_every_python_that_is_promised() -> None:
+    promised = {
+        classifier.rpartition(" ")[2]
+        for classifier in _project()["project"]["classifiers"]
+        if re.search(r":: 3\.\d+$", classifier)
+    }
+    tested = re.findall(r'"(3\.\d+)"', (REPOSITORY / ".github/workflows/test.yml").read_text())
+
+    assert promised == set(tested) == set(PYTHONS)
+
+
+def test_no_file_names_a_registry_or_a_place_of_one_machine() -> None:
+    # Split, so that this file is not found itself.
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "deb.debian" + ".org", "npmjs" + ".org"]
+    places = ["/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"]
+    forbidden = re.compile("|".join(map(re.escape, [*hosts, *places])).encode())
+
+    found = [
+        f"{file.relative_to(REPOSITORY)}: {match.group().decode()}"
+        for file in _tracked()
+        if (match := forbidden.search(file.read_bytes()))
+    ]
+
+    assert not found
+
+
+def _project() -> dict[str, Any]:
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def _pins(lock: str, python: str) -> Iterator[tuple[str, Version]]:
+    """Yield the names and versions that a lock file has for a Python on Linux."""
+    text = (REPOSITORY / f"requirements/{lock}.txt").read_text()
+    environment = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_python_implementation": "CPython",
+        "implementation_name": "cpython",
+    }
+    for line in re.findall(r"^[a-z0-9][^\\\n]*", text, re.MULTILINE):
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            (pin,) = requirement.specifier
+            yield canonicalize_name(requirement.name), Version(pin.version)
+
+
+def _tracked() -> list[Path]:
+    done = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.skip("not a git repository")
+    files = [REPOSITORY / name for name in done.stdout.split("\0") if name]
+    return [file for file in files if file.is_file()]
