@@ -17,7 +17,7 @@ from tests.integration.web.web_fixtures import MadePages, Running, read_all, rea
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conftest import Serve
+    from tests.integration.web.conftest import Serve
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
