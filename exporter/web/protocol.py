@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["DROP_REASONS", "Crowd", "LimitedProtocol", "Limits"]
 
 #: Why the server ended a connection, so that a counter can be there from the start.
-DROP_REASONS: Final = ("slow_request", "large_head", "bad_request", "slow_reader", "crowded")
+DROP_REASONS: Final = (
+    "tls_handshake",
+    "slow_request",
+    "large_head",
+    "bad_request",
+    "slow_reader",
+    "crowded",
+)
 
 _ANSWERS: Final = {
     "bad_request": b"400 Bad Request",
@@ -73,6 +80,11 @@ class LimitedProtocol(H11Protocol):
         self._head_bytes = 0
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
+
+    def __del__(self) -> None:
+        """Count a connection that was never made: asyncio tells nobody of a failed handshake."""
+        if self.transport is None:
+            self._crowd.dropped["tls_handshake"] += 1
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first request."""
