@@ -78,16 +78,17 @@ class LimitedProtocol(H11Protocol):
         self._crowd = crowd
         self._limits = crowd.limits
         self._head_bytes = 0
+        # asyncio tells nobody of a handshake that fails, so that what is not connected in time
+        # is counted as one.
+        self._handshake_timer = self.loop.call_later(
+            self._limits.handshake_seconds, self._crowd.dropped.update, ["tls_handshake"]
+        )
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
-    def __del__(self) -> None:
-        """Count a connection that was never made: asyncio tells nobody of a failed handshake."""
-        if self.transport is None:
-            self._crowd.dropped["tls_handshake"] += 1
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first request."""
+        self._handshake_timer.cancel()
         super().connection_made(transport)
         # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
