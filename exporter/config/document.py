@@ -44,8 +44,8 @@ _HINTS: Final = {
 }
 
 
-def read(path: Path) -> Document:
-    """Read a YAML file into a tree.
+def read(path: Path, expected: str = "'accounts'") -> Document:
+    """Read a YAML file into a tree; ``expected`` names its first keys for who wrote none.
 
     Raises:
         ConfigurationError: it cannot be read, is no YAML or holds no mapping.
@@ -55,14 +55,15 @@ def read(path: Path) -> Document:
     except OSError as error:
         mistake = Place(str(path)).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
-    builder = _Builder(str(path), yaml.parse(_decode(str(path), data), Loader=_LOADER))
+    events = yaml.parse(_decode(str(path), data), Loader=_LOADER)
+    builder = _Builder(str(path), events, expected)
     try:
         root = builder.build()
     except yaml.MarkedYAMLError as error:
         raise ConfigurationError([*builder.mistakes, _syntax(str(path), error)]) from None
     if not isinstance(root, Section):
         if not builder.mistakes:
-            message = "found no mapping, expected the key 'accounts' and others"
+            message = f"found no mapping, expected the key {expected} and others"
             builder.mistakes.append(Place(str(path), 1, 1).mistake(message))
         raise ConfigurationError(builder.mistakes)
     return Document(root, builder.mistakes)
@@ -97,8 +98,9 @@ def _syntax(file: str, error: yaml.MarkedYAMLError) -> Mistake:
 class _Builder:
     """Make a tree of a parser's events."""
 
-    def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
+    def __init__(self, file: str, events: Iterator[yaml.Event], expected: str) -> None:
         self.mistakes: list[Mistake] = []
+        self._expected = expected
         self._file = file
         self._events = events
         self._anchors: dict[str, tuple[Value | None, int]] = {}
@@ -110,7 +112,8 @@ class _Builder:
         next(self._events)  # the stream's start
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            self._give_up(Place(self._file, 1, 1), "the file is empty, expected 'accounts'")
+            message = f"the file is empty, expected {self._expected}"
+            self._give_up(Place(self._file, 1, 1), message)
         root = self._value(next(self._events), "", 0)
         next(self._events)  # the document's end
         event = next(self._events)

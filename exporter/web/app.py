@@ -6,10 +6,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter import __version__
+from exporter.web.guard import Guard
 from exporter.web.responses import plain
 from exporter.web.scrapes import Scrapes
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
     from starlette.requests import Request
 
+    from exporter.web.follow import FollowedWebFile
     from exporter.web.pages import Pages
 
 __all__ = ["create_app"]
@@ -89,6 +92,7 @@ def create_app(
     *,
     max_requests: int = 40,
     timeout_offset: float = 0.5,
+    web_file: FollowedWebFile | None = None,
 ) -> Starlette:
     """Make the application.
 
@@ -96,6 +100,7 @@ def create_app(
         pages: who fetches what the pages show.
         max_requests: how many ``/metrics`` requests are worked on at a time.
         timeout_offset: the seconds of Prometheus' patience that are left for the way back.
+        web_file: the passwords that are needed, and the headers that every answer gets.
     """
     scrapes = Scrapes(max_requests=max_requests, timeout_offset=timeout_offset)
     routes = _Routes(pages, scrapes)
@@ -106,6 +111,7 @@ def create_app(
             Route("/-/healthy", routes.healthy),
             Route("/-/ready", routes.ready),
         ],
+        middleware=[Middleware(Guard, web_file)] if web_file else [],
         exception_handlers={404: _refuse, 405: _refuse},
     )
     # A redirect to the path without its slash would be built from the client's Host header.

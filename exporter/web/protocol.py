@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["DROP_REASONS", "Crowd", "LimitedProtocol", "Limits"]
 
 #: Why the server ended a connection, so that a counter can be there from the start.
-DROP_REASONS: Final = ("slow_request", "large_head", "bad_request", "slow_reader", "crowded")
+DROP_REASONS: Final = (
+    "tls_handshake",
+    "slow_request",
+    "large_head",
+    "bad_request",
+    "slow_reader",
+    "crowded",
+)
 
 _ANSWERS: Final = {
     "bad_request": b"400 Bad Request",
@@ -71,11 +78,17 @@ class LimitedProtocol(H11Protocol):
         self._crowd = crowd
         self._limits = crowd.limits
         self._head_bytes = 0
+        # asyncio tells nobody of a handshake that fails, so that what is not connected in time
+        # is counted as one.
+        self._handshake_timer = self.loop.call_later(
+            self._limits.handshake_seconds, self._crowd.dropped.update, ["tls_handshake"]
+        )
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first request."""
+        self._handshake_timer.cancel()
         super().connection_made(transport)
         # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)

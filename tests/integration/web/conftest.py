@@ -8,9 +8,9 @@ import pytest
 from tests.integration.web.web_fixtures import MadePages, Running, running
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Iterator
 
+    from exporter.web.follow import FollowedWebFile
     from exporter.web.protocol import Limits
 
 
@@ -21,7 +21,7 @@ class Serve(Protocol):
         pages: MadePages | None = None,
         max_requests: int = 40,
         limits: Limits | None = None,
-        ssl_context: ssl.SSLContext | None = None,
+        web_file: FollowedWebFile | None = None,
     ) -> Running: ...
 
 
@@ -35,7 +35,7 @@ def serve() -> Iterator[Serve]:
             pages: MadePages | None = None,
             max_requests: int = 40,
             limits: Limits | None = None,
-            ssl_context: ssl.SSLContext | None = None,
+            web_file: FollowedWebFile | None = None,
         ) -> Running:
             return stack.enter_context(
                 running(
@@ -43,7 +43,7 @@ def serve() -> Iterator[Serve]:
                     *addresses,
                     max_requests=max_requests,
                     limits=limits,
-                    ssl_context=ssl_context,
+                    web_file=web_file,
                 )
             )
 

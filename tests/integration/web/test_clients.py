@@ -5,32 +5,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.web.protocol import Limits
-from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer
+from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from conftest import Serve
+    from tests.integration.web.conftest import Serve
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 MORE_THAN_SOCKETS_HOLD = 32 * 1024 * 1024
 QUICK = Limits(request_seconds=0.5, reader_seconds=0.5)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what has no event to wait for: a count on the other side of a socket."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from exporter.errors import ExporterError
 from exporter.web.listen import listen
 
 if TYPE_CHECKING:
-    from conftest import Serve
+    from tests.integration.web.conftest import Serve
 
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from tests.integration.web.web_fixtures import MadePages, read_answer
 
 if TYPE_CHECKING:
-    from conftest import Serve
+    from tests.integration.web.conftest import Serve
 
 
 def test_metrics_are_scraped_for_each_request(serve: Serve) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,11 @@ from exporter.web.pages import UnknownAccountError
 from exporter.web.server import Server
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.registry import Collector
 
+    from exporter.web.follow import FollowedWebFile
     from exporter.web.protocol import Limits
 
 
@@ -96,12 +97,13 @@ def running(
     *addresses: str,
     max_requests: int = 40,
     limits: Limits | None = None,
-    ssl_context: ssl.SSLContext | None = None,
+    web_file: FollowedWebFile | None = None,
 ) -> Iterator[Running]:
     """Serve the pages until the block ends; nothing may be left running then."""
     listeners = listen(addresses or ["127.0.0.1:0"])
     names = [listener.getsockname()[:2] for listener in listeners]
-    app = create_app(pages, max_requests=max_requests)
+    app = create_app(pages, max_requests=max_requests, web_file=web_file)
+    ssl_context = web_file.ssl_context if web_file else None
     server = Server(app, listeners, limits=limits, ssl_context=ssl_context)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -133,3 +135,11 @@ def read_answer(client: socket.socket) -> bytes:
     while len(body) < int(lines[b"content-length"]):
         body += client.recv(65536)
     return head + b"\r\n\r\n" + body
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what has no event to wait for: a count on the other side of a socket."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)

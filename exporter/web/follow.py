@@ -1,0 +1,83 @@
+"""The web file in force, followed as it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from exporter.errors import ConfigurationError
+from exporter.web.tls import HandingOverContext
+from exporter.web.web_file import load_web_file
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from exporter.web.web_file import WebFile
+
+__all__ = ["FollowedWebFile"]
+
+log = structlog.get_logger(__name__)
+
+
+class FollowedWebFile:
+    """The web file in force: read again, whole, when it or a file that it names has changed.
+
+    A file that has become wrong is logged once, and what was in force before stays so.
+
+    Raises:
+        ConfigurationError: the file is wrong at the start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._current = load_web_file(path)
+        self._stamps = _stamps(self._current.files)
+        self.ssl_context: ssl.SSLContext | None = None
+        if self._current.context:
+            self.ssl_context = HandingOverContext.to(self._current_context)
+        for words in self._current.without_effect:
+            log.warning(words)
+
+    def current(self) -> WebFile:
+        """Return what is in force now; called for each handshake and each request."""
+        stamps = _stamps(self._current.files)
+        if stamps != self._stamps:
+            self._stamps = stamps
+            self._reload()
+        return self._current
+
+    def _reload(self) -> None:
+        try:
+            loaded = load_web_file(self._path)
+        except ConfigurationError as error:
+            words = "web file is wrong; the one before stays in force"
+            log.error(words, mistakes=str(error))  # noqa: TRY400
+            return
+        if (loaded.context is None) is not (self._current.context is None):
+            words = "TLS cannot come or go while the server runs; restart it"
+            log.error("web file cannot be used yet", file=str(self._path), reason=words)
+            return
+        if loaded.files != self._current.files:
+            self._stamps = _stamps(loaded.files)
+        self._current = loaded
+        log.info("web file read again", file=str(self._path))
+
+    def _current_context(self) -> ssl.SSLContext:
+        # Where there was one at the start there is one always: `_reload` sees to that.
+        return cast("ssl.SSLContext", self.current().context)
+
+
+def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:
+    """Tell one state of the files from another, also where a link is pointed elsewhere."""
+    stamps: dict[Path, tuple[int, int, int] | None] = {}
+    for path in files:
+        try:
+            found = path.stat()
+        except OSError:
+            stamps[path] = None
+        else:
+            stamps[path] = found.st_mtime_ns, found.st_size, found.st_ino
+    return stamps

@@ -1,0 +1,55 @@
+"""Who may come in, and what every answer says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from exporter.web.passwords import BusyError, credentials
+from exporter.web.responses import plain
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from exporter.web.follow import FollowedWebFile
+    from exporter.web.web_file import WebFile
+
+__all__ = ["Guard"]
+
+#: What Kubernetes and load balancers ask; it tells nothing that needs a password.
+_OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
+
+
+class Guard:
+    """Let in who has a password, where there are any, and add the headers to each answer."""
+
+    def __init__(self, app: ASGIApp, web_file: FollowedWebFile) -> None:
+        self._app = app
+        self._web_file = web_file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        web_file = self._web_file.current()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *web_file.headers]
+            await send(message)
+
+        refusal = None
+        if web_file.passwords and scope["path"] not in _OPEN_PATHS:
+            refusal = await _refusal(web_file, scope)
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+
+async def _refusal(web_file: WebFile, scope: Scope) -> Response | None:
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    given = credentials(sent.decode("latin-1"))
+    try:
+        if given and await web_file.passwords.accept(*given):
+            return None
+    except BusyError:
+        return plain(503, "too many passwords are being checked; ask again")
+    answer = plain(401, "401 Unauthorized: a user and a password are needed")
+    answer.headers["WWW-Authenticate"] = 'Basic realm="calltools-exporter", charset="UTF-8"'
+    return answer

@@ -1,0 +1,114 @@
+"""Basic authentication: passwords that are kept as bcrypt hashes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import bcrypt
+from anyio import to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BusyError", "Passwords", "credentials", "hash_cost"]
+
+#: bcrypt reads no more, and takes what is behind a NUL for a repetition.
+_LONGEST_PASSWORD_BYTES: Final = 72
+_WAIT_SECONDS: Final = 2.0
+_REMEMBERED_REFUSALS: Final = 100
+_HASH: Final = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}")
+
+
+class BusyError(Exception):
+    """So many passwords are being checked that this one's turn did not come."""
+
+
+def hash_cost(text: str) -> int | None:
+    """Return the cost of a bcrypt hash, of which each is twice the work of the one before."""
+    found = _HASH.fullmatch(text)
+    return int(found[1]) if found else None
+
+
+def credentials(authorization: str) -> tuple[bytes, bytes] | None:
+    """Read an Authorization header into user and password (RFC 7617)."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).partition(b":")
+    except (binascii.Error, ValueError):
+        return None
+    return (user, password) if colon else None
+
+
+class Passwords:
+    """Check users and their passwords, one at a time, and remember the answers.
+
+    A check costs a tenth of a second of a core: one at a time, guesses cannot take the others.
+    Remembered is a digest under a key of this process, so that no password stays in memory.
+    Accepted ones are kept apart: no number of guesses makes the exporter forget Prometheus.
+    """
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        self._hashes = {user.encode(): hashed.encode() for user, hashed in users.items()}
+        cost = max((hash_cost(hashed) or 0 for hashed in users.values()), default=4)
+        # Whoever is unknown costs the same time, so that it does not tell which users there are.
+        self._nobody = f"$2b${cost:02d}${'.' * 53}".encode()
+        self._key = secrets.token_bytes(32)
+        self._accepted: set[bytes] = set()
+        self._refused: dict[bytes, None] = {}
+        self._turn = asyncio.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._hashes)
+
+    async def accept(self, user: bytes, password: bytes) -> bool:
+        """Say whether it is the user's password.
+
+        Raises:
+            BusyError: other passwords are being checked, and it took too long.
+        """
+        if len(password) > _LONGEST_PASSWORD_BYTES or b"\0" in password:
+            return False
+        digest = self._digest(user, password)
+        if (known := self._remembered(digest)) is not None:
+            return known
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise BusyError from None
+        try:
+            # Somebody may have asked the same while this one waited.
+            if (known := self._remembered(digest)) is None:
+                known = await to_thread.run_sync(self._check, user, password)
+                self._remember(digest, accepted=known)
+            return known
+        finally:
+            self._turn.release()
+
+    def _digest(self, user: bytes, password: bytes) -> bytes:
+        parts = user, self._hashes.get(user, b""), password
+        told = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return hmac.digest(self._key, told, "sha256")
+
+    def _remembered(self, digest: bytes) -> bool | None:
+        return True if digest in self._accepted else False if digest in self._refused else None
+
+    def _remember(self, digest: bytes, *, accepted: bool) -> None:
+        if accepted:
+            self._accepted.add(digest)
+            return
+        if len(self._refused) >= _REMEMBERED_REFUSALS:
+            del self._refused[next(iter(self._refused))]
+        self._refused[digest] = None
+
+    def _check(self, user: bytes, password: bytes) -> bool:
+        right = bcrypt.checkpw(password, self._hashes.get(user, self._nobody))
+        return right and user in self._hashes

@@ -1,0 +1,83 @@
+"""The files of `--web.config.file`: what is right becomes what, and what is wrong is told how."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.errors import ConfigurationError
+from exporter.web.web_file import load_web_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = Path(__file__).parent / "files"
+ANY = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+TLS12 = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2)
+TLS13 = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3)
+
+
+@pytest.mark.parametrize(
+    ("name", "verification", "versions"),
+    [
+        ("tls", ssl.CERT_NONE, ANY),
+        ("tls_all", ssl.CERT_REQUIRED, TLS13),
+        ("client_given", ssl.CERT_OPTIONAL, TLS12),
+        ("client_none", ssl.CERT_NONE, ANY),
+        ("without_effect", ssl.CERT_NONE, ANY),
+    ],
+)
+def test_tls(
+    in_folder: Callable[[Path], Path],
+    name: str,
+    verification: ssl.VerifyMode,
+    versions: tuple[ssl.TLSVersion, ssl.TLSVersion],
+) -> None:
+    loaded = load_web_file(in_folder(FOLDER / f"{name}.good.yml"))
+    assert loaded.context
+    assert loaded.context.verify_mode is verification
+    assert (loaded.context.minimum_version, loaded.context.maximum_version) == versions
+    assert not loaded.passwords
+    assert loaded.headers == ()
+
+
+def test_keys_without_effect_are_told(in_folder: Callable[[Path], Path]) -> None:
+    loaded = load_web_file(in_folder(FOLDER / "without_effect.good.yml"))
+    assert [line.partition(": ")[2] for line in loaded.without_effect] == [
+        "tls_server_config.prefer_server_cipher_suites: is without effect: OpenSSL chooses",
+        "http_server_config.http2: is without effect: HTTP/1.1 is what is spoken",
+    ]
+    assert loaded.without_effect[1].startswith("without_effect.good.yml:6:3: ")
+
+
+def test_users_without_tls(in_folder: Callable[[Path], Path]) -> None:
+    loaded = load_web_file(in_folder(FOLDER / "users.good.yml"))
+    assert loaded.context is None
+    assert loaded.passwords
+    assert loaded.without_effect == ()
+
+
+def test_headers_that_are_blank_are_left_out(in_folder: Callable[[Path], Path]) -> None:
+    loaded = load_web_file(in_folder(FOLDER / "headers.good.yml"))
+    assert loaded.headers == (
+        (b"strict-transport-security", b"max-age=31536000"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"sameorigin"),
+        (b"content-security-policy", b"default-src 'self'"),
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.bad.yml")))
+def test_every_mistake_is_told_with_its_place(in_folder: Callable[[Path], Path], name: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load_web_file(in_folder(FOLDER / name))
+    expected = FOLDER / name.replace(".yml", ".txt")
+    assert f"{raised.value}\n" == expected.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"web\.yml: cannot be read: No such file"):
+        load_web_file(tmp_path / "web.yml")
