@@ -2,7 +2,7 @@
 
 from tests.e2e import tools
 
-pytest_plugins = ["tests.simulator_fixtures"]
+pytest_plugins = ["tests.simulator_fixtures", "tests.process_fixtures"]
 
 
 def pytest_report_header() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -16,15 +17,17 @@ from exporter.commands.flags import (
     LISTEN_ADDRESS,
     LOGGING,
     SERVING,
+    TIMEOUT,
     add_flags,
     several,
 )
 from exporter.commands.ping import ping
 from exporter.commands.serve import ServeOptions, serve
-from exporter.errors import ExporterError
+from exporter.errors import ConfigurationError, ExporterError
+from exporter.names import hint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from exporter.settings import Configuration
 
@@ -38,41 +41,86 @@ Tell Prometheus which agents of your CallTools queues can take a call.
   calltools-exporter ping       ask now, and print who is available
   calltools-exporter            serve /metrics for Prometheus
 """
-_COMMANDS: Final = ("serve", "check", "ping", "schema", "demo")
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose mistakes fit in two lines."""
+    """A parser whose mistakes fit in two lines, and which suggests the flag that was meant."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(exits.UNKNOWN, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
+    def refuse(self, word: str) -> NoReturn:
+        """Tell of a word that nothing here takes."""
+        self.error(f"unknown {word!r}{hint(word.partition('=')[0], self._option_string_actions)}")
+
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     environ = os.environ if environ is None else environ
-    first = next((one for one in arguments if not one.startswith("-")), None)
-    asks_for_help = any(one in {"-h", "--help", "--version"} for one in arguments)
-    if first not in _COMMANDS and not (asks_for_help and first is None):
-        arguments = ["serve", *arguments]
+    parser, commands = _parsers(environ)
+    command, rest = _command_of(arguments, commands)
     try:
-        options = _parser(environ).parse_args(arguments)
+        options = _parse(command, rest, parser, commands)
         logs.configure(options.log_level, options.log_format)
         run: Callable[[argparse.Namespace, Mapping[str, str]], int] = options.run
-        return run(options, environ)
+        code = run(options, environ)
+        sys.stdout.flush()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return exits.UNKNOWN if command == "ping" else exits.WRONG
     except ExporterError as error:
         print(f"calltools-exporter: {error}", file=sys.stderr)
-        return exits.UNKNOWN if first == "ping" else exits.WRONG
+        return exits.UNKNOWN if command == "ping" else exits.WRONG
     except KeyboardInterrupt:
-        return 130
+        return exits.INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.OK
+        return exits.UNREAD
+    return code
 
 
-def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+def _command_of(
+    arguments: Sequence[str], commands: Collection[str]
+) -> tuple[str | None, Sequence[str]]:
+    """Return the command, which may stand before its flags or after them, and all the rest.
+
+    Without one it is `serve`, or None where the version or help on all commands is asked for.
+    """
+    if "--version" in arguments:
+        return None, ["--version"]
+    words = [
+        at
+        for at, word in enumerate(arguments)
+        if not word.startswith("-") and not (at and _takes_a_value(arguments[at - 1]))
+    ]
+    at = next((at for at in words if arguments[at] in commands), next(iter(words), None))
+    if at is not None:
+        return arguments[at], [*arguments[:at], *arguments[at + 1 :]]
+    return None if {"-h", "--help"}.intersection(arguments) else "serve", arguments
+
+
+def _takes_a_value(word: str) -> bool:
+    """Tell whether the next word is this one's value: each flag with a dot has one."""
+    return word.startswith("--") and "." in word and "=" not in word
+
+
+def _parse(
+    command: str | None, rest: Sequence[str], parser: _Parser, commands: Mapping[str, _Parser]
+) -> argparse.Namespace:
+    if command is None:
+        return parser.parse_args(rest)
+    if command not in commands:
+        meant = hint(command, commands) or f"; the commands are {', '.join(commands)}"
+        parser.error(f"unknown command {command!r}{meant}")
+    options, unknown = parser.parse_known_args([command, *rest])
+    if unknown:
+        commands[command].refuse(unknown[0])
+    return options
+
+
+def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]]:
     parser = _Parser(
         prog="calltools-exporter",
         description=_DESCRIPTION,
@@ -86,7 +134,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
     def command(
         name: str, words: str, run: Callable[..., int], *flags: Any, **more: Any
-    ) -> argparse.ArgumentParser:
+    ) -> _Parser:
         one = commands.add_parser(
             name, help=words, description=words[0].upper() + words[1:] + ".", allow_abbrev=False
         )
@@ -96,15 +144,12 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
 
     command("serve", "serve /metrics for Prometheus", _serve, *CONFIGURATION, *SERVING)
     command("check", "list every mistake in the configuration", _check, *CONFIGURATION)
-    one = command("ping", "ask now, and print who is available", _ping, *CONFIGURATION)
+    one = command("ping", "ask now, and print who is available", _ping, *CONFIGURATION, TIMEOUT)
     one.add_argument("target", nargs="?", metavar="ACCOUNT[/QUEUE]", help="default: everything")
     one.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    one.add_argument(
-        "--timeout", type=float, default=10.0, metavar="SECONDS", help="for all of it; default 10"
-    )
     command("schema", "print the JSON Schema of the configuration, for editors", _schema)
     command("demo", "run the exporter on a simulated CallTools account", _demo, *SERVING)
-    return parser
+    return parser, commands.choices
 
 
 def _load(options: argparse.Namespace, environ: Mapping[str, str]) -> Configuration:
@@ -142,7 +187,7 @@ def _ping(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
-    print(config.json_schema(), end="")
+    print(json.dumps(config.json_schema(), indent=2))
     return exits.OK
 
 

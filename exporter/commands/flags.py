@@ -12,7 +12,16 @@ from exporter import logs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["CONFIGURATION", "LISTEN_ADDRESS", "LOGGING", "SERVING", "Flag", "add_flags", "several"]
+__all__ = [
+    "CONFIGURATION",
+    "LISTEN_ADDRESS",
+    "LOGGING",
+    "SERVING",
+    "TIMEOUT",
+    "Flag",
+    "add_flags",
+    "several",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,15 @@ SERVING: Final = (
         "seconds, from 0 to 3600",
     ),
 )
+TIMEOUT: Final = Flag(
+    "timeout", "SECONDS", "for all of it", "10", _seconds, "seconds, from 0 to 3600"
+)
+
+
+class _FromEnvironment(str):
+    """A value that a variable gave, and not the command line."""
+
+    __slots__ = ()
 
 
 def add_flags(
@@ -134,10 +152,11 @@ def add_flags(
             try:
                 return flag.parse(text)
             except ValueError:
-                where = f" (or ${flag.variable})" if flag.variable in environ else ""
-                message = f"found {text!r}{where}, expected {flag.expected}"
+                where = f" in ${flag.variable}" if isinstance(text, _FromEnvironment) else ""
+                message = f"found {str(text)!r}{where}, expected {flag.expected}"
                 raise argparse.ArgumentTypeError(message) from None
 
+        default = _FromEnvironment(environ.get(flag.variable, "")) or flag.default
         shown = f"; default {flag.default}" if flag.default else ""
         parser.add_argument(
             f"--{flag.name}",
@@ -145,7 +164,7 @@ def add_flags(
             metavar=flag.metavar,
             type=parse,
             action="append" if flag.repeatable else "store",
-            default=None if flag.repeatable else environ.get(flag.variable) or flag.default,
+            default=None if flag.repeatable else default,
             help=f"{flag.help} (${flag.variable}{shown})",
         )
 
@@ -153,4 +172,5 @@ def add_flags(
 def several(flag: Flag, options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return all values of a repeatable flag; its variable holds them with commas between."""
     given: list[str] | None = getattr(options, flag.attribute)
-    return tuple(given or (environ.get(flag.variable) or flag.default or "").split(","))
+    words = given or (environ.get(flag.variable) or flag.default or "").split(",")
+    return tuple(word.strip() for word in words)

@@ -1,0 +1,529 @@
+"""The command line as a user meets it: words, exit codes, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from exporter import __version__
+from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
+from tests.process_fixtures import ENVIRON, PROGRAM, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.simulator import Simulator
+    from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration
+    from tests.simulator_fixtures import StartSimulator
+
+ANYWHERE = "--web.listen-address=127.0.0.1:0"
+COMMANDS = ("serve", "check", "ping", "schema", "demo")
+
+
+@pytest.fixture
+def world() -> FixedWorld:
+    """An account with three agents for sales, none for support."""
+    made = FixedWorld()
+    made.set_available(5457, 3)
+    return made
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator, world: FixedWorld) -> Simulator:
+    return start_simulator(SimulatedAccount(world))
+
+
+# serve
+
+
+def test_serve_answers_scrapes_and_says_where(
+    simulator: Simulator, write_configuration: WriteConfiguration, start_command: StartCommand
+) -> None:
+    path = write_configuration(simulator, {5457: "sales", 5460: "support"})
+    exporter = start_command("serve", f"--config.file={path}", ANYWHERE)
+    page = exporter.get("/metrics").text
+    assert 'calltools_queue_available_agents{account="acme",queue="sales"} 3.0' in page
+    assert 'calltools_queue_available_agents{account="acme",queue="support"} 0.0' in page
+    assert exporter.get("/-/ready").status_code == 200
+    assert exporter.stop() == 0
+    begun, ended = exporter.written().splitlines()
+    assert 'level=info msg="calltools-exporter listens"' in begun
+    assert f" addresses={exporter.url}/ accounts=1 queues=2" in begun
+    assert 'msg="calltools-exporter stopped"' in ended
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_answers_what_is_in_flight_first(
+    number: signal.Signals,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    simulator.faults.set("hang", seconds=1.0)
+    exporter = start_command(f"--config.file={write_configuration(simulator)}", ANYWHERE)
+    with ThreadPoolExecutor(1) as client:
+        answer = client.submit(exporter.get, "/metrics")
+        assert simulator.wait_until(lambda: simulator.requests_total == 1)
+        exporter.process.send_signal(number)
+        assert 'available_agents{account="acme",queue="sales"} 3.0' in answer.result().text
+    assert exporter.process.wait(20) == 0
+    assert "Traceback" not in exporter.written()
+
+
+def test_a_taken_port_is_one_line(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    path = write_configuration(simulator)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = run_main("serve", "--config.file", path, "--web.listen-address", address)
+    assert said.code == 1
+    assert said.err == (
+        f"calltools-exporter: cannot listen on '{address}': another program, or another address"
+        " given here, already has the port\n"
+    )
+
+
+@pytest.mark.parametrize("way", ["flags", "variable"])
+def test_serve_listens_on_several_addresses(
+    way: str,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    config = f"--config.file={write_configuration(simulator)}"
+    if way == "flags":
+        exporter = start_command(config, ANYWHERE, "--web.listen-address", "[::1]:0")
+    else:
+        exporter = start_command(
+            config, CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS="127.0.0.1:0, [::1]:0"
+        )
+    assert [url.rpartition(":")[0] for url in exporter.urls] == ["http://127.0.0.1", "http://[::1]"]
+    assert all(requests.get(f"{url}/-/healthy", timeout=20).ok for url in exporter.urls)
+
+
+def test_each_flag_has_a_variable(
+    simulator: Simulator, write_configuration: WriteConfiguration, start_command: StartCommand
+) -> None:
+    exporter = start_command(
+        CALLTOOLS_EXPORTER_CONFIG_FILE=str(write_configuration(simulator)),
+        CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS="127.0.0.1:0",
+        CALLTOOLS_EXPORTER_LOG_FORMAT="json",
+        CALLTOOLS_EXPORTER_LOG_LEVEL="debug",
+        CALLTOOLS_EXPORTER_SCRAPE_TIMEOUT_OFFSET="4s",
+    )
+    page = exporter.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="10").text
+    budget = re.search("^calltools_scrape_budget_seconds (.*)$", page, re.MULTILINE)
+    assert budget
+    assert 5 < float(budget[1]) <= 6
+    begun, read = (json.loads(line) for line in exporter.written().splitlines())
+    assert begun["queues"] == 1
+    assert (read["level"], read["msg"], read["available"]) == ("debug", "queue read", 3)
+
+
+def test_a_flag_goes_before_its_variable(
+    simulator: Simulator, write_configuration: WriteConfiguration, start_command: StartCommand
+) -> None:
+    exporter = start_command(
+        f"--config.file={write_configuration(simulator)}",
+        ANYWHERE,
+        CALLTOOLS_EXPORTER_CONFIG_FILE="/nowhere/exporter.yml",
+        CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS="nonsense",
+    )
+    assert 'queue="sales"} 3.0' in exporter.get("/metrics").text
+
+
+def test_one_account_needs_no_file(simulator: Simulator, start_command: StartCommand) -> None:
+    exporter = start_command(
+        ANYWHERE,
+        CALLTOOLS_URL=simulator.url,
+        CALLTOOLS_TOKEN=f" token {TOKEN}\n",
+        CALLTOOLS_AVAILABLE_STATUS="20561",
+        CALLTOOLS_QUEUES="5457,5460",
+    )
+    page = exporter.get("/metrics").text
+    assert 'calltools_queue_available_agents{account="127.0.0.1",queue="5457"} 3.0' in page
+    assert 'calltools_queue_available_agents{account="127.0.0.1",queue="5460"} 0.0' in page
+
+
+def test_requests_at_a_time_can_be_limited(
+    start_simulator: StartSimulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    simulator = start_simulator(latency=0.05)
+    most = 0
+
+    def look(_: object) -> None:
+        nonlocal most
+        most = max(most, simulator.connections_open)
+
+    simulator.before_answer = look
+    path = write_configuration(simulator, {number: f"queue-{number}" for number in range(1, 9)})
+    exporter = start_command(f"--config.file={path}", ANYWHERE, "--scrape.max-parallel-requests=2")
+    assert 'calltools_api_requests_total{account="acme"} 8.0' in exporter.get("/metrics").text
+    assert most == 2
+
+
+def test_serve_warns_of_certificates_that_are_not_checked(
+    start_simulator: StartSimulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    simulator = start_simulator(tls=True)
+    path = write_configuration(simulator, tls={"insecure_skip_verify": True})
+    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    assert 'queue="sales"} 0.0' in exporter.get("/metrics").text
+    (warning,) = re.findall("level=warning .*", exporter.written())
+    assert warning.startswith('level=warning msg="certificate is not checked" account=acme')
+
+
+def test_serve_tells_all_mistakes_and_does_not_start(run_main: RunMain, tmp_path: Path) -> None:
+    (tmp_path / "exporter.yml").write_text("accounts:\n  - nam: acme\n    queues: []\n")
+    said = run_main()
+    assert said.code == 1
+    assert said.out == ""
+    assert "exporter.yml:2:5: accounts[0].nam: unknown key, did you mean 'name'?\n" in said.err
+    assert said.err.splitlines() == run_main("check").err.splitlines()[:-1]
+
+
+# flags and commands
+
+
+def test_flags_may_stand_before_the_command(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    path = write_configuration(simulator)
+    for arguments in (
+        ("check", f"--config.file={path}"),
+        (f"--config.file={path}", "check"),
+        ("--config.file", path, "--log.level", "debug", "check"),
+    ):
+        said = run_main(*arguments, CALLTOOLS_TOKEN=TOKEN)
+        assert said.code == 0
+        assert said.out == f"{path}: 1 account, 1 queue, no mistakes\n"
+    assert run_main("--timeout", "5", "ping", f"--config.file={path}", "acme").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chek"], ": unknown command 'chek'; did you mean 'check'?"),
+        (["--config.file=x", "run"], ": unknown command 'run'; the commands are serve, check,"),
+        (["--config-file=x"], " serve: unknown '--config-file=x'; did you mean '--config.file'?"),
+        (["-config.file=x"], " serve: unknown '-config.file=x'; did you mean '--config.file'?"),
+        (["check", "x.yml"], " check: unknown 'x.yml'"),
+        (["check", "--jsn"], " check: unknown '--jsn'"),
+        (["ping", "--jsn"], " ping: unknown '--jsn'; did you mean '--json'?"),
+        (["ping", "a", "b"], " ping: unknown 'b'"),
+        (
+            ["--web.max-requests=0"],
+            " serve: argument --web.max-requests: found '0', expected a whole number from 1",
+        ),
+        (
+            ["--scrape.timeout-offset=-1"],
+            " serve: argument --scrape.timeout-offset: found '-1', expected seconds, from 0",
+        ),
+        (["ping", "--timeout=soon"], " ping: argument --timeout: found 'soon', expected seconds"),
+        (
+            ["check", "--log.level=loud"],
+            " check: argument --log.level: found 'loud', expected debug or info or warn or error",
+        ),
+        (["check", "--log.format"], " check: argument --log.format: expected one argument"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_named(
+    arguments: list[str], words: str, run_main: RunMain
+) -> None:
+    said = run_main(*arguments)
+    first, second = said.err.splitlines()
+    assert first.startswith("calltools-exporter" + words)
+    assert second.startswith("Try 'calltools-exporter")
+    assert second.endswith(" --help'.")
+    assert (said.code, said.out) == (2, "")
+
+
+def test_a_mistake_in_a_variable_names_the_variable(run_main: RunMain) -> None:
+    variable = {"CALLTOOLS_EXPORTER_WEB_MAX_REQUESTS": "many"}
+    said = run_main("serve", **variable)
+    assert said.code == 2
+    assert (
+        "argument --web.max-requests: found 'many' in $CALLTOOLS_EXPORTER_WEB_MAX_REQUESTS,"
+        " expected a whole number from 1\n"
+    ) in said.err
+    # The flag is what counts, and then what is told of.
+    said = run_main("serve", "--web.max-requests=0", **variable)
+    assert "found '0', expected" in said.err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--config.file=x", "--help"]])
+def test_help_names_every_command(arguments: list[str], run_main: RunMain) -> None:
+    said = run_main(*arguments)
+    assert said.code == 0
+    assert all(re.search(rf"^ +{command} +\S", said.out, re.MULTILINE) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_names_its_flags_with_their_variables(
+    command: str, run_main: RunMain
+) -> None:
+    said = run_main(command, "--help")
+    assert said.code == 0
+    text = " ".join(said.out.split())
+    for name in re.findall(r"^  --([a-z]+\.[a-z.-]+)", said.out, re.MULTILINE):
+        assert "$CALLTOOLS_EXPORTER_" + re.sub("[.-]", "_", name).upper() in text
+    assert "--log.level" in text
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["check", "--version"]])
+def test_version(arguments: list[str], run_main: RunMain) -> None:
+    said = run_main(*arguments)
+    assert (said.code, said.out) == (0, f"calltools-exporter {__version__}\n")
+
+
+def test_the_committed_schema_is_what_the_command_prints(run_main: RunMain) -> None:
+    said = run_main("schema")
+    assert said.code == 0
+    assert said.out == (ROOT / "exporter.schema.json").read_text()
+
+
+# check
+
+
+def test_check_lists_every_mistake(run_main: RunMain, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(
+        "accounts:\n"
+        "  - name: acme\n"
+        "    url: ftp://example.com\n"
+        "    token_env: TOKEN\n"
+        "    available_status: many\n"
+        "    queus: [5457]\n"
+    )
+    said = run_main("check", "--config.file=mine.yml")
+    assert (said.code, said.out) == (1, "")
+    *mistakes, total = said.err.splitlines()
+    assert total == f"{len(mistakes)} mistakes"
+    places = [line.partition(" ")[0] for line in mistakes]
+    assert {"mine.yml:3:10:", "mine.yml:5:23:", "mine.yml:6:5:"} <= set(places)
+    assert "did you mean 'queues'?" in said.err
+
+
+def test_check_reads_the_keys(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    path = write_configuration(simulator, token_env="NO_SUCH_VARIABLE")
+    said = run_main("check", "--config.file", path)
+    assert said.code == 1
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}:\d+:\d+: accounts\[0\]\.token_env: "
+        r"token_env NO_SUCH_VARIABLE is empty; expected the API key\n1 mistake\n",
+        said.err,
+    )
+
+
+def test_check_accepts_the_example(run_main: RunMain) -> None:
+    example = ROOT / "exporter.yml"
+    said = run_main("check", "--config.file", example, CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"{example}: 1 account, 2 queues, no mistakes\n"
+
+
+def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> None:
+    for command, code in (("check", 1), ("serve", 1), ("ping", 2)):
+        said = run_main(command)
+        assert said.code == code
+        assert said.err.startswith("exporter.yml: is not here; write one, or set CALLTOOLS_URL, ")
+
+
+# ping
+
+
+def test_ping_prints_a_table(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    simulator.faults.set("status", queue=5461, code=502)
+    path = write_configuration(simulator, {5457: "sales", 5460: "support", 5461: "billing"})
+    said = run_main("ping", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == 0  # somebody is available
+    shown = re.sub(r" +\d\.\d\d", "  N.NN", said.out)
+    assert shown == (
+        "ACCOUNT  QUEUE    AVAILABLE  REQUIRED  SECONDS\n"
+        "acme     sales            3         1  N.NN\n"
+        "acme     support          0         1  N.NN\n"
+        "acme     billing          -         1  N.NN"
+        "  502: the API failed (502), it says: A simulated failure.\n"
+    )
+
+
+def test_ping_prints_json(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    simulator.faults.set("status", queue=5461, code=502)
+    path = write_configuration(simulator, {5457: "sales", 5461: "billing"})
+    said = run_main("ping", "--json", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    sales, billing = json.loads(said.out)
+    assert 0 < sales.pop("seconds") < 5
+    assert sales == {
+        "account": "acme",
+        "queue": "sales",
+        "queue_id": 5457,
+        "available": 3,
+        "required": 1,
+        "failure": None,
+    }
+    assert billing["available"] is None
+    assert billing["failure"]["code"] == "502"
+
+
+@pytest.mark.parametrize(
+    ("target", "code"), [("acme", 0), ("acme/sales", 0), ("acme/support", 1), ("acme/billing", 2)]
+)
+def test_ping_narrows_to_its_target_and_its_exit_code_tells(
+    target: str,
+    code: int,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    run_main: RunMain,
+) -> None:
+    simulator.faults.set("status", queue=5461, code=502)
+    path = write_configuration(simulator, {5457: "sales", 5460: "support", 5461: "billing"})
+    said = run_main("ping", target, "--json", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == code
+    named = {row["queue"] for row in json.loads(said.out)}
+    assert named == (
+        {target.partition("/")[2]} if "/" in target else {"sales", "support", "billing"}
+    )
+
+
+def test_nobody_counts_for_less_than_what_could_not_be_read(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    simulator.faults.set("status", queue=5461, code=502)
+    path = write_configuration(simulator, {5460: "support", 5461: "billing"})
+    assert run_main("ping", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN).code == 2
+
+
+def test_ping_with_a_wrong_key_says_so(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    path = write_configuration(simulator)
+    said = run_main("ping", f"--config.file={path}", CALLTOOLS_TOKEN="wrong")
+    assert said.code == 2
+    assert said.out.endswith("401: the API refuses the key (401), it says: Invalid token.\n")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("acm", "account 'acm' is not configured; did you mean 'acme'?"),
+        ("nobody", "account 'nobody' is not configured"),
+        ("acme/sale", "account 'acme' has no queue 'sale'; did you mean 'sales'?"),
+    ],
+)
+def test_ping_does_not_know_a_name(
+    target: str,
+    words: str,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    run_main: RunMain,
+) -> None:
+    path = write_configuration(simulator)
+    said = run_main("ping", target, f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"calltools-exporter: {words}\n"
+    assert simulator.requests_total == 0
+
+
+def test_ping_waits_no_longer_than_it_is_told(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    simulator.faults.set("hang")
+    path = write_configuration(simulator)
+    said = run_main("ping", "--timeout=0.3s", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == 2
+    assert "timeout: no whole answer" in said.out
+
+
+@pytest.mark.parametrize("rows", [1, 2000])
+def test_a_reader_who_has_seen_enough_is_no_error(
+    rows: int, simulator: Simulator, write_configuration: WriteConfiguration
+) -> None:
+    queues = {number: f"queue-{number}" for number in range(1, rows + 1)}
+    path = write_configuration(simulator, queues, token_env="NO_SUCH_VARIABLE")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run(
+            [*PROGRAM, "ping", f"--config.file={path}"],
+            env=ENVIRON,
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    # As a program ends that SIGPIPE ends: none of the codes that tell of agents.
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped_out(
+    simulator: Simulator, write_configuration: WriteConfiguration
+) -> None:
+    simulator.faults.set("hang", seconds=0.8)
+    path = write_configuration(simulator, {5457: "sales", 5460: "support"})
+
+    def ping(stderr: int) -> str:
+        done = subprocess.run(
+            [*PROGRAM, "ping", f"--config.file={path}"],
+            env=ENVIRON,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            check=True,
+            text=True,
+        )
+        return done.stdout
+
+    ours, theirs = pty.openpty()
+    table = ping(theirs)
+    os.close(theirs)
+    shown = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert shown.startswith("\rasking for 2 queues … 0 s")
+    assert shown.endswith("\r\x1b[K")
+    assert "asking" not in table
+    assert "sales            3" in table
+
+
+def test_without_a_terminal_no_progress_is_shown(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    simulator.faults.set("hang", seconds=0.5)
+    said = run_main(
+        "ping", f"--config.file={write_configuration(simulator)}", CALLTOOLS_TOKEN=TOKEN
+    )
+    assert (said.code, said.err) == (0, "")
+
+
+def test_an_interrupt_ends_a_command_quietly(
+    simulator: Simulator, write_configuration: WriteConfiguration
+) -> None:
+    simulator.faults.set("hang")
+    process = subprocess.Popen(
+        [*PROGRAM, "ping", f"--config.file={write_configuration(simulator)}"],
+        env=ENVIRON,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert simulator.wait_until(lambda: simulator.requests_total == 1, 20)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == (b"", b"")
+    assert process.returncode == 130
