@@ -171,7 +171,7 @@ def test_requests_at_a_time_can_be_limited(
     simulator.before_answer = look
     path = write_configuration(simulator, {number: f"queue-{number}" for number in range(1, 9)})
     exporter = start_command(f"--config.file={path}", ANYWHERE, "--scrape.max-parallel-requests=2")
-    assert 'calltools_api_requests_total{account="acme"} 8.0' in exporter.get("/metrics").text
+    assert 'calltools_queue_up{account="acme",queue="queue-8"} 1.0' in exporter.get("/metrics").text
     assert most == 2
 
 
@@ -523,7 +523,7 @@ def test_an_interrupt_ends_a_command_quietly(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    assert simulator.wait_until(lambda: simulator.requests_total == 1, 20)
+    assert simulator.wait_until(lambda: simulator.requests_total > 0, 20)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20) == (b"", b"")
     assert process.returncode == 130
