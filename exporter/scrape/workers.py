@@ -6,10 +6,14 @@ import threading
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Workers"]
+
+log = structlog.get_logger(__name__)
 
 
 class Workers:
@@ -35,7 +39,7 @@ class Workers:
         Args:
             host: whose places count.
             host_limit: how many jobs of this host may run at a time.
-            job: must not raise.
+            job: reports its own failures; what it raises is only logged.
         """
         with self._changed:
             if self._busy[host] >= host_limit:
@@ -61,6 +65,8 @@ class Workers:
                 host, job = self._ready.popleft()
             try:
                 job()
+            except Exception as error:  # noqa: BLE001 - the edge of a thread: it must go on
+                log.error("a job failed", host=host, error=type(error).__name__)  # noqa: TRY400
             finally:
                 with self._changed:
                     if self._waiting[host]:

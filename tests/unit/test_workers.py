@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -31,6 +32,9 @@ class Jobs:
             self.finished += 1
             self.changed.notify_all()
 
+    def have_finished(self, number: int) -> bool:
+        return self.finished == number
+
     def wait_for(self, running: dict[str, int]) -> bool:
         with self.changed:
             return self.changed.wait_for(lambda: +self.running == Counter(running), 10)
@@ -54,7 +58,7 @@ def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
     assert jobs.wait_for({"silent": 3, "healthy": 2})
     jobs.go.set()
     with jobs.changed:
-        assert jobs.changed.wait_for(lambda: jobs.finished == 40, 10)
+        assert jobs.changed.wait_for(partial(jobs.have_finished, 40), 10)
     assert len(jobs.threads) <= 5
 
 
@@ -65,8 +69,22 @@ def test_all_hosts_together_have_only_so_many_places(jobs: Jobs) -> None:
     assert jobs.wait_for({"a": 2, "b": 2})
     jobs.go.set()
     with jobs.changed:
-        assert jobs.changed.wait_for(lambda: jobs.finished == 12, 10)
+        assert jobs.changed.wait_for(partial(jobs.have_finished, 12), 10)
     assert len(jobs.threads) == 4
+
+
+def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
+    workers = Workers(2)
+    jobs.go.set()
+
+    def fail() -> None:
+        jobs.job("host")
+        raise ValueError
+
+    for finished in range(1, 10):
+        workers.submit("host", 1, fail)
+        with jobs.changed:
+            assert jobs.changed.wait_for(partial(jobs.have_finished, finished), 10)
 
 
 def test_threads_are_used_again(jobs: Jobs) -> None:
@@ -75,5 +93,5 @@ def test_threads_are_used_again(jobs: Jobs) -> None:
     for expected in range(1, 30):
         submit(workers, jobs, "host", 16, 1)
         with jobs.changed:
-            assert jobs.changed.wait_for(lambda expected=expected: jobs.finished == expected, 10)
+            assert jobs.changed.wait_for(partial(jobs.have_finished, expected), 10)
     assert len(jobs.threads) <= 3
