@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from exporter.errors import ConfigurationError, Mistake
+from exporter.errors import Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,11 @@ class Place:
     column: int = 0
     path: str = ""
     written: str = ""
+
+    def seen_from(self, other: Place) -> str:
+        """Say where this is, for a mistake at another place."""
+        file = "" if self.file == other.file else f" in {self.file}"
+        return f"{file} on line {self.line}" if self.line else file
 
     def mistake(self, message: str) -> Mistake:
         """Return the mistake at this place."""
@@ -130,8 +135,3 @@ class Document:
     def refuse(self, place: Place, message: str) -> None:
         """Note a mistake."""
         self.mistakes.append(place.mistake(message))
-
-    def stop_on_mistakes(self) -> None:
-        """Raise what was noted, if anything was; what an alias or the defaults repeat, once."""
-        if self.mistakes:
-            raise ConfigurationError(list(dict.fromkeys(self.mistakes)))
