@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from exporter.errors import Mistake
+from exporter.errors import ConfigurationError, Mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,3 +135,8 @@ class Document:
     def refuse(self, place: Place, message: str) -> None:
         """Note a mistake."""
         self.mistakes.append(place.mistake(message))
+
+    def stop_on_mistakes(self) -> None:
+        """Raise what was noted, if anything was; what an alias repeats, once."""
+        if self.mistakes:
+            raise ConfigurationError(list(dict.fromkeys(self.mistakes)))
