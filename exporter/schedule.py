@@ -13,10 +13,13 @@ import functools
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-__all__ = ["DAYS", "Schedule", "Span", "overlap"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["DAYS", "Schedule", "Span", "overlaps"]
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -108,21 +111,18 @@ class Schedule:
         )
 
 
-def overlap(week: tuple[tuple[Span, ...], ...]) -> tuple[int, Span] | None:
-    """Return a day of the week and a span of it that begins inside another one, if there is any."""
+def overlaps(week: Sequence[Sequence[Span]]) -> Iterator[tuple[int, Span]]:
+    """Yield each span that begins before an earlier one ends, and its day of the week."""
     spans = sorted(
         (day * _DAY + span.start, day * _DAY + span.end, day, span)
         for day, spans in enumerate(week)
         for span in spans
     )
-    if not spans:
-        return None
-    before = spans[-1][1] - _WEEK
+    before = max((end for _, end, _, _ in spans), default=0) - _WEEK
     for start, end, day, span in spans:
         if start < before:
-            return day, span
-        before = end
-    return None
+            yield day, span
+        before = max(before, end)
 
 
 @functools.lru_cache(maxsize=1024)

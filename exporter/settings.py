@@ -14,6 +14,8 @@ from exporter.secret import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from exporter.schedule import Schedule
+
 __all__ = [
     "AUTO",
     "Account",
@@ -105,7 +107,7 @@ class Queue:
     """One queue to ask for.
 
     ``available_status`` holds the statuses whose agents are added up: ids, and until the account's
-    list has been read also names or `AUTO`.
+    list has been read also names or `AUTO`. ``schedule`` is None for a queue that is always open.
     """
 
     id: int
@@ -113,6 +115,7 @@ class Queue:
     available_status: tuple[int | str, ...]
     required_agents: int = 1
     team: str = ""
+    schedule: Schedule | None = None
 
     @property
     def status_ids(self) -> tuple[int, ...]:

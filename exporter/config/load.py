@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from exporter.config.document import read
 from exporter.config.environment import read_environment
+from exporter.config.layers import Part
 from exporter.config.resolve import Resolver
+from exporter.config.tree import Place
 from exporter.config.validate import validated
+from exporter.errors import ConfigurationError
 from exporter.settings import Configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from exporter.config.resolve import Places
+    from exporter.config.layers import Places
+    from exporter.config.tree import Document
+    from exporter.errors import Mistake
+    from exporter.schedule import Schedule
 
 __all__ = ["DEFAULT_FILE", "Loaded", "find_file", "load"]
 
@@ -24,13 +30,16 @@ DEFAULT_FILE: Final = Path("exporter.yml")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, and for `check` where each account names its files.
+    """A configuration, and what `check` and reloads want to know beside it.
 
-    ``places`` is by account, then by key: ``token_file``, ``token_env``, ``ca_file``, ...
+    ``files`` are those that were read. ``places`` says by account, then by key (``token_file``,
+    ``token_env``, ``ca_file``, ...) where files are named. ``schedules`` are by name.
     """
 
     configuration: Configuration
+    files: tuple[Path, ...]
     places: Mapping[str, Places]
+    schedules: Mapping[str, Schedule]
 
 
 def find_file(given: Path | None) -> Path | None:
@@ -39,19 +48,62 @@ def find_file(given: Path | None) -> Path | None:
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
-    """Load a configuration file, or without one the account that the environment describes.
+    """Load a configuration file or folder, or without one the account of the environment.
 
-    A given file is the only source of accounts and must exist. No key and no certificate is read:
-    one that is missing fails only its own account, later; `unreadable_files` finds it now.
-    ``environ`` also names the proxies of accounts that name none.
+    A given file is the only source of accounts and must exist. Of a folder all ``*.yml`` are read,
+    as if they were one; the defaults stand in one of them. No key and no certificate is read: one
+    that is missing fails only its own account, later; `unreadable_files` finds it now. ``environ``
+    also names the proxies of accounts that name none.
 
     Raises:
         ConfigurationError: with all mistakes at once.
     """
-    document = read(path) if path else read_environment(environ, str(DEFAULT_FILE))
-    model = validated(document)
-    resolver = Resolver(document, path.parent if path else Path(), environ)
-    if model:
-        resolver.resolve(model)
-    document.stop_on_mistakes()
-    return Loaded(Configuration(tuple(resolver.accounts)), resolver.places)
+    folder = path if path and path.is_dir() else (path or Path()).parent
+    files = () if path is None else tuple(_files_in(path)) if path.is_dir() else (path,)
+    documents, mistakes = _read(files)
+    if path is None:
+        documents = [read_environment(environ, str(DEFAULT_FILE))]
+    parts = [Part(document, validated(document)) for document in documents]
+    resolver = Resolver(folder, environ)
+    if parts and not mistakes:  # a file that cannot be read may hold what the others rest on
+        resolver.resolve(parts)
+    mistakes += [mistake for document in documents for mistake in document.mistakes]
+    if not resolver.accounts and not mistakes:
+        place = documents[0].root.place if len(documents) == 1 else Place(str(path))
+        mistakes.append(place.mistake("has no key 'accounts', which is needed"))
+    if mistakes:
+        raise ConfigurationError(list(dict.fromkeys(mistakes)))
+    configuration = Configuration(tuple(resolver.accounts))
+    return Loaded(configuration, files, resolver.places, resolver.schedules)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder in the order of their names, without hidden ones.
+
+    Raises:
+        ConfigurationError: there is none, or one whose ending would let it be passed over.
+    """
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    mistakes = [
+        Place(str(path)).mistake("would not be read in a folder, expected the ending .yml")
+        for path in files
+        if path.suffix == ".yaml"
+    ]
+    files = [path for path in files if path.suffix == ".yml"]
+    if not files and not mistakes:
+        mistakes = [Place(str(folder)).mistake("is a folder without *.yml, expected at least one")]
+    if mistakes:
+        raise ConfigurationError(mistakes)
+    return files
+
+
+def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
+    """Return what can be read, and the mistakes of the rest."""
+    documents: list[Document] = []
+    mistakes: list[Mistake] = []
+    for file in files:
+        try:
+            documents.append(read(file))
+        except ConfigurationError as error:
+            mistakes += error.mistakes
+    return documents, mistakes

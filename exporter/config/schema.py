@@ -6,9 +6,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from exporter.config import hours
 from exporter.config import vocabulary as words
 
-__all__ = ["Account", "AccountKeys", "File", "Queue", "Tls", "json_schema", "model_at"]
+__all__ = ["Account", "AccountKeys", "File", "Queue", "Schedule", "Tls", "json_schema", "model_at"]
 
 
 class Keys(BaseModel):
@@ -49,6 +50,9 @@ class Queue(Keys):
         1,
         description="Fewer available agents than this are a warning, none is a page. "
         "0: neither. Default 1.",
+    )
+    schedule: words.Name | None = Field(
+        None, description="Like the account's key, for this queue only."
     )
     team: words.Label | None = Field(
         None, description="Like the account's key, for this queue only."
@@ -98,6 +102,11 @@ class AccountKeys(Keys):
     team: words.Label | None = Field(
         None, description="Who is responsible: a label of calltools_queue_info, for routing."
     )
+    schedule: words.Name | None = Field(
+        None,
+        description="The name of the opening hours of the account's queues, under 'schedules'. "
+        "Default: always open.",
+    )
     detail: words.Detail = Field(
         "count", description="What is asked: count, the number of available agents. Default count."
     )
@@ -112,7 +121,9 @@ class AccountKeys(Keys):
         "the largest counts. Default 16.",
     )
     max_age: words.MaximalAge = Field(
-        0.0, description="Not understood yet; 0s only.", json_schema_extra={"pattern": "^0(s|ms)?$"}
+        0.0,
+        description="A queue that was read less than this ago is not asked again: for two "
+        "Prometheus servers that scrape the same exporter. Default 0s: asked in each scrape.",
     )
     proxy_url: words.ProxyUrl | None = Field(
         None,
@@ -134,12 +145,34 @@ class Account(AccountKeys):
     name: words.Name = Field(description="The label 'account'; without '/'.")
 
 
+class Schedule(Keys):
+    """Opening hours: outside them nobody is paged."""
+
+    timezone: hours.TimeZone = Field(
+        description="The zone of the clock that the hours are read from, such as America/New_York."
+    )
+    open: dict[hours.Days, hours.HoursList] = Field(
+        description="Hours by day or range of days: {mon-fri: 09:00-18:00, sat: [...]}. "
+        "They may run past midnight, then they belong to the day on which they begin."
+    )
+    closed: list[hours.ClosedDates] = Field(
+        default_factory=list,
+        description="Dates on which no hours begin: 2026-11-26, or 2026-12-24..2027-01-01.",
+    )
+
+
 class File(Keys):
     """The configuration of calltools-exporter."""
 
-    accounts: list[Account] = Field(min_length=1, description="The CallTools accounts to ask.")
+    accounts: Annotated[list[Account], Field(min_length=1)] = Field(
+        default_factory=list, description="The CallTools accounts to ask."
+    )
     defaults: AccountKeys = Field(
-        AccountKeys.model_construct(), description="Any key of an account, for all that lack it."
+        default_factory=AccountKeys.model_construct,
+        description="Any key of an account, for all that lack it.",
+    )
+    schedules: dict[words.Name, Schedule] = Field(
+        default_factory=dict, description="Opening hours by name, for the key 'schedule'."
     )
 
 
@@ -148,13 +181,14 @@ _MODELS: dict[str | int, type[Keys]] = {
     "defaults": AccountKeys,
     "queues": Queue,
     "tls": Tls,
+    "schedules": Schedule,
 }
 
 
 def model_at(path: tuple[str | int, ...]) -> type[Keys]:
     """Return the model of the mapping at a path."""
-    names = [step for step in path if isinstance(step, str)]
-    return _MODELS[names[-1]] if names else File
+    name = next((step for step in reversed(path) if step in _MODELS), None)
+    return _MODELS[name] if name else File
 
 
 def json_schema() -> dict[str, Any]:
@@ -172,6 +206,8 @@ def _tidy(schema: object) -> None:
     elif isinstance(schema, dict):
         if isinstance(schema.get("title"), str):
             del schema["title"]
+        if "patternProperties" in schema:
+            schema["additionalProperties"] = False
         if schema.get("default", ...) is None:
             del schema["default"]
             kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]

@@ -32,6 +32,11 @@ class Place:
     path: str = ""
     written: str = ""
 
+    def seen_from(self, other: Place) -> str:
+        """Say where this is, for a mistake at another place."""
+        file = "" if self.file == other.file else f" in {self.file}"
+        return f"{file} on line {self.line}" if self.line else file
+
     def mistake(self, message: str) -> Mistake:
         """Return the mistake at this place."""
         return Mistake(self.file, self.line, self.column, self.path, message)
@@ -132,6 +137,6 @@ class Document:
         self.mistakes.append(place.mistake(message))
 
     def stop_on_mistakes(self) -> None:
-        """Raise what was noted, if anything was; what an alias or the defaults repeat, once."""
+        """Raise what was noted, if anything was; what an alias repeats, once."""
         if self.mistakes:
             raise ConfigurationError(list(dict.fromkeys(self.mistakes)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from exporter.config.schema import Account, File, Keys, Queue, Tls, model_at
+from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
 from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
 
 if TYPE_CHECKING:
@@ -21,18 +21,17 @@ _KEY_IN_THE_FILE: Final = (
     "the API key has no place in this file, which others read and copy; "
     "put it into a file or an environment variable and name that: token_file or token_env"
 )
-_NOT_YET: Final = "is not understood yet; take it out, a queue is always open until then"
 _SPECIAL_KEYS: Final = {
     "token": _KEY_IN_THE_FILE,
     "api_key": _KEY_IN_THE_FILE,
     "api_token": _KEY_IN_THE_FILE,
-    "schedule": _NOT_YET,
-    "schedules": _NOT_YET,
 }
 _STAND_INS: Final[dict[str | int, Callable[[Place], Value]]] = {
     "name": lambda place: f"unnamed {place.line}:{place.column}",
     "id": lambda place: 2**62 + 2**32 * place.line + place.column,
 }
+#: The end of the path of a key that is wrong itself.
+_KEY: Final = "[key]"
 #: What is left out can leave its list too short, and so on up to the root.
 _ATTEMPTS: Final = 8
 _NEVER_SHOWN: Final = {"token_env", "token_file"}
@@ -40,23 +39,24 @@ _OWNERS: Final[dict[str, type[Keys]]] = {
     "an account": Account,
     "a queue": Queue,
     "tls": Tls,
+    "a schedule": Schedule,
     "the file": File,
 }
 _EXPECTED: Final = {
     "string_type": "text",
     "list_type": "a list",
+    "dict_type": "a mapping of keys and values",
     "model_type": "a mapping of keys and values",
     "queues.model_type": "the id of a queue, a whole number, or a mapping of its keys",
     "too_short": "at least one",
 }
 
 
-def validated(document: Document) -> File | None:
+def validated(document: Document) -> File:
     """Return the model of a tree and note every mistake.
 
     What is wrong is left out of the tree, so that the rest can be checked further in the same run:
-    with mistakes noted, the model is only good for finding more of them. It is None if nothing
-    is left.
+    with mistakes noted, the model is only good for finding more of them.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -67,7 +67,7 @@ def validated(document: Document) -> File | None:
             for each in errors:
                 _explain(document, each)
         _leave_out(document, errors)
-    return None
+    return File()
 
 
 def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
@@ -76,7 +76,9 @@ def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
     for error in errors:
         value, place, found = document.find(error["loc"])
         key = error["loc"][-1]
-        if error["type"] == "missing" and isinstance(value, Section) and key in _STAND_INS:
+        if key == _KEY:
+            wrong.append(found)
+        elif error["type"] == "missing" and isinstance(value, Section) and key in _STAND_INS:
             value.add(str(key), place, _STAND_INS[key](place), place)
         elif found:
             wrong.append(found)
@@ -87,6 +89,10 @@ def _explain(document: Document, error: ErrorDetails) -> None:
     path: Path = error["loc"]
     kind = error["type"]
     value, place, _ = document.find(path)
+    if path[-1] == _KEY:
+        place, value = document.key_place(*path[:-1]), str(path[-2])
+    if kind == "missing" and document.wrote(*path):
+        return  # its value is a mistake
     if kind == "missing":
         document.refuse(place, f"has no key '{path[-1]}', which is needed")
     elif kind == "extra_forbidden":

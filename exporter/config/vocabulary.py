@@ -41,6 +41,8 @@ __all__ = [
     "TokenFileName",
     "TokenVariable",
     "Url",
+    "editors",
+    "expected",
     "plainly",
 ]
 
@@ -94,7 +96,7 @@ def _whole(pattern: str, longest: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _editors(pattern: str, longest: int) -> WithJsonSchema:
+def editors(pattern: str, longest: int) -> WithJsonSchema:
     """Give editors the pattern; pydantic's own patterns have no lookahead."""
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$", "maxLength": longest})
 
@@ -149,23 +151,17 @@ def _detail(value: object) -> object:
     return value
 
 
-def _maximal_age(seconds: float) -> float:
-    if seconds:
-        raise plainly("found an age, which is not understood yet, expected 0s or no max_age")
-    return seconds
-
-
 Name: TypeAlias = Annotated[
     str,
     _whole(_NAME, 100),
     expected("text of 1 to 100 characters, without '/', control characters or outer white space"),
-    _editors(_NAME, 100),
+    editors(_NAME, 100),
 ]
 Label: TypeAlias = Annotated[
     str,
     _whole(_LABEL, 100),
     expected("text of 1 to 100 characters, without control characters or outer white space"),
-    _editors(_LABEL, 100),
+    editors(_LABEL, 100),
 ]
 Id: TypeAlias = Annotated[
     int,
@@ -191,18 +187,18 @@ Detail: TypeAlias = Annotated[
     str, BeforeValidator(_detail), expected("'count'"), WithJsonSchema({"enum": ["count"]})
 ]
 FileName: TypeAlias = Annotated[
-    str, _whole(_FILE_NAME, 4096), expected("the path of a file"), _editors(_FILE_NAME, 4096)
+    str, _whole(_FILE_NAME, 4096), expected("the path of a file"), editors(_FILE_NAME, 4096)
 ]
 TokenFileName: TypeAlias = Annotated[FileName, AfterValidator(_no_key)]
 TokenVariable: TypeAlias = Annotated[
     str,
     _whole(_VARIABLE, 200),
     expected("the name of an environment variable, of letters, digits and _"),
-    _editors(_VARIABLE, 200),
+    editors(_VARIABLE, 200),
     BeforeValidator(lambda value: _no_key(value) if isinstance(value, str) else value),
 ]
-Url: TypeAlias = Annotated[str, _url(address.origin), _editors(_URL, 1000)]
-ProxyUrl: TypeAlias = Annotated[str, _url(address.proxy), _editors(_URL, 1000)]
+Url: TypeAlias = Annotated[str, _url(address.origin), editors(_URL, 1000)]
+ProxyUrl: TypeAlias = Annotated[str, _url(address.proxy), editors(_URL, 1000)]
 
 Duration: TypeAlias = Annotated[
     float,
@@ -217,6 +213,5 @@ Timeout: TypeAlias = Annotated[
 MaximalAge: TypeAlias = Annotated[
     Duration,
     Field(le=3600),
-    AfterValidator(_maximal_age),
     expected("a duration up to 1h, such as 30s, or 0s"),
 ]

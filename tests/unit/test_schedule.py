@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.schedule import Schedule, Span, overlap
+from exporter.schedule import Schedule, Span, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +158,7 @@ def test_an_overlap_is_a_minute_that_two_spans_have(week: tuple[tuple[Span, ...]
         for minute in range(span.start, span.end)
     ]
 
-    assert (overlap(week) is not None) is (len(minutes) != len(set(minutes)))
+    assert any(overlaps(week)) is (len(minutes) != len(set(minutes)))
 
 
 def test_the_end_is_outside() -> None:

@@ -18,14 +18,26 @@ FILES = sorted(path.name for path in FOLDER.glob("*.yml"))
 
 #: What no JSON Schema can see: rules that span keys, and what a pattern cannot hold.
 UNSEEN_BY_EDITORS = {
+    "accounts_missing.yml",
     "cert_without_key.yml",
+    "day_twice.yml",
+    "day_twice_over_sunday.yml",
     "defaults_http.yml",
     "doubled_account.yml",
     "doubled_queue.yml",
     "doubled_queue_name.yml",
     "everything_missing.yml",
+    "hours_empty.yml",
+    "hours_overlap.yml",
+    "hours_overlap_past_midnight.yml",
+    "hours_overlap_past_sunday.yml",
     "key_without_cert.yml",
+    "max_age_too_long.yml",
     "proxy_with_path.yml",
+    "schedule_in_defaults.yml",
+    "schedule_name_a_number.yml",
+    "schedule_unknown.yml",
+    "schedule_without_any.yml",
     "status_doubled.yml",
     "status_float.yml",
     "status_missing.yml",
@@ -44,6 +56,9 @@ UNSEEN_BY_EDITORS = {
     "url_with_password.yml",
     "url_with_path.yml",
     "url_wrong_api.yml",
+    "zone_city.yml",
+    "zone_nonsense.yml",
+    "zone_unknown.yml",
 }
 
 #: What check-jsonschema unfolds without end.

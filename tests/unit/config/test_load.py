@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import trustme
 import yaml
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from exporter.config import find_file, load, schema, unreadable_files
 from exporter.errors import ConfigurationError
+from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
 
 if TYPE_CHECKING:
@@ -30,7 +33,17 @@ def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
 
     loaded = load(ROOT / "exporter.yml", {})
 
+    office = Schedule(
+        "America/New_York",
+        (*[(Span(540, 1080),)] * 5, (Span(540, 720), Span(780, 900)), ()),
+        (
+            (date(2026, 11, 26), date(2026, 11, 26)),
+            (date(2026, 12, 24), date(2027, 1, 1)),
+        ),
+    )
     assert unreadable_files(loaded) == ()
+    assert loaded.schedules == {"office": office}
+    assert loaded.files == (ROOT / "exporter.yml",)
     assert loaded.configuration == Configuration(
         (
             Account(
@@ -38,8 +51,8 @@ def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
                 url="https://east-2.calltools.io",
                 token=TokenEnvironment("CALLTOOLS_TOKEN"),
                 queues=(
-                    Queue(id=5457, name="sales", available_status=(20561,), required_agents=2),
-                    Queue(id=5460, name="5460", available_status=(20561,)),
+                    Queue(5457, "inbound", (20561,), 2, "sales", office),
+                    Queue(5460, "5460", (20561,), 1, "sales", office),
                 ),
             ),
         )
@@ -62,6 +75,7 @@ def test_an_account_beats_the_defaults(load_text: LoadText) -> None:
             token_env: KEY
             timeout: 500ms
             max_parallel_requests: 4
+            max_age: 30s
             queues:
               - {id: 7, name: sales, team: south, available_status: 9, required_agents: 0}
               - 8
@@ -73,7 +87,8 @@ def test_an_account_beats_the_defaults(load_text: LoadText) -> None:
     assert east.queues == (Queue(1, "1", (1, 2), 1, "north"),)
     assert west.token == TokenEnvironment("KEY")
     assert (west.url, west.timeout) == ("https://west-4.calltools.io", 0.5)
-    assert west.max_parallel_requests == 4
+    assert (west.max_parallel_requests, west.max_age) == (4, 30)
+    assert (east.max_parallel_requests, east.max_age) == (16, 0)
     assert west.queues == (Queue(7, "sales", (9,), 0, "south"), Queue(8, "8", (1, 2), 1, "north"))
 
 
@@ -366,14 +381,28 @@ KEYS = st.sampled_from(
         "cert_file",
         "key_file",
         "token",
-        "schedule",
-        "schedules",
+        "timezone",
+        "open",
+        "closed",
+        "mon-fri",
+        "sun",
         "other",
     ]
 )
 SCALARS = st.one_of(
     st.sampled_from(
-        ["acme", "https://east-2.calltools.io", "http://a.b/c", "10s", "{account}", "all", "count"]
+        [
+            "acme",
+            "https://east-2.calltools.io",
+            "http://a.b/c",
+            "10s",
+            "{account}",
+            "all",
+            "count",
+            "09:00-18:00",
+            "office",
+            "2026-12-24",
+        ]
     ),
     st.integers(),
     st.booleans(),
@@ -407,15 +436,32 @@ ACCOUNT = st.fixed_dictionaries(
             ),
             "tls": st.dictionaries(KEYS, VALUES, max_size=3),
             "timeout": st.just("5s"),
+            "schedule": st.sampled_from(["office", "night"]),
             "proxy_url": st.just("http://proxy"),
         }.items()
     },
+)
+HOURS = st.sampled_from(["09:00-18:00", "17:00-6:00", "22:00-24:00", "nine to five"])
+SCHEDULE = st.fixed_dictionaries(
+    {
+        "timezone": st.sampled_from(["UTC", "Europe/Berlin", "Berlin", "", ".."]),
+        "open": st.dictionaries(
+            st.sampled_from(["mon-fri", "fri-mon", "sat", "sun", "day"]),
+            st.one_of(HOURS, st.lists(HOURS, max_size=3), VALUES),
+        ),
+    },
+    optional={"closed": st.lists(st.sampled_from(["2026-12-24", "2026-12-24..2026-13-01"]))},
 )
 FILES = st.one_of(
     VALUES,
     st.fixed_dictionaries(
         {"accounts": st.lists(ACCOUNT, max_size=4)},
-        optional={"defaults": st.one_of(ACCOUNT, VALUES)},
+        optional={
+            "defaults": st.one_of(ACCOUNT, VALUES),
+            "schedules": st.dictionaries(
+                st.sampled_from(["office", "night"]), st.one_of(SCHEDULE, VALUES), max_size=2
+            ),
+        },
     ),
 )
 
@@ -428,3 +474,58 @@ def test_any_structure_is_a_configuration_or_its_mistakes(
     path.write_text(yaml.safe_dump(value, allow_unicode=True, sort_keys=False), encoding="utf-8")
 
     _load(path)
+
+
+#: Text that is nearly always a name.
+WORDS = st.one_of(
+    st.sampled_from(["acme", "sales north", "no", "é"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), min_size=1),
+)
+IDS = st.integers(1, 2**63 - 1)
+RIGHT = st.fixed_dictionaries(
+    {
+        "name": WORDS,
+        "url": st.sampled_from(["https://east-2.calltools.io/", "HTTP://localhost:1"]),
+        "token_file": WORDS,
+        "available_status": st.one_of(IDS, st.lists(IDS, min_size=1, max_size=2, unique=True)),
+        "queues": st.lists(
+            st.one_of(IDS, st.fixed_dictionaries({"id": IDS}, optional={"name": WORDS})),
+            min_size=1,
+            max_size=2,
+        ),
+        "schedule": st.just("office"),
+    },
+    optional={
+        "team": WORDS,
+        "timeout": st.from_regex("[1-9][0-9]?m?s", fullmatch=True),
+        "max_age": st.from_regex("0|([1-9]{1,2}m)?([0-9]{1,2}s)?([0-9]{1,3}ms)?", fullmatch=True),
+        "proxy_url": st.sampled_from(["http://proxy", "HTTPS://a:b@[::1]:5/"]),
+    },
+)
+TIMES = st.from_regex("[01]?[0-9]:[0-5][0-9]", fullmatch=True)
+OFFICE = st.fixed_dictionaries(
+    {
+        "timezone": st.sampled_from(["UTC", "Etc/GMT+5", "America/Port-au-Prince", "EST5EDT"]),
+        "open": st.dictionaries(
+            st.sampled_from(["mon", "tue-wed", "sat-sun"]),
+            st.tuples(TIMES, st.sampled_from(["-", " - "]), TIMES | st.just("24:00")).map("".join),
+            max_size=1,
+        ),
+    },
+    optional={"closed": st.lists(st.dates().map(str), max_size=2)},
+)
+
+
+@given(account=RIGHT, office=OFFICE)
+def test_editors_accept_what_the_exporter_accepts(
+    tmp_path_factory: pytest.TempPathFactory, account: object, office: object
+) -> None:
+    value = {"accounts": [account], "schedules": {"office": office}}
+    path = tmp_path_factory.getbasetemp() / "right.yml"
+    path.write_text(yaml.safe_dump(value), encoding="utf-8")
+    try:
+        load(path, {})
+    except ConfigurationError:
+        return
+
+    jsonschema.validate(value, schema.json_schema())
