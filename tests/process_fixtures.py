@@ -48,6 +48,20 @@ class Said:
     err: str
 
 
+def run_program(*arguments: str | Path, cwd: Path | None = None, **environ: str) -> Said:
+    """Run a command in a process of its own until it ends."""
+    done = subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env={**ENVIRON, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
 class RunMain(Protocol):
     def __call__(self, *arguments: str | Path, **environ: str) -> Said: ...
 

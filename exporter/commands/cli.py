@@ -14,6 +14,7 @@ from exporter.commands.check import check
 from exporter.commands.demo import demo
 from exporter.commands.flags import (
     CONFIGURATION,
+    DEMO,
     LISTEN_ADDRESS,
     LOGGING,
     SERVING,
@@ -29,6 +30,7 @@ from exporter.names import hint
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from exporter.commands.flags import Flag
     from exporter.settings import Configuration
 
 __all__ = ["main"]
@@ -148,7 +150,7 @@ def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]
     one.add_argument("target", nargs="?", metavar="ACCOUNT[/QUEUE]", help="default: everything")
     one.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command("schema", "print the JSON Schema of the configuration, for editors", _schema)
-    command("demo", "run the exporter on a simulated CallTools account", _demo, *SERVING)
+    command("demo", "run the exporter on a simulated CallTools account", _demo, *DEMO)
     return parser, commands.choices
 
 
@@ -156,9 +158,11 @@ def _load(options: argparse.Namespace, environ: Mapping[str, str]) -> Configurat
     return config.load(config.find_file(options.config_file), environ).configuration
 
 
-def _serve_options(options: argparse.Namespace, environ: Mapping[str, str]) -> ServeOptions:
+def _serve_options(
+    listen_address: Flag, options: argparse.Namespace, environ: Mapping[str, str]
+) -> ServeOptions:
     return ServeOptions(
-        listen_addresses=several(LISTEN_ADDRESS, options, environ),
+        listen_addresses=several(listen_address, options, environ),
         max_requests=options.web_max_requests,
         timeout_offset_seconds=options.scrape_timeout_offset,
     )
@@ -167,7 +171,7 @@ def _serve_options(options: argparse.Namespace, environ: Mapping[str, str]) -> S
 def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return serve(
         _load(options, environ),
-        _serve_options(options, environ),
+        _serve_options(LISTEN_ADDRESS, options, environ),
         options.scrape_max_parallel_requests,
     )
 
@@ -192,4 +196,4 @@ def _schema(_: argparse.Namespace, __: Mapping[str, str]) -> int:
 
 
 def _demo(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    return demo(_serve_options(options, environ))
+    return demo(_serve_options(DEMO[0], options, environ))

@@ -10,14 +10,20 @@ from exporter.commands.serve import make_server
 from exporter.runtime import Runtime
 from exporter.secret import Secret
 from exporter.settings import Account, Configuration, Queue
-from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
 if TYPE_CHECKING:
     from exporter.commands.serve import ServeOptions
 
 __all__ = ["demo"]
 
-_QUEUES: Final = {5457: "sales", 5460: "support", 5461: "billing"}
+_WORDS: Final = """\
+This is a simulated CallTools account, and the exporter on it:
+  sales, support  are staffed
+  retention       is empty now and then
+  billing         cannot be read: the API answers 503
+Open {urls}; Ctrl-C ends it.
+"""
 
 
 class _SimulatedToken:
@@ -32,15 +38,11 @@ class _SimulatedToken:
 
 def demo(options: ServeOptions) -> int:
     """Serve a simulated account until a signal comes."""
-    world = FixedWorld(_QUEUES)
-    world.set_available(5457, 3)
-    with Simulator(SimulatedAccount(world)) as simulator:
-        simulator.faults.set("status", queue=5461, code=503)
-        queues = tuple(Queue(id_, name, (AVAILABLE,)) for id_, name in _QUEUES.items())
+    with demo_simulator() as simulator:
+        queues = tuple(Queue(id_, name, (AVAILABLE,)) for id_, name in DEMO_QUEUES.items())
         account = Account("demo", simulator.url, _SimulatedToken(), queues)
         server = make_server(Runtime(Configuration((account,))), options)
-        metrics = " ".join(f"{url}metrics" for url in server.urls)
-        print(f"A simulated CallTools account answers at {simulator.url}.", file=sys.stderr)
-        print(f"Open {metrics}; end it with Ctrl-C.", file=sys.stderr)
+        urls = " or ".join(f"{url}metrics" for url in server.urls)
+        print(_WORDS.format(urls=urls), end="", file=sys.stderr, flush=True)
         server.run()
     return exits.OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONFIGURATION",
+    "DEMO",
     "LISTEN_ADDRESS",
     "LOGGING",
     "SERVING",
@@ -131,6 +132,8 @@ SERVING: Final = (
         "seconds, from 0 to 3600",
     ),
 )
+#: A demo is for who sits at this machine.
+DEMO: Final = (replace(LISTEN_ADDRESS, default="127.0.0.1:15457"), *SERVING[1:])
 TIMEOUT: Final = Flag(
     "timeout", "SECONDS", "for all of it", "10", _seconds, "seconds, from 0 to 3600"
 )

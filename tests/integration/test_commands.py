@@ -17,7 +17,7 @@ import requests
 
 from exporter import __version__
 from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
-from tests.process_fixtures import ENVIRON, PROGRAM, ROOT
+from tests.process_fixtures import ENVIRON, PROGRAM, ROOT, run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +161,8 @@ def test_requests_at_a_time_can_be_limited(
     write_configuration: WriteConfiguration,
     start_command: StartCommand,
 ) -> None:
-    simulator = start_simulator(latency=0.05)
+    queues = {number: f"queue-{number}" for number in range(1, 9)}
+    simulator = start_simulator(SimulatedAccount(FixedWorld(queues)), latency=0.05)
     most = 0
 
     def look(_: object) -> None:
@@ -169,9 +170,9 @@ def test_requests_at_a_time_can_be_limited(
         most = max(most, simulator.connections_open)
 
     simulator.before_answer = look
-    path = write_configuration(simulator, {number: f"queue-{number}" for number in range(1, 9)})
+    path = write_configuration(simulator, queues)
     exporter = start_command(f"--config.file={path}", ANYWHERE, "--scrape.max-parallel-requests=2")
-    assert exporter.get("/metrics").status_code == 200
+    assert exporter.get("/metrics").text.count("\ncalltools_queue_available_agents{") == 8
     assert most == 2
 
 
@@ -446,11 +447,11 @@ def test_ping_does_not_know_a_name(
 
 
 def test_ping_waits_no_longer_than_it_is_told(
-    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+    simulator: Simulator, write_configuration: WriteConfiguration
 ) -> None:
     simulator.faults.set("hang")
     path = write_configuration(simulator)
-    said = run_main("ping", "--timeout=0.3s", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    said = run_program("ping", "--timeout=0.3s", f"--config.file={path}")
     assert said.code == 2
     assert "timeout: no whole answer" in said.out
 
@@ -527,3 +528,29 @@ def test_an_interrupt_ends_a_command_quietly(
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20) == (b"", b"")
     assert process.returncode == 130
+
+
+# demo
+
+
+def test_the_demo_needs_nothing_and_says_what_to_open(start_command: StartCommand) -> None:
+    demo = start_command("demo", ANYWHERE)
+    written = demo.written()
+    assert f"Open {demo.url}/metrics; Ctrl-C ends it.\n" in written
+    page = demo.get("/metrics").text
+    for queue in ("sales", "support", "retention"):
+        assert f"{queue}" in written
+        assert f'calltools_queue_available_agents{{account="demo",queue="{queue}"}}' in page
+    assert 'calltools_queue_up{account="demo",queue="billing"} 0.0' in page
+    assert 'calltools_queue_failure{account="demo",code="503",queue="billing"} 1.0' in page
+    assert 'available_agents{account="demo",queue="billing"}' not in page
+    assert demo.stop() == 0
+
+
+def test_the_demo_listens_on_loopback_unless_it_is_told_otherwise(run_main: RunMain) -> None:
+    assert "default 127.0.0.1:15457)" in " ".join(run_main("demo", "--help").out.split())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        said = run_main("demo", CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS=address)
+    assert said.code == 1
+    assert said.err.startswith(f"calltools-exporter: cannot listen on '{address}': another program")
