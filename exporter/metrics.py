@@ -61,6 +61,10 @@ FAMILIES: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "Agents that the queue needs, from the configuration; 0 asks for neither page nor warning.",
     ),
     "calltools_queue_open": (_QUEUE, "1 inside the queue's schedule, else 0."),
+    "calltools_queue_utc_offset_seconds": (
+        _QUEUE,
+        "How far the clock of the schedule's time zone is ahead of UTC now; 0 without a schedule.",
+    ),
     "calltools_queue_up": (
         _QUEUE,
         "1 if this scrape read the queue, else 0; there for every configured queue, always.",
@@ -147,6 +151,7 @@ def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) 
         _add_detail(add, result.detail)
     add("required_agents", queue.required_agents)
     add("open", snapshot.open)
+    add("utc_offset_seconds", snapshot.utc_offset)
     add("up", result.failure is None)
     if result.failure is not None:
         add("failure", 1, result.failure.code)

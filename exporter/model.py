@@ -82,12 +82,16 @@ class QueueResult:
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """One queue on one page."""
+    """One queue on one page.
+
+    ``utc_offset`` is in seconds, of the schedule's zone; 0 for a queue without a schedule.
+    """
 
     account: Account
     queue: Queue
     result: QueueResult
     open: bool
+    utc_offset: float
     last_success_at: float | None
 
 

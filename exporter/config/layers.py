@@ -21,8 +21,8 @@ TOKEN_KEYS: Final = ("token_file", "token_env")
 _TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
 _NEEDED: Final = {
     "url": "expected the URL you log in to, such as https://east-2.calltools.io",
-    "queues": "expected a list of the queues to ask for",
-    "available_status": "expected the id of the status of available agents, or several",
+    "queues": "expected a list of the queues to ask for, or all",
+    "available_status": "expected the status of available agents: its id, its name, or auto",
 }
 
 

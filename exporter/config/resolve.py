@@ -10,6 +10,7 @@ from exporter.config import address
 from exporter.config.environment import ENVIRONMENT
 from exporter.config.hours import schedule
 from exporter.config.layers import TOKEN_KEYS, Account, Once, Part, Places
+from exporter.config.schema import EVERY_QUEUE
 from exporter.config.tree import Place
 from exporter.names import nearest
 
@@ -68,13 +69,16 @@ class Resolver:
         proxy = self._proxy(account, url)
         if not (url and token and queues):
             return  # noted
+        every_queue = queues[0] if keys.queues == [EVERY_QUEUE] else None
         self.places[account.name] = account.file_places()
         self.accounts.append(
             settings.Account(
                 name=account.name,
                 url=url,
                 token=token,
-                queues=queues,
+                queues=() if every_queue else queues,
+                every_queue=every_queue,
+                detail=keys.detail,
                 timeout=keys.timeout,
                 max_parallel_requests=keys.max_parallel_requests,
                 max_age=keys.max_age,
@@ -162,17 +166,22 @@ class Resolver:
         if keys.queues is None:
             account.need("queues")
             return ()
+        schedule = self._schedule(account, keys.schedule, parts, "schedule")
+        chosen = tuple(keys.available_status or ())
+        if keys.queues == [EVERY_QUEUE]:
+            if not keys.available_status:
+                account.need("available_status")
+            return (settings.Queue(0, "", chosen, team=keys.team or "", schedule=schedule),)
         ids = Once("the id of a queue of this account")
         names = Once("the name of a queue of this account")
         queues = []
         some_have_one = any(queue.available_status for queue in keys.queues)
-        schedule = self._schedule(account, keys.schedule, parts, "schedule")
         for index, queue in enumerate(keys.queues):
             path = ("queues", index)
             name = queue.name or str(queue.id)
             if ids.add(queue.id, account.place(*path, "id"), account.document):
                 names.add(name, account.place(*path, "name"), account.document)
-            status = queue.available_status or keys.available_status or ()
+            status = tuple(queue.available_status or chosen)
             if not status and not account.wrote(*path, "available_status"):
                 account.need("available_status", *(path if some_have_one else ()))
             own_schedule = self._schedule(account, queue.schedule, parts, *path, "schedule")
@@ -180,7 +189,7 @@ class Resolver:
                 settings.Queue(
                     id=queue.id,
                     name=name,
-                    available_status=tuple(status),
+                    available_status=status,
                     required_agents=queue.required_agents,
                     team=queue.team or keys.team or "",
                     schedule=own_schedule or schedule,

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from exporter.config import hours
 from exporter.config import vocabulary as words
@@ -43,7 +50,7 @@ class Queue(Keys):
         description="The last part of the URL of the queue's settings page in CallTools."
     )
     name: words.Name | None = Field(None, description="The label 'queue'. Default: the id.")
-    available_status: words.StatusIds | None = Field(
+    available_status: words.Statuses | None = Field(
         None, description="Like the account's key, for this queue only."
     )
     required_agents: words.Required = Field(
@@ -64,17 +71,30 @@ def _long_form(value: object) -> object:
     return {"id": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _no_name_for_queues(value: object) -> object:
-    if value == "all":
-        raise words.plainly("found 'all', which is not understood yet, expected a list of queues")
-    return value
-
-
 QueueOrId: TypeAlias = Annotated[
     Queue, BeforeValidator(_long_form, json_schema_input_type=words.Id | Queue)
 ]
+
+
+#: What `all` is read as; its id and name are those of each queue that the API has.
+EVERY_QUEUE: Final = Queue.model_construct(id=0, name="")
+
+
+def _all_or_list(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    if value == "all":
+        return [EVERY_QUEUE]
+    if isinstance(value, str):
+        raise words.plainly(f"found {value!r}, expected a list of queues, or all")
+    return handler(value)
+
+
 Queues: TypeAlias = Annotated[
-    list[QueueOrId], Field(min_length=1), BeforeValidator(_no_name_for_queues)
+    list[QueueOrId],
+    Field(min_length=1),
+    WrapValidator(
+        _all_or_list,
+        json_schema_input_type=Literal["all"] | Annotated[list[QueueOrId], Field(min_length=1)],
+    ),
 ]
 
 
@@ -94,10 +114,11 @@ class AccountKeys(Keys):
         description="An environment variable that holds the API key; {account} in it is the "
         "account's name in capitals, with _ for what no variable has. Either this or token_file.",
     )
-    available_status: words.StatusIds | None = Field(
+    available_status: words.Statuses | None = Field(
         None,
-        description="The id of the status of available agents, under Contact Center > Agent "
-        "Statuses, or a list of ids whose agents are added up.",
+        description="The status of available agents: its id, under Contact Center > Agent "
+        "Statuses; its name; auto, to find it by what it does; or a list, whose agents are "
+        "added up.",
     )
     team: words.Label | None = Field(
         None, description="Who is responsible: a label of calltools_queue_info, for routing."
@@ -108,7 +129,9 @@ class AccountKeys(Keys):
         "Default: always open.",
     )
     detail: words.Detail = Field(
-        "count", description="What is asked: count, the number of available agents. Default count."
+        "count",
+        description="What is asked: count, the number of available agents; or agents, all rows, "
+        "which tell by status who is logged in and ready. Default count.",
     )
     timeout: words.Timeout | None = Field(
         None,
@@ -136,7 +159,9 @@ class AccountKeys(Keys):
         "This machine itself needs no permission. Default false.",
     )
     tls: Tls | None = Field(None, description="TLS on the way to the API.")
-    queues: Queues | None = Field(None, description="The queues to ask for.")
+    queues: Queues | None = Field(
+        None, description="The queues to ask for, or all: the API is asked which there are."
+    )
 
 
 class Account(AccountKeys):

@@ -7,7 +7,7 @@ sentence is raised `plainly`: those words are the whole message.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -35,7 +35,7 @@ __all__ = [
     "Parallel",
     "ProxyUrl",
     "Required",
-    "StatusIds",
+    "Statuses",
     "Switch",
     "Timeout",
     "TokenFileName",
@@ -127,28 +127,15 @@ def _seconds(value: object) -> float:
     return float(sum(int(number) * _UNITS[unit] for number, unit in parts))
 
 
-def _list_of_statuses(value: object) -> object:
-    if isinstance(value, str):
-        raise plainly(
-            f"found {value!r}, expected the id of the status, a whole number without quotes; "
-            "names and auto are not understood yet"
-        )
+def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-def _distinct(values: list[int]) -> list[int]:
+def _distinct(values: list[int | str]) -> list[int | str]:
     doubled = next((value for value in values if values.count(value) > 1), None)
     if doubled is not None:
-        raise plainly(f"found {doubled} twice, expected each once; their agents are added up")
+        raise plainly(f"found {doubled!r} twice, expected each once; their agents are added up")
     return values
-
-
-def _detail(value: object) -> object:
-    if value == "agents":
-        raise plainly("found 'agents', which is not understood yet, expected 'count'")
-    if value != "count":
-        raise ValueError
-    return value
 
 
 Name: TypeAlias = Annotated[
@@ -168,12 +155,17 @@ Id: TypeAlias = Annotated[
     Field(gt=0, le=_LARGEST_ID),
     expected("an id, a whole number above 0"),
 ]
-StatusIds: TypeAlias = Annotated[
-    list[Id],
+Status: TypeAlias = Annotated[
+    Annotated[int, Field(gt=0, le=_LARGEST_ID)]
+    | Annotated[str, _whole(_LABEL, 100), editors(_LABEL, 100)],
+    expected("the id or the name of a status, or auto"),
+]
+Statuses: TypeAlias = Annotated[
+    list[Status],
     Field(min_length=1),
     AfterValidator(_distinct),
     BeforeValidator(
-        _list_of_statuses, json_schema_input_type=Id | Annotated[list[Id], Field(min_length=1)]
+        _as_list, json_schema_input_type=Status | Annotated[list[Status], Field(min_length=1)]
     ),
 ]
 Required: TypeAlias = Annotated[
@@ -183,9 +175,7 @@ Parallel: TypeAlias = Annotated[
     int, Field(ge=1, le=1000), expected("a number of requests from 1 to 1000")
 ]
 Switch: TypeAlias = Annotated[bool, expected("true or false")]
-Detail: TypeAlias = Annotated[
-    str, BeforeValidator(_detail), expected("'count'"), WithJsonSchema({"enum": ["count"]})
-]
+Detail: TypeAlias = Annotated[Literal["count", "agents"], expected("'count' or 'agents'")]
 FileName: TypeAlias = Annotated[
     str, _whole(_FILE_NAME, 4096), expected("the path of a file"), editors(_FILE_NAME, 4096)
 ]

@@ -268,7 +268,8 @@ class Scraper:
                 account,
                 queue,
                 result,
-                open=True,
+                open=queue.schedule is None or queue.schedule.is_open(part.now),
+                utc_offset=queue.schedule.utc_offset(part.now) if queue.schedule else 0.0,
                 last_success_at=self._memory.note(account, queue, result),
             )
             for queue, result in results

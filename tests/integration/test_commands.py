@@ -308,7 +308,7 @@ def test_check_lists_every_mistake(run_main: RunMain, tmp_path: Path) -> None:
         "  - name: acme\n"
         "    url: ftp://example.com\n"
         "    token_env: TOKEN\n"
-        "    available_status: many\n"
+        "    available_status: 0\n"
         "    queus: [5457]\n"
     )
     said = run_main("check", "--config.file=mine.yml")

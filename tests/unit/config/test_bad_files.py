@@ -42,6 +42,7 @@ UNSEEN_BY_EDITORS = {
     "status_float.yml",
     "status_missing.yml",
     "status_missing_at_one_queue.yml",
+    "status_twice_by_name.yml",
     "timeout_too_long.yml",
     "timeout_zero.yml",
     "token_env_clash.yml",
