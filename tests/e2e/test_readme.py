@@ -1,0 +1,220 @@
+"""What README says is run: every block of it, and nothing in it is out of date."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
+from tests.process_fixtures import ENVIRON, PROGRAM, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.simulator import Simulator
+    from tests.e2e.conftest import RunsTool
+    from tests.process_fixtures import StartCommand
+    from tests.simulator_fixtures import StartSimulator
+
+README = (ROOT / "README.md").read_text()
+URL = "https://east-2.calltools.io"
+KEY = "paste-the-key-here"
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+    @property
+    def command(self) -> str:
+        """The command of a console block."""
+        return self.text.partition("\n")[0].removeprefix("$ ")
+
+    @property
+    def output(self) -> str:
+        """What the command of a console block printed."""
+        return self.text.partition("\n")[2]
+
+
+BLOCKS = [
+    Block(*found)
+    for found in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+]
+
+#: How each block begins, in the order of README; each one has a test below.
+TESTED = (
+    ("console", "$ curl -s localhost:15457/metrics | grep"),
+    ("sh", "make demo"),
+    ("sh", "python3 -m venv"),
+    ("sh", "export CALLTOOLS_URL="),
+    ("console", "$ CALLTOOLS_QUEUES=5457,5460,5461 calltools-exporter ping"),
+    ("console", "$ calltools-exporter check"),
+    ("sh", "docker build"),
+    ("yaml", "scrape_configs:"),
+)
+
+
+def test_every_block_is_tested() -> None:
+    assert len(BLOCKS) == len(TESTED)
+    for block, (language, beginning) in zip(BLOCKS, TESTED, strict=True):
+        assert block.language == language
+        assert block.text.startswith(beginning)
+
+
+def block(beginning: str) -> Block:
+    (found,) = (one for one in BLOCKS if one.text.startswith(beginning))
+    return found
+
+
+@pytest.fixture
+def bash(tmp_path: Path) -> Bash:
+    return Bash(tmp_path)
+
+
+class Bash:
+    """A shell in an empty folder whose `calltools-exporter` is the one under test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "shell"
+        self.bin = folder / "bin"
+        self.folder.mkdir()
+        self.bin.mkdir()
+        self.program("calltools-exporter", f'exec {" ".join(PROGRAM)} "$@"')
+
+    def program(self, name: str, script: str) -> None:
+        """Let the shell find a program."""
+        path = self.bin / name
+        path.write_text(f"#!/bin/bash\n{script}\n")
+        path.chmod(0o755)
+
+    def run(self, script: str, code: int = 0, **environ: str) -> str:
+        """Run a script and return what it wrote to standard output."""
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=self.folder,
+            env={**ENVIRON, "PATH": f"{self.bin}:{os.environ['PATH']}", **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (code, "")
+        return done.stdout
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator) -> Simulator:
+    world = FixedWorld()
+    world.set_available(5457, 3)
+    return start_simulator(SimulatedAccount(world))
+
+
+def shape(table: str) -> list[list[str]]:
+    """Return the words of each line, with any time as N."""
+    return [re.sub(r"\b\d+\.\d\d\b", "N", line).split() for line in table.splitlines()]
+
+
+def test_the_picture_is_what_the_demo_answers(start_command: StartCommand, bash: Bash) -> None:
+    demo = start_command("demo", "--web.listen-address=127.0.0.1:0")
+    shown = block("$ curl")
+    address = demo.url.removeprefix("http://")
+    answered = bash.run(shown.command.replace("localhost:15457", address))
+    assert re.sub(r" \d+\.0$", " N", answered, flags=re.MULTILINE) == re.sub(
+        r" \d+\.0$", " N", shown.output, flags=re.MULTILINE
+    )
+
+
+def test_make_knows_the_targets(bash: Bash) -> None:
+    for line in block("make").text.splitlines():
+        target = line.partition("#")[0].split()[1]
+        planned = bash.run(f"make -C {ROOT} --dry-run {target}", VENV=sys.prefix)
+        assert {"demo": "-m exporter demo", "test": "-m pytest"}[target] in planned
+
+
+def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
+    pytest.importorskip("ensurepip", reason="this Python cannot make environments with pip")
+    place = tmp_path / "calltools-exporter"
+    script = block("python3 -m venv").text.replace("/opt/calltools-exporter", str(place))
+    # What it needs is here already: nothing is fetched.
+    (bash.folder / "environment").write_text(script.replace("pip install .", f"pip install {ROOT}"))
+    (bash.bin / "python3").symlink_to(sys.executable)
+    libraries = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
+    version = bash.run(
+        "source ./environment >/dev/null; hash -r; type -p calltools-exporter;"
+        " calltools-exporter --version",
+        PIP_NO_DEPS="1",
+        PIP_NO_BUILD_ISOLATION="0",
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_ROOT_USER_ACTION="ignore",
+        PYTHONPATH=libraries,
+    )
+    assert version.startswith(f"{place}/bin/calltools-exporter\ncalltools-exporter ")
+
+
+def test_five_lines_are_enough(simulator: Simulator, bash: Bash) -> None:
+    lines = block("export CALLTOOLS_URL").text
+    assert len(lines.splitlines()) == 5
+    assert URL in lines
+    assert KEY in lines
+    asked = lines.replace(URL, simulator.url).replace(KEY, TOKEN)
+    answered = bash.run(asked)
+    assert [row[1:3] for row in shape(answered)] == [
+        ["QUEUE", "AVAILABLE"],
+        ["5457", "3"],
+        ["5460", "0"],
+    ]
+
+    # The example that follows is asked with the same variables.
+    shown = block("$ CALLTOOLS_QUEUES")
+    answered = bash.run(asked.rpartition("calltools-exporter ping")[0] + shown.command)
+    silo = URL.removeprefix("https://").partition(".")[0]
+    assert shape(answered) == shape(shown.output.replace(silo, "127.0.0.1"))
+
+
+def test_check_accepts_the_example(bash: Bash) -> None:
+    shown = block("$ calltools-exporter check")
+    assert bash.run(f"cd {ROOT}; {shown.command}") == shown.output
+
+
+def test_the_container_is_run_as_its_recipe_says(bash: Bash) -> None:
+    recipe = (ROOT / "Dockerfile").read_text()
+    bash.program("docker", 'printf "%s " "$@"; echo')
+    build, run = bash.run(block("docker").text, PWD="/here").splitlines()
+    assert build == "build -t calltools-exporter . "
+    *flags, image = run.split()
+    assert image == "calltools-exporter"
+    mount = flags[flags.index("-v") + 1]
+    assert mount.startswith(str(bash.folder))
+    folder = mount.removesuffix(":ro").rpartition(":")[2]
+    assert re.findall(r"^WORKDIR (\S+)$", recipe, re.MULTILINE)[-1] == folder
+    port = flags[flags.index("-p") + 1].rpartition(":")[2]
+    assert f"EXPOSE {port}\n" in recipe
+
+
+def test_prometheus_accepts_the_scrape_configuration(promtool: RunsTool, tmp_path: Path) -> None:
+    path = tmp_path / "prometheus.yml"
+    path.write_text(block("scrape_configs").text)
+    checked = promtool("check", "config", "--lint-fatal", path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target.partition("#")[0]).exists(), target
+
+
+def test_the_changelog_speaks_in_its_four_words() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    entries = re.findall(r"^- (\S+)", text, re.MULTILINE)
+    assert entries
+    assert set(entries) <= {"[CHANGE]", "[FEATURE]", "[ENHANCEMENT]", "[BUGFIX]"}

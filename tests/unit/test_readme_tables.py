@@ -1,0 +1,54 @@
+"""The tables in README hold what the code has, no more and no less."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from exporter.metrics import FAMILIES, Counters
+from exporter.model import WORD_CODES
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading row, without their back quotes."""
+    table = README.partition(f"| {heading} |")[2].partition("\n\n")[0]
+    lines = table.splitlines()[2:]
+    assert lines
+    return [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split(" |")] for line in lines
+    ]
+
+
+def in_code() -> dict[str, tuple[str, set[str]]]:
+    """Return type and labels of every family, as they are on the page."""
+    found = {name: ("gauge", set(labels)) for name, (labels, _) in FAMILIES.items()}
+    for family in Counters(["acme"]).registry.collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        if name.startswith("calltools_"):
+            labels = {label for sample in family.samples for label in sample.labels}
+            found[name] = (family.type, labels - {"le"})
+    return found
+
+
+def test_the_metrics_table_is_what_the_page_has() -> None:
+    in_readme = {
+        name: (kind, set(filter(None, labels.split(", "))))
+        for name, kind, labels, _ in rows("metric | type | labels | meaning")
+    }
+    assert in_readme == in_code()
+
+
+def test_every_metric_has_one_row_with_a_meaning() -> None:
+    table = rows("metric | type | labels | meaning")
+    names = [name for name, *_ in table]
+    assert sorted(set(names)) == sorted(names)
+    assert all(meaning for *_, meaning in table)
+
+
+def test_every_code_is_explained() -> None:
+    explained = re.findall(
+        r"[a-z_]+", " ".join(row[0] for row in rows("code | why a queue could not be read"))
+    )
+    assert sorted(explained) == sorted(WORD_CODES)
