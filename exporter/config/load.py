@@ -58,11 +58,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     Raises:
         ConfigurationError: with all mistakes at once.
     """
-    folder = path if path and path.is_dir() else (path or Path()).parent
-    files = () if path is None else tuple(_files_in(path)) if path.is_dir() else (path,)
-    documents, mistakes = _read(files)
+    folder = Path()
+    files: tuple[Path, ...] = ()
+    mistakes: list[Mistake] = []
     if path is None:
         documents = [read_environment(environ, str(DEFAULT_FILE))]
+    else:
+        folder, files = _files_of(path)
+        documents, mistakes = _read(files)
     parts = [Part(document, validated(document)) for document in documents]
     resolver = Resolver(folder, environ)
     if parts and not mistakes:  # a file that cannot be read may hold what the others rest on
@@ -77,24 +80,30 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     return Loaded(configuration, files, resolver.places, resolver.schedules)
 
 
-def _files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder in the order of their names, without hidden ones.
+def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
+    """Return the folder that is meant, and its files in the order of their names; or the one file.
 
     Raises:
         ConfigurationError: there is none, or one whose ending would let it be passed over.
     """
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    try:
+        if not path.is_dir():
+            return path.parent, (path,)
+        seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+    except OSError as error:
+        mistake = Place(str(path)).mistake(f"cannot be read: {error.strerror}")
+        raise ConfigurationError([mistake]) from None
+    files = tuple(file for file in seen if file.suffix == ".yml")
     mistakes = [
-        Place(str(path)).mistake("would not be read in a folder, expected the ending .yml")
-        for path in files
-        if path.suffix == ".yaml"
+        Place(str(file)).mistake("would not be read in a folder, expected the ending .yml")
+        for file in seen
+        if file.suffix == ".yaml"
     ]
-    files = [path for path in files if path.suffix == ".yml"]
     if not files and not mistakes:
-        mistakes = [Place(str(folder)).mistake("is a folder without *.yml, expected at least one")]
+        mistakes = [Place(str(path)).mistake("is a folder without *.yml, expected at least one")]
     if mistakes:
         raise ConfigurationError(mistakes)
-    return files
+    return path, files
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:

@@ -167,3 +167,8 @@ def test_a_folder_must_hold_accounts(
     load_folder: LoadFolder, files: dict[str, str], mistakes: list[str]
 ) -> None:
     assert mistakes_of(load_folder, files) == mistakes
+
+
+def test_a_path_that_cannot_be_looked_at_is_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read: File name too long"):
+        load(Path("x" * 5000), {})

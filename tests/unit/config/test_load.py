@@ -11,7 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import trustme
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.config import find_file, load, schema, unreadable_files
@@ -362,6 +362,7 @@ def _load(path: Path) -> None:
         load(path, {})
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.text("{}[]:-&*!|>'\"#%@?, \n\tab<~"), st.binary().map(repr)))
 def test_any_text_is_a_configuration_or_its_mistakes(
     tmp_path_factory: pytest.TempPathFactory, text: str
@@ -466,6 +467,7 @@ FILES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(FILES)
 def test_any_structure_is_a_configuration_or_its_mistakes(
     tmp_path_factory: pytest.TempPathFactory, value: object
@@ -516,6 +518,7 @@ OFFICE = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(account=RIGHT, office=OFFICE)
 def test_editors_accept_what_the_exporter_accepts(
     tmp_path_factory: pytest.TempPathFactory, account: object, office: object
