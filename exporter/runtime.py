@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from exporter.model import Snapshot
+    from exporter.scrape import Standing
     from exporter.settings import Account, Configuration
 
 __all__ = ["Runtime"]
@@ -66,6 +67,10 @@ class Runtime:
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
         """Ask for the queues of these accounts, of the configuration in force."""
         return self._scraper.scrape(accounts, budget_seconds)
+
+    def standing(self, account: Account) -> Standing:
+        """Return what is known of an account beside its numbers."""
+        return self._scraper.standing(account)
 
     def is_ready(self) -> bool:
         """Say that a configuration is in force: without one there is no runtime."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from exporter import config
@@ -10,14 +11,30 @@ from exporter.commands import exits
 from exporter.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from exporter.config import Loaded
+    from exporter.errors import Mistake
+    from exporter.settings import Configuration
 
 __all__ = ["check"]
 
 
-def check(given: Path | None, environ: Mapping[str, str]) -> int:
-    """Check the configuration and the files that it names, without asking the API.
+def check(
+    given: Path | None,
+    environ: Mapping[str, str],
+    *,
+    schedules: bool = False,
+    online: Callable[[Configuration], int] | None = None,
+) -> int:
+    """Check the configuration and the files that it names.
+
+    Args:
+        given: the configuration's path, None for the default.
+        environ: the environment.
+        schedules: print the next two weeks of each schedule as well.
+        online: asks the API, once the configuration itself has no mistakes, and prints for itself.
 
     Returns:
         0 if all is right, else 1.
@@ -25,19 +42,50 @@ def check(given: Path | None, environ: Mapping[str, str]) -> int:
     path = config.find_file(given)
     try:
         loaded = config.load(path, environ)
-        mistakes = config.unreadable_files(loaded)
     except ConfigurationError as error:
-        mistakes = error.mistakes
+        _tell(error.mistakes)
+        return exits.WRONG
+    mistakes = config.unreadable_files(loaded)
+    _tell(mistakes)
+    if schedules:
+        _print_schedules(loaded)
+    if online is not None:
+        # Also with keys that cannot be read: it then tells which of the others are right.
+        return max(online(loaded.configuration), exits.WRONG if mistakes else exits.OK)
     if mistakes:
-        for mistake in mistakes:
-            print(mistake, file=sys.stderr)
-        print(_count(len(mistakes), "mistake"), file=sys.stderr)
         return exits.WRONG
     accounts = loaded.configuration.accounts
     queues = sum(len(account.queues) for account in accounts)
-    source = path or "environment"
-    print(f"{source}: {_count(len(accounts), 'account')}, {_count(queues, 'queue')}, no mistakes")
+    # Of accounts with `queues: all` nobody but the API knows how many they are.
+    more = " and more" if any(account.every_queue for account in accounts) else ""
+    print(
+        f"{path or 'environment'}: {_count(len(accounts), 'account')},"
+        f" {_count(queues, 'queue')}{more}, no mistakes"
+    )
     return exits.OK
+
+
+def _tell(mistakes: Sequence[Mistake]) -> None:
+    for mistake in mistakes:
+        print(mistake, file=sys.stderr)
+    if mistakes:
+        print(_count(len(mistakes), "mistake"), file=sys.stderr)
+
+
+def _print_schedules(loaded: Loaded) -> None:
+    now = time.time()
+    for name, schedule in loaded.schedules.items():
+        queues = [
+            f"{account.name}/{queue.name or 'all queues'}"
+            for account in loaded.configuration.accounts
+            for queue in (*account.queues, *([account.every_queue] if account.every_queue else []))
+            if queue.schedule == schedule
+        ]
+        open_now = "open now" if schedule.is_open(now) else "closed now"
+        print(f"schedule {name} ({schedule.timezone}), {open_now}: {', '.join(queues) or 'unused'}")
+        for line in schedule.fortnight(now):
+            print(f"  {line}")
+        print()
 
 
 def _count(number: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from exporter.commands.flags import (
     add_flags,
     several,
 )
+from exporter.commands.online import check_online
 from exporter.commands.ping import ping
 from exporter.commands.serve import ServeOptions, serve
 from exporter.errors import ConfigurationError, ExporterError
@@ -145,7 +146,16 @@ def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]
         return one
 
     command("serve", "serve /metrics for Prometheus", _serve, *CONFIGURATION, *SERVING)
-    command("check", "list every mistake in the configuration", _check, *CONFIGURATION)
+    one = command(
+        "check", "list every mistake in the configuration", _check, *CONFIGURATION, TIMEOUT
+    )
+    one.add_argument(
+        "--online", action="store_true", help="ask each account's API as well: key, ids, filters"
+    )
+    one.add_argument("--json", action="store_true", help="with --online: print JSON")
+    one.add_argument(
+        "--schedules", action="store_true", help="print the next two weeks of each schedule"
+    )
     one = command("ping", "ask now, and print who is available", _ping, *CONFIGURATION, TIMEOUT)
     one.add_argument("target", nargs="?", metavar="ACCOUNT[/QUEUE]", help="default: everything")
     one.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -177,7 +187,20 @@ def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    return check(options.config_file, environ)
+    def online(configuration: Configuration) -> int:
+        return check_online(
+            configuration,
+            as_json=options.json,
+            timeout_seconds=options.timeout,
+            max_parallel_requests=options.scrape_max_parallel_requests,
+        )
+
+    return check(
+        options.config_file,
+        environ,
+        schedules=options.schedules,
+        online=online if options.online else None,
+    )
 
 
 def _ping(options: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -49,7 +49,7 @@ def ping(
         configuration = Configuration((_narrow(configuration.accounts, target),))
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
     asked = sum(len(account.queues) for account in configuration.accounts)
-    with progress(f"asking for {asked} queue{'s' if asked != 1 else ''}"):
+    with progress(lambda: f"asking for {asked} queue{'s' if asked != 1 else ''}"):
         snapshot = runtime.snapshot(configuration.accounts, timeout_seconds)
     if as_json:
         json.dump([_row(queue) for queue in snapshot.queues], sys.stdout, indent=2)

@@ -9,13 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["progress"]
 
 
 @contextlib.contextmanager
-def progress(doing: str) -> Iterator[None]:
+def progress(doing: Callable[[], str]) -> Iterator[None]:
     """Show what is being done and for how long; show nothing where nobody looks on."""
     if not sys.stderr.isatty():
         yield
@@ -25,7 +25,7 @@ def progress(doing: str) -> Iterator[None]:
     def show() -> None:
         begun = time.monotonic()
         while not done.wait(0.2):
-            print(f"\r{doing} … {time.monotonic() - begun:.0f} s", end="", file=sys.stderr)
+            print(f"\r{doing()} … {time.monotonic() - begun:.0f} s", end="", file=sys.stderr)
             sys.stderr.flush()
 
     thread = threading.Thread(target=show, daemon=True)

@@ -90,6 +90,11 @@ class Directory:
         """Names of statuses by id, as far as they are known."""
         return {id_: row.name for id_, row in (self._statuses.rows or {}).items()}
 
+    @property
+    def queue_names(self) -> dict[int, str]:
+        """Names of queues by id, as the account has them, as far as they are known."""
+        return {id_: row.name for id_, row in (self._queues.rows or {}).items()}
+
     def due(self, now: float) -> tuple[bool, bool]:
         """Tell whether to read the statuses, and whether to read the queues, in this scrape."""
         return self._statuses.is_due(now), self._queues.is_due(now)

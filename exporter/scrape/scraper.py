@@ -116,6 +116,10 @@ class Scraper:
             budget_seconds,
         )
 
+    def standing(self, account: Account) -> Standing:
+        """Return what is known of an account beside its numbers."""
+        return self._standings[account.name]
+
     def _start(self, account: Account, page: _Page) -> _Part:
         """Start or join what is to be asked of an account, or say why nothing is."""
         standing = self._standings[account.name]

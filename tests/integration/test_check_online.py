@@ -1,0 +1,161 @@
+"""`check --online` says which of many accounts is wrong, and in what."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.process_fixtures import RunMain
+    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+
+
+@pytest.fixture
+def write_accounts(
+    start_simulator: StartSimulator, tls_authority: TlsAuthority, tmp_path: Path
+) -> Callable[..., Path]:
+    """Write ten accounts on one simulated silo; ``changes`` are by the number of the account."""
+
+    def write(changes: dict[int, dict[str, Any]], **dialects: Dialect) -> Path:
+        world = FixedWorld()
+        world.set_agent("Gone Home", 5457, logged_in=False, ready=False)
+        accounts = [
+            SimulatedAccount(
+                world, token=f"{TOKEN}{number}", dialect=dialects.get(f"account_{number}")
+            )
+            for number in range(10)
+        ]
+        simulator = start_simulator(*accounts, tls=True)
+        written = []
+        for number in range(10):
+            (tmp_path / f"token-{number}").write_text(f"{TOKEN}{number}\n")
+            account = {"name": f"client-{number}", "token_file": f"token-{number}"}
+            written.append({**account, **changes.get(number, {})})
+        defaults = {
+            "url": simulator.url,
+            "available_status": AVAILABLE,
+            "tls": {"ca_file": str(tls_authority.ca_file)},
+            "queues": [{"id": 5457, "name": "sales"}, {"id": 5460, "name": "support"}],
+        }
+        path = tmp_path / "exporter.yml"
+        path.write_text(yaml.safe_dump({"accounts": written, "defaults": defaults}))
+        return path
+
+    return write
+
+
+def test_ten_right_accounts(write_accounts: Callable[..., Path], run_main: RunMain) -> None:
+    said = run_main("check", "--online", f"--config.file={write_accounts({})}")
+    assert said.code == 0
+    assert said.out.splitlines()[-1] == "10 of 10 accounts are right"
+    assert said.out.count("all right") == 10
+    assert "ok     statuses  20561 Available" in said.out
+    assert "ok     queues    5457 sales, 5460 support" in said.out
+    assert "ok     filters   honoured: queue, agent_status_id, ready" in said.out
+
+
+def test_three_accounts_that_are_wrong_in_different_ways(
+    write_accounts: Callable[..., Path], run_main: RunMain, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong").write_text("not-the-key")
+    path = write_accounts(
+        {
+            2: {"token_file": "wrong"},
+            5: {"available_status": 4711},
+            7: {"queues": [{"id": 5457, "name": "sales"}, {"id": 9999, "name": "gone"}]},
+        }
+    )
+    said = run_main("check", "--online", f"--config.file={path}")
+    assert said.code == 1
+    assert said.out.splitlines()[-1] == (
+        "7 of 10 accounts are right; wrong: client-2, client-5, client-7"
+    )
+    assert (
+        "WRONG  key       401: the API refuses the key (401), it says: Invalid token." in said.out
+    )
+    assert "no agent status with the id 4711; give an id of: Available (20561)" in said.out
+    assert "gone: unknown_id: the account has no queue with the id 9999" in said.out
+    assert TOKEN not in said.out + said.err
+
+
+def test_hosts_keys_and_filters_that_are_wrong(
+    write_accounts: Callable[..., Path], run_main: RunMain
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    path = write_accounts(
+        {
+            0: {"url": f"https://127.0.0.1:{port}"},
+            1: {"token_file": "missing"},
+            2: {"url": "https://no-such-host.invalid"},
+            3: {"tls": {}},
+        },
+        account_4=Dialect(ignored_filters=frozenset({"queue"})),
+        account_5=Dialect(forbidden=frozenset({"statuses", "queues"})),
+    )
+    said = run_main("check", "--online", "--json", f"--config.file={path}")
+    assert said.code == 1
+    assert "token_file" in said.err
+    reports = json.loads(said.out)
+    assert [report["ok"] for report in reports] == [False] * 5 + [True] * 5
+    wrong = [
+        [
+            (one["check"], one["message"].partition(":")[0])
+            for one in report["findings"]
+            if one["ok"] is False
+        ]
+        for report in reports[:5]
+    ]
+    assert wrong == [
+        [("host", "connection")],
+        [("key", "token")],
+        [("host", "dns")],
+        [("host", "tls")],
+        [("filters", "filter_ignored")],
+    ]
+    unknown = {one["check"] for one in reports[5]["findings"] if one["ok"] is None}
+    assert unknown == {"statuses", "queues"}
+
+
+def test_a_queue_that_cannot_be_read_is_named(
+    start_simulator: StartSimulator,
+    run_main: RunMain,
+    write_configuration: Callable[..., Path],
+) -> None:
+    simulator = start_simulator()
+    simulator.faults.set("status", queue=5460, code=500)
+    path = write_configuration(simulator, {5457: "sales", 5460: "support"})
+    said = run_main("check", "--online", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == 1
+    assert "WRONG  queue     support: 500" in said.out
+
+
+def test_a_configuration_with_mistakes_asks_nobody(run_main: RunMain, tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yml"
+    path.write_text("accounts: []\n")
+    said = run_main("check", "--online", f"--config.file={path}")
+    assert (said.code, said.out) == (1, "")
+
+
+def test_schedules_are_printed_for_two_weeks(
+    run_main: RunMain, write_accounts: Callable[..., Path]
+) -> None:
+    path = write_accounts({0: {"schedule": "office"}})
+    schedules = {"office": {"timezone": "Europe/Berlin", "open": {"mon-fri": "09:00-17:30"}}}
+    path.write_text(path.read_text() + yaml.safe_dump({"schedules": schedules}))
+    said = run_main("check", "--schedules", f"--config.file={path}")
+    assert said.code == 0
+    first, *days = said.out.splitlines()
+    assert first.startswith("schedule office (Europe/Berlin), ")
+    assert first.endswith(": client-0/sales, client-0/support")
+    assert sum("09:00-17:30" in day for day in days[:14]) == 10
+    assert sum("closed" in day for day in days[:14]) == 4
