@@ -41,6 +41,7 @@ class Limits:
     ``request_seconds`` and ``head_bytes`` are for the head of each request, and the seconds also
     for a body that is still to come when the answer is sent; ``reader_seconds`` for each piece of
     an answer, and ``slow_readers`` clients at most may be behind with one.
+    ``farewell_seconds`` is how long the end of TLS waits for the client's own.
     ``idle_seconds`` is above the five minutes after which Prometheus closes a connection that it
     does not use, so that it never sends a scrape into one that is just being closed here.
     """
@@ -51,6 +52,7 @@ class Limits:
     slow_readers: int = 100
     idle_seconds: int = 310
     handshake_seconds: float = 10.0
+    farewell_seconds: float = 5.0
     connections: int = 2048
 
 

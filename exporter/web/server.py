@@ -58,15 +58,15 @@ class _Uvicorn(uvicorn.Server):
         make_protocol = partial(
             LimitedProtocol, self._crowd, self.config, self.server_state, self.lifespan.state
         )
-        seconds = self._crowd.limits.handshake_seconds if self._ssl_context else None
+        limits, tls = self._crowd.limits, self._ssl_context is not None
         for listener in sockets or []:
             server = await asyncio.get_running_loop().create_server(
                 make_protocol,
                 sock=listener,
                 ssl=self._ssl_context,
                 backlog=_BACKLOG,
-                ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=seconds,
+                ssl_handshake_timeout=limits.handshake_seconds if tls else None,
+                ssl_shutdown_timeout=limits.farewell_seconds if tls else None,
             )
             self.servers.append(server)
         self._on_started()
