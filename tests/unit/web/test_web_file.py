@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.errors import ConfigurationError
 from exporter.web.web_file import FORMAT, WITHOUT_EFFECT, load_web_file
@@ -77,6 +81,32 @@ def test_every_mistake_is_told_with_its_place(in_folder: Callable[[Path], Path],
         load_web_file(in_folder(FOLDER / name))
     expected = FOLDER / name.replace(".yml", ".txt")
     assert f"{raised.value}\n" == expected.read_text(encoding="utf-8")
+
+
+KEYS = [key for keys in FORMAT.values() for key in keys] + [
+    "headers",
+    "X-Frame-Options",
+    "prometheus",
+    "unknown",
+]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["TLS12", "NoClientCert", "server.pem", "/", "$2b$10$"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES).map(yaml.safe_dump) | st.text())
+def test_any_file_is_right_or_has_mistakes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "web.yml"
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    with contextlib.suppress(ConfigurationError):
+        load_web_file(path)
 
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
