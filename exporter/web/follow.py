@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from exporter.errors import ConfigurationError
-from exporter.web.tls import HandingOverContext
 from exporter.web.web_file import load_web_file
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from exporter.web.web_file import WebFile
@@ -35,9 +34,6 @@ class FollowedWebFile:
         self._path = path
         self._current = load_web_file(path)
         self._stamps = _stamps(self._current.files)
-        self.ssl_context: ssl.SSLContext | None = None
-        if self._current.context:
-            self.ssl_context = HandingOverContext.to(self._current_context)
         for words in self._current.without_effect:
             log.warning(words)
 
@@ -65,9 +61,13 @@ class FollowedWebFile:
         self._current = loaded
         log.info("web file read again", file=str(self._path))
 
-    def _current_context(self) -> ssl.SSLContext:
-        # Where there was one at the start there is one always: `_reload` sees to that.
-        return cast("ssl.SSLContext", self.current().context)
+    @property
+    def ssl_context(self) -> Callable[[], ssl.SSLContext] | None:
+        """What gives the context in force for each handshake; None for plain HTTP."""
+        if self._current.context is None:
+            return None
+        # Where there is one at the start there is one always: `_reload` sees to that.
+        return lambda: cast("ssl.SSLContext", self.current().context)
 
 
 def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-__all__ = ["DROP_REASONS", "Crowd", "LimitedProtocol", "Limits"]
+__all__ = ["DROP_REASONS", "Client", "Crowd", "LimitedProtocol", "Limits"]
 
 #: Why the server ended a connection, so that a counter can be there from the start.
 DROP_REASONS: Final = (
@@ -41,6 +41,7 @@ class Limits:
     ``request_seconds`` and ``head_bytes`` are for the head of each request, and the seconds also
     for a body that is still to come when the answer is sent; ``reader_seconds`` for each piece of
     an answer, and ``slow_readers`` clients at most may be behind with one.
+    ``farewell_seconds`` is how long the end of TLS waits for the client's own.
     ``idle_seconds`` is above the five minutes after which Prometheus closes a connection that it
     does not use, so that it never sends a scrape into one that is just being closed here.
     """
@@ -51,21 +52,43 @@ class Limits:
     slow_readers: int = 100
     idle_seconds: int = 310
     handshake_seconds: float = 10.0
+    farewell_seconds: float = 5.0
     connections: int = 2048
+
+
+class Client(Protocol):
+    """A connection that can be ended."""
+
+    def drop(self, reason: str) -> None:
+        """End it, for one of `DROP_REASONS`."""
 
 
 @dataclass(slots=True)
 class Crowd:
-    """All clients of a server: who sends no request, who does not read, how many were dropped.
+    """All clients of a server: who is idle, who does not read, how many were dropped and why.
 
     The dictionaries are ordered sets: whoever has been waiting longest comes first, and goes
     first where there is no room.
     """
 
     limits: Limits
-    idle: dict[LimitedProtocol, None] = field(default_factory=dict)
-    behind: dict[LimitedProtocol, None] = field(default_factory=dict)
+    clients: set[Client] = field(default_factory=set)
+    idle: dict[Client, None] = field(default_factory=dict)
+    behind: dict[Client, None] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+
+    def enter(self, client: Client) -> None:
+        """Note who has come, and end the one that was idle longest if that is one too many."""
+        self.clients.add(client)
+        self.idle[client] = None
+        if len(self.clients) > self.limits.connections:
+            next(iter(self.idle)).drop("crowded")
+
+    def leave(self, client: Client) -> None:
+        """Forget who has gone."""
+        self.clients.discard(client)
+        self.idle.pop(client, None)
+        self.behind.pop(client, None)
 
 
 class LimitedProtocol(H11Protocol):
@@ -78,29 +101,20 @@ class LimitedProtocol(H11Protocol):
         self._crowd = crowd
         self._limits = crowd.limits
         self._head_bytes = 0
-        # asyncio tells nobody of a handshake that fails, so that what is not connected in time
-        # is counted as one.
-        self._handshake_timer = self.loop.call_later(
-            self._limits.handshake_seconds, self._crowd.dropped.update, ["tls_handshake"]
-        )
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock for the first request."""
-        self._handshake_timer.cancel()
         super().connection_made(transport)
         # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
-        self._crowd.idle[self] = None
+        self._crowd.enter(self)
         self._start_request_timer()
-        if len(self.connections) > self._limits.connections:
-            next(iter(self._crowd.idle)).drop("crowded")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; uvicorn keeps its timer, and so its memory, after a reset."""
-        self._crowd.idle.pop(self, None)
-        self._crowd.behind.pop(self, None)
+        self._crowd.leave(self)
         self._stop_request_timer()
         self._stop_reader_timer()
         self._unset_keepalive_if_required()

@@ -7,12 +7,14 @@ import contextlib
 import resource
 import signal
 import threading
+from asyncio.sslproto import SSLProtocol
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
 
+from exporter.web.handshake import Handshake
 from exporter.web.listen import url_of
 from exporter.web.protocol import Crowd, LimitedProtocol, Limits
 
@@ -42,7 +44,7 @@ class _Uvicorn(uvicorn.Server):
         config: uvicorn.Config,
         crowd: Crowd,
         *,
-        ssl_context: ssl.SSLContext | None,
+        ssl_context: Callable[[], ssl.SSLContext] | None,
         signals: Mapping[signal.Signals, Callable[[], object]],
         on_started: Callable[[], object],
     ) -> None:
@@ -53,21 +55,17 @@ class _Uvicorn(uvicorn.Server):
         self._on_started = on_started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve the sockets with a shorter TLS handshake than asyncio's 60 s."""
+        """Serve the sockets, each connection with our protocol."""
         await super().startup(sockets=[])
-        make_protocol = partial(
+        serve = partial(
             LimitedProtocol, self._crowd, self.config, self.server_state, self.lifespan.state
         )
-        seconds = self._crowd.limits.handshake_seconds if self._ssl_context else None
+        make_protocol: Callable[[], asyncio.Protocol] = serve
+        if self._ssl_context:
+            make_protocol = partial(Handshake, self._crowd, self._ssl_context, serve)
+        loop = asyncio.get_running_loop()
         for listener in sockets or []:
-            server = await asyncio.get_running_loop().create_server(
-                make_protocol,
-                sock=listener,
-                ssl=self._ssl_context,
-                backlog=_BACKLOG,
-                ssl_handshake_timeout=seconds,
-                ssl_shutdown_timeout=seconds,
-            )
+            server = await loop.create_server(make_protocol, sock=listener, backlog=_BACKLOG)
             self.servers.append(server)
         self._on_started()
 
@@ -93,7 +91,7 @@ class Server:
     Args:
         app: the application; its ``state.stopping`` is set when the end begins.
         listeners: sockets from `exporter.web.listen.listen`; they are closed in the end.
-        ssl_context: for HTTPS.
+        ssl_context: for HTTPS: gives the context of each handshake.
         on_hangup: what SIGHUP calls, in a thread.
         limits: what clients may take.
     """
@@ -103,7 +101,7 @@ class Server:
         app: Starlette,
         listeners: Sequence[socket.socket],
         *,
-        ssl_context: ssl.SSLContext | None = None,
+        ssl_context: Callable[[], ssl.SSLContext] | None = None,
         on_hangup: Callable[[], object] | None = None,
         limits: Limits | None = None,
     ) -> None:
@@ -112,6 +110,8 @@ class Server:
         self._app = app
         self._listeners = list(listeners)
         self._tls = ssl_context is not None
+        # Or each TLS connection, idle or not, would hold a buffer of 256 KiB.
+        SSLProtocol.max_size = 32 * 1024
         self._on_hangup = on_hangup
         config = uvicorn.Config(
             app,

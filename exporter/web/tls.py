@@ -1,16 +1,16 @@
-"""TLS towards the clients: certificates that can be changed while the server runs."""
+"""The certificates that are shown to clients and asked of them."""
 
 from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["HandingOverContext", "TlsServer", "make_context"]
+__all__ = ["TlsServer", "make_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +64,3 @@ def make_context(tls: TlsServer, refuse: Callable[[str, str], None]) -> ssl.SSLC
             )
         context.verify_mode = tls.client_verification
     return context
-
-
-class HandingOverContext(ssl.SSLContext):
-    """Hand each handshake over to the context that is in force when it begins.
-
-    A context in use cannot be changed safely: what is loaded into it is added to what was there,
-    so that a client CA that was taken away would go on being trusted.
-    """
-
-    current: Callable[[], ssl.SSLContext]
-
-    @classmethod
-    def to(cls, current: Callable[[], ssl.SSLContext]) -> HandingOverContext:
-        """Make a context of which only the handing over is used."""
-        context = cls(ssl.PROTOCOL_TLS_SERVER)
-        context.current = current
-        return context
-
-    def wrap_bio(
-        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, *args: Any, **kwargs: Any
-    ) -> ssl.SSLObject:
-        """Begin a handshake."""
-        return self.current().wrap_bio(incoming, outgoing, *args, **kwargs)

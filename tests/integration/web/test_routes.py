@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import gzip
+import statistics
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -205,6 +207,19 @@ def test_a_client_that_leaves_spoils_nothing(
     pages.gate.set()
     assert web.get("/metrics").status_code == 200
     assert caplog.text == ""
+
+
+def test_answers_on_a_kept_connection_wait_for_nothing(serve: Serve) -> None:
+    web = serve()
+    with web.connect() as client:
+        seconds = []
+        for _ in range(21):
+            started = time.monotonic()
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            read_answer(client)
+            seconds.append(time.monotonic() - started)
+    # Where Nagle's algorithm waits for a delayed acknowledgement it is 0.04 s.
+    assert statistics.median(seconds) < 0.03
 
 
 def test_a_gzipped_page_is_the_page(serve: Serve) -> None:

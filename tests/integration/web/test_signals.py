@@ -22,7 +22,7 @@ ROOT = PROGRAM.parents[3]
 @contextlib.contextmanager
 def started(seconds: float) -> Iterator[tuple[subprocess.Popen[str], IO[str], str]]:
     process = subprocess.Popen(
-        [sys.executable, PROGRAM, str(seconds)],
+        [sys.executable, PROGRAM, str(seconds), "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import requests
 from prometheus_client import CollectorRegistry, Gauge
+from starlette.datastructures import Headers
 
 from exporter.web.app import create_app
 from exporter.web.listen import listen
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from prometheus_client.registry import Collector
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from exporter.web.follow import FollowedWebFile
     from exporter.web.protocol import Limits
@@ -75,6 +77,7 @@ class Running:
     pages: MadePages
     thread: threading.Thread
     addresses: list[tuple[str, int]]
+    answers: list[tuple[Headers, Headers]]
 
     @property
     def url(self) -> str:
@@ -91,6 +94,23 @@ class Running:
         return requests.get(self.url + path, headers=named, timeout=20, verify=False)
 
 
+class Recorder:
+    """Notes the headers of each request and of its answer."""
+
+    def __init__(self, app: ASGIApp, answers: list[tuple[Headers, Headers]]) -> None:
+        self._app = app
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def record(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer = Headers(raw=message["headers"])
+                self._answers.append((Headers(scope=scope), answer))
+            await send(message)
+
+        await self._app(scope, receive, record)
+
+
 @contextlib.contextmanager
 def running(
     pages: MadePages,
@@ -103,13 +123,15 @@ def running(
     listeners = listen(addresses or ["127.0.0.1:0"])
     names = [listener.getsockname()[:2] for listener in listeners]
     app = create_app(pages, max_requests=max_requests, web_file=web_file)
+    answers: list[tuple[Headers, Headers]] = []
+    app.add_middleware(Recorder, answers)
     ssl_context = web_file.ssl_context if web_file else None
     server = Server(app, listeners, limits=limits, ssl_context=ssl_context)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     assert server.started.wait(20)
     try:
-        yield Running(server, pages, thread, names)
+        yield Running(server, pages, thread, names, answers)
     finally:
         server.stop()
         thread.join(20)

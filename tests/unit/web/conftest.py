@@ -41,7 +41,8 @@ def in_folder(
 
     def put(file: Path) -> Path:
         copytree(certificates, tmp_path, dirs_exist_ok=True)
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+        if file.parent != tmp_path:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
         monkeypatch.chdir(tmp_path)
         return Path(file.name)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.web.budget import DEFAULT_BUDGET_SECONDS, budget_seconds
@@ -37,6 +37,7 @@ def test_nonsense_counts_as_no_header(timeout: str | None) -> None:
     assert budget_seconds(timeout, offset=0.5, rendering=0.3) == DEFAULT_BUDGET_SECONDS
 
 
+@settings(deadline=None)
 @given(st.text() | st.floats().map(str), st.floats(0, 100), st.floats(0, 100))
 def test_every_header_gives_a_usable_budget(text: str, offset: float, rendering: float) -> None:
     seconds = budget_seconds(text, offset=offset, rendering=rendering)

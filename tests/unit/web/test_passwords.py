@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.web import passwords
@@ -170,6 +170,7 @@ def test_credentials(header: str, read: tuple[bytes, bytes] | None) -> None:
     assert credentials(header) == read
 
 
+@settings(deadline=None)
 @given(st.text() | st.text().map("Basic ".__add__))
 def test_no_header_is_an_error(header: str) -> None:
     credentials(header)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.errors import ConfigurationError
-from exporter.web.web_file import load_web_file
+from exporter.web.web_file import FORMAT, WITHOUT_EFFECT, load_web_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +83,57 @@ def test_every_mistake_is_told_with_its_place(in_folder: Callable[[Path], Path],
     assert f"{raised.value}\n" == expected.read_text(encoding="utf-8")
 
 
+KEYS = [key for keys in FORMAT.values() for key in keys] + [
+    "headers",
+    "X-Frame-Options",
+    "prometheus",
+    "unknown",
+]
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["TLS12", "NoClientCert", "server.pem", "/", "$2b$10$"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES).map(yaml.safe_dump) | st.text())
+def test_any_file_is_right_or_has_mistakes(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "web.yml"
+    path.write_bytes(text.encode(errors="surrogatepass"))
+    with contextlib.suppress(ConfigurationError):
+        load_web_file(path)
+
+
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"web\.yml: cannot be read: No such file"):
         load_web_file(tmp_path / "web.yml")
+
+
+def test_the_documentation_says_of_every_key_what_is_done_with_it() -> None:
+    text = (Path(__file__).parents[3] / "docs/web-configuration.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([a-z0-9_.]+)` \| ([a-z ]+) \|", text, re.MULTILINE))
+    done = {}
+    for section, keys in FORMAT.items():
+        for key, refusal in keys.items():
+            path = f"{section}.{key}".removeprefix(".")
+            effect = "without effect" if path in WITHOUT_EFFECT else "supported"
+            if path not in FORMAT:
+                done[path] = "refused" if refusal else effect
+    assert documented == done
+
+
+def test_the_documented_file_is_right(in_folder: Callable[[Path], Path], tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/web-configuration.md").read_text(encoding="utf-8")
+    example = tmp_path / "web.yml"
+    example.write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    file = in_folder(example)
+    (tmp_path / "ca.pem").rename(tmp_path / "prometheus-ca.pem")
+    loaded = load_web_file(file)
+    assert loaded.passwords
+    assert loaded.headers == ((b"x-frame-options", b"deny"),)
+    assert loaded.context

@@ -1,0 +1,74 @@
+"""TLS handshakes: counted, bounded, and each with the certificates of that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from exporter.web.protocol import Crowd, LimitedProtocol
+
+__all__ = ["Handshake"]
+
+
+class Handshake(asyncio.Protocol):
+    """Shake hands with one client, then hand the connection over.
+
+    asyncio's own way to serve TLS has one context for ever, lets any number of clients stay
+    silent, and tells nobody of those that fail.
+    """
+
+    def __init__(
+        self,
+        crowd: Crowd,
+        context: Callable[[], ssl.SSLContext],
+        make_protocol: Callable[[], LimitedProtocol],
+    ) -> None:
+        self._crowd = crowd
+        self._context = context
+        self._make_protocol = make_protocol
+        self._early = b""
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        # What is read before TLS takes over would be lost.
+        transport.pause_reading()
+        self._transport = transport
+        self._crowd.enter(self)
+        self._task = asyncio.get_running_loop().create_task(self._shake_hands())
+
+    async def _shake_hands(self) -> None:
+        tls = None
+        try:
+            tls = await asyncio.get_running_loop().start_tls(
+                self._transport,
+                self,
+                self._context(),
+                server_side=True,
+                ssl_handshake_timeout=self._crowd.limits.handshake_seconds,
+                ssl_shutdown_timeout=self._crowd.limits.farewell_seconds,
+            )
+        except OSError:
+            self._crowd.dropped["tls_handshake"] += 1
+        finally:
+            self._crowd.leave(self)
+        if tls is not None and not tls.is_closing():
+            protocol = self._make_protocol()
+            tls.set_protocol(protocol)
+            protocol.connection_made(tls)
+            protocol.data_received(self._early)
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes together with the end of the handshake."""
+        self._early += data
+
+    def drop(self, reason: str) -> None:
+        """End the connection before it is one."""
+        self._crowd.leave(self)
+        self._crowd.dropped[reason] += 1
+        self._transport.abort()
