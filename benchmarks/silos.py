@@ -100,7 +100,7 @@ def main() -> None:
             slowest = max(result.duration_seconds or 0 for page in healthy for result in page)
             print(
                 f"{'one silo hangs' if hanging else 'all silos well'}:"
-                f" read {min(read)} to {max(read)} of {len(healthy[0])} queues on the other six silos;"
+                f" read {min(read)} to {max(read)} of {len(healthy[0])} queues on the other silos;"
                 f" first page {pages[0].duration_seconds:.2f} s,"
                 f" then {statistics.median(page.duration_seconds for page in pages[1:]):.2f} s"
                 f" (median of {options.pages - 1}), slowest healthy fetch {slowest:.2f} s"
