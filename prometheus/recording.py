@@ -1,0 +1,323 @@
+"""The recording rules: what is known now of each queue, account and silo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus.model import ACCOUNT, QUEUE, REPLICA, Group, Record, indent, promql
+from prometheus.thresholds import seconds
+
+if TYPE_CHECKING:
+    from prometheus.thresholds import Thresholds
+
+__all__ = ["now"]
+
+
+def now(limits: Thresholds) -> Group:
+    """Return the rules that the alerts rest on."""
+    return Group(
+        "calltools-now",
+        limits.evaluation,
+        (
+            *_queues(limits),
+            *_open_hours(),
+            *_held(limits),
+            *_accounts(limits),
+        ),
+    )
+
+
+def _queues(limits: Thresholds) -> tuple[Record, ...]:
+    def fresh(metric: str) -> str:
+        return promql(f"""
+            max without ({REPLICA}) (
+              {metric}
+              and time() - timestamp({metric}) < {seconds(limits.fresh)}
+            )
+        """)
+
+    logged_in = "calltools_queue_logged_in_agents"
+    return (
+        Record(f"{QUEUE}_up:max", "1 if some exporter read the queue.", _max("calltools_queue_up")),
+        Record(
+            f"{QUEUE}_info:max",
+            "1 with the queue's team and host; two series while replicas say different things.",
+            promql(f"""
+                max without ({REPLICA}, queue_id, status_id) (
+                  calltools_queue_info
+                  * ignoring (queue, queue_id, status_id, team, host) group_left (host)
+                  calltools_account_info
+                )
+            """),
+        ),
+        Record(
+            f"{QUEUE}_info:last",
+            "The same as one series for each queue, to join: what it was before as long as it is"
+            " still said, and through an outage of the exporter.",
+            promql(f"""
+                ({QUEUE}_info:max and {QUEUE}_info:last)
+                or ignoring (team, host)
+                topk without (team, host) (1, {QUEUE}_info:max)
+                or ignoring (team, host)
+                ({QUEUE}_info:last and ignoring (team, host) {_known(limits)})
+            """),
+        ),
+        Record(
+            f"{QUEUE}_open:min",
+            "1 inside the schedule; 0 if any exporter says closed.",
+            f"min without ({REPLICA}) (calltools_queue_open)",
+        ),
+        Record(
+            f"{QUEUE}_required_agents:max",
+            "Agents that the queue needs.",
+            _max("calltools_queue_required_agents"),
+        ),
+        Record(
+            f"{QUEUE}_available_agents:max",
+            "Available agents as some exporter read them just now; absent when none did. Replicas"
+            " ask at different moments: nobody is available only where all say so.",
+            fresh("calltools_queue_available_agents"),
+        ),
+        Record(
+            f"{QUEUE}_logged_in_agents:last",
+            "Logged-in agents, through an outage as last read; absent for `detail: count`.",
+            promql(f"""
+                {indent(fresh(logged_in), 16)}
+                or (
+                  {QUEUE}_logged_in_agents:last
+                  unless {QUEUE}_available_agents:max
+                  and {_known(limits)}
+                )
+            """),
+        ),
+    )
+
+
+def _open_hours() -> tuple[Record, ...]:
+    available = f"{QUEUE}_available_agents:max"
+    return (
+        Record(
+            f"{QUEUE}_staffed:open_hours",
+            "1 if somebody is available, 0 if nobody is; absent when closed or not read.",
+            promql(f"""
+                ({available} > bool 0)
+                and {QUEUE}_open:min == 1
+            """),
+        ),
+        Record(
+            f"{QUEUE}_attended:open_hours",
+            "1 if somebody is logged in, 0 if nobody is; absent when closed, not read or not told.",
+            promql(f"""
+                ({QUEUE}_logged_in_agents:last > bool 0)
+                and {available}
+                and {QUEUE}_open:min == 1
+            """),
+        ),
+        Record(
+            f"{QUEUE}_sufficient:open_hours",
+            "1 if as many as required are available, else 0; absent when closed or not read.",
+            promql(f"""
+                (
+                  {available}
+                  >= bool {QUEUE}_required_agents:max
+                )
+                and {QUEUE}_open:min == 1
+            """),
+        ),
+    )
+
+
+def _held(limits: Thresholds) -> tuple[Record, ...]:
+    """Return what the pages are: 1 from when a window shows it until there is proof of an end."""
+    told = f"and {QUEUE}_logged_in_agents:last"
+    return (
+        Record(
+            f"{QUEUE}_unstaffed:held",
+            "1 while nobody is available in open hours, by a window of fresh zeros. Not being able"
+            " to read the queue ends it as little as a blink does; being staffed, closed or no"
+            " longer required does.",
+            _hold("staffed", "unstaffed", limits.page_window, limits),
+        ),
+        Record(
+            f"{QUEUE}_unattended:held",
+            "1 while nobody is logged in in open hours; likewise.",
+            promql(f"""
+                {indent(_hold("attended", "unattended", limits.page_window, limits), 16)}
+                {told}
+            """),
+        ),
+        Record(
+            f"{QUEUE}_insufficient:held",
+            "1 while fewer than required are available in open hours; likewise.",
+            _hold("sufficient", "insufficient", limits.short_window, limits),
+        ),
+    )
+
+
+def _hold(good: str, bad: str, window: str, limits: Thresholds) -> str:
+    """Return an expression that is 1 from a window without `good` until `good` has settled.
+
+    It begins when the window's fresh samples are most of those that there could be, all but a
+    blink are 0 and so is the last; and the queue was open and required throughout. It goes on from
+    the evaluation before (the rule reads its own last value, which a restart of Prometheus under
+    five minutes keeps) until the queue is read as good, is closed, is not required, or has not
+    been heard of for long.
+    """
+    series = f"{QUEUE}_{good}:open_hours"
+    settled = limits.settled
+    return promql(f"""
+        (
+          (
+            last_over_time({series}[{settled}]) == 0
+            and avg_over_time({series}[{window}]) <= {limits.blink_share}
+            and count_over_time({series}[{window}]) >= {limits.most(window)}
+            and min_over_time({QUEUE}_open:min[{window}]) == 1
+            and last_over_time({QUEUE}_open:min[{limits.page_window}] offset {window}) == 1
+            and min_over_time({QUEUE}_required_agents:max[{window}]) > 0
+          ) + 1
+          or (
+            {QUEUE}_{bad}:held
+            unless (
+              min_over_time({series}[{settled}]) == 1
+              and count_over_time({series}[{settled}]) >= {limits.most(settled)}
+            )
+            unless {QUEUE}_open:min == 0
+            unless {QUEUE}_required_agents:max == 0
+            and {_known(limits)}
+          )
+        )
+    """)
+
+
+def _accounts(limits: Thresholds) -> tuple[Record, ...]:
+    errors = limits.errors_window
+    return (
+        Record(
+            f"{ACCOUNT}_account_info:max",
+            "1 with the host of the account's silo.",
+            _max("calltools_account_info"),
+        ),
+        Record(
+            f"{ACCOUNT}_up:max",
+            "1 if the API gave some exporter a right answer for the account.",
+            _max("calltools_up"),
+        ),
+        Record(
+            f"{ACCOUNT}_queue_open:max",
+            "1 if a queue of the account is open.",
+            f"max without (queue) ({QUEUE}_open:min)",
+        ),
+        Record(
+            "host:calltools_queue_open:max",
+            "1 if a queue on the silo is open.",
+            promql(f"""
+                max without (account) (
+                  {ACCOUNT}_queue_open:max
+                  * ignoring (host) group_left (host) {ACCOUNT}_account_info:max
+                )
+            """),
+        ),
+        Record(
+            "host:calltools_up:max",
+            "1 if the silo gave a right answer for some account. Accounts that are refused for"
+            " reasons of their own (key, filters, told to wait) do not speak for it.",
+            promql(f"""
+                max without ({REPLICA}, account) (
+                  (
+                    calltools_up == 1
+                    or calltools_up
+                      unless ignoring (code)
+                        calltools_account_failure{{code=~"401|403|token|filter_ignored"}}
+                      unless calltools_api_hold_until_timestamp_seconds
+                  )
+                  * ignoring (host) group_left (host) calltools_account_info
+                )
+            """),
+        ),
+        Record(
+            f"{ACCOUNT}_api_hold_until_timestamp_seconds:max",
+            "Until when the account is told to wait; absent when it is not.",
+            _max("calltools_api_hold_until_timestamp_seconds"),
+        ),
+        Record(
+            f"{ACCOUNT}_api_requests:rate{errors}",
+            "Requests a second.",
+            f"sum without ({REPLICA}) (rate(calltools_api_requests_total[{errors}]))",
+        ),
+        Record(
+            f"{ACCOUNT}_api_errors:rate{errors}",
+            "Failed requests a second, by code.",
+            f"sum without ({REPLICA}) (rate(calltools_api_errors_total[{errors}]))",
+        ),
+        Record(
+            f"{ACCOUNT}_api_errors:ratio_rate{errors}",
+            "Failed requests of all; absent when nothing was asked.",
+            promql(f"""
+                sum without (code) ({ACCOUNT}_api_errors:rate{errors})
+                / ({ACCOUNT}_api_requests:rate{errors} > 0)
+            """),
+        ),
+        Record(
+            f"{ACCOUNT}_api_request_duration_seconds:p{limits.slow_quantile * 100:g}",
+            "How long all but the slowest requests take.",
+            promql(f"""
+                histogram_quantile(
+                  {limits.slow_quantile},
+                  sum without ({REPLICA}) (
+                    rate(calltools_api_request_duration_seconds_bucket[{limits.slow_window}])
+                  )
+                ) >= 0
+            """),
+        ),
+        *_counts(),
+    )
+
+
+def _counts() -> tuple[Record, ...]:
+    """Return the queues of each account by state; a sum is read beside what could not be."""
+    opened = f"{QUEUE}_open:min == 1"
+    return (
+        Record(
+            f"{ACCOUNT}_queue_open:count",
+            "Queues inside their schedule.",
+            f"sum without (queue) ({QUEUE}_open:min)",
+        ),
+        Record(
+            f"{ACCOUNT}_queue_staffed:count",
+            "Open queues in which somebody is available.",
+            f"sum without (queue) ({QUEUE}_staffed:open_hours)",
+        ),
+        Record(
+            f"{ACCOUNT}_queue_unstaffed:count",
+            "Open queues in which nobody is available.",
+            f"sum without (queue) (1 - {QUEUE}_staffed:open_hours)",
+        ),
+        Record(
+            f"{ACCOUNT}_queue_unreadable:count",
+            "Open queues that could not be read: what the sums beside it leave out.",
+            promql(f"""
+                sum without (queue) (
+                  (1 - {QUEUE}_up:max)
+                  and {opened}
+                )
+            """),
+        ),
+        Record(
+            f"{ACCOUNT}_queue_available_agents:sum",
+            "Available agents of the open queues that could be read; an agent of two counts twice.",
+            promql(f"""
+                sum without (queue) (
+                  {QUEUE}_available_agents:max
+                  and {opened}
+                )
+            """),
+        ),
+    )
+
+
+def _max(metric: str) -> str:
+    return f"max without ({REPLICA}) ({metric})"
+
+
+def _known(limits: Thresholds) -> str:
+    return f"last_over_time({QUEUE}_up:max[{limits.remembered}])"
