@@ -10,6 +10,7 @@ import structlog
 
 if TYPE_CHECKING:
     from exporter.model import QueueSnapshot, Snapshot
+    from exporter.settings import Configuration
 
 __all__ = ["FailureLog"]
 
@@ -28,6 +29,13 @@ class FailureLog:
         with self._lock:
             for queue in snapshot.queues:
                 self._observe(queue)
+
+    def keep(self, configuration: Configuration) -> None:
+        """Forget the accounts that are gone."""
+        names = {account.name for account in configuration.accounts}
+        with self._lock:
+            for key in [key for key in self._failing_since if key[0] not in names]:
+                del self._failing_since[key]
 
     def _observe(self, snapshot: QueueSnapshot) -> None:
         account, queue, result = snapshot.account, snapshot.queue, snapshot.result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import prometheus_client
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.model import AgentDetail, Attempt, QueueSnapshot, Snapshot
 
-__all__ = ["Counters", "ExporterCollector", "PageCollector", "SnapshotCollector"]
+__all__ = ["Counters", "ExporterCollector", "PageCollector", "ProbeCollector", "SnapshotCollector"]
 
 # Each counter would otherwise come with a second series that says when it was made.
 prometheus_client.disable_created_metrics()
@@ -308,6 +309,28 @@ class ExporterCollector(Collector):
                     if sample.labels.get("account", self._account) == self._account
                 ]
             yield metric
+
+
+class ProbeCollector(SnapshotCollector):
+    """Render what concerns the queues, and without a single one of them whether the API answers."""
+
+    def __init__(self, snapshot: Snapshot, *, with_account: bool) -> None:
+        # When a queue was read before is known to one replica and not to the other.
+        queues = (
+            one if one.result.failure is None else replace(one, last_success_at=None)
+            for one in snapshot.queues
+        )
+        super().__init__(replace(snapshot, queues=tuple(queues)))
+        self._with_account = with_account
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the families that a probe tells of."""
+        return [
+            family
+            for family in super().collect()
+            if family.name.startswith("calltools_queue_")
+            or (self._with_account and family.name == "calltools_up")
+        ]
 
 
 class PageCollector(Collector):

@@ -1,16 +1,27 @@
-"""What is in force: a configuration, its scraper, and what outlives both."""
+"""What is in force: a configuration and its scraper, and what outlives both."""
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
+import structlog
+
+from exporter.describe import described
+from exporter.errors import ConfigurationError
 from exporter.failure_log import FailureLog
-from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
+from exporter.metrics import (
+    Counters,
+    ExporterCollector,
+    PageCollector,
+    ProbeCollector,
+    SnapshotCollector,
+)
 from exporter.names import nearest
 from exporter.scrape import Memory, Scraper, Workers
 from exporter.transport import Transports
-from exporter.web.pages import UnknownAccountError
+from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,9 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Runtime"]
 
+log = structlog.get_logger(__name__)
+
 
 class Runtime:
-    """Answer for one process: scrape what the configuration in force names, and count."""
+    """Answer for one process: scrape what the configuration in force names, and count.
+
+    A reload swaps the configuration as a whole; a scrape under way ends on what it began with.
+    """
 
     def __init__(
         self,
@@ -33,36 +49,100 @@ class Runtime:
         *,
         max_parallel_requests: int = 256,
         clock: Callable[[], float] = time.time,
+        load: Callable[[], Configuration] | None = None,
     ) -> None:
-        self.configuration = configuration
         self.counters = Counters([account.name for account in configuration.accounts])
-        self.counters.reloaded(clock())
+        self._clock = clock
+        self._load = load
+        self._reloading = threading.Lock()
         self._failures = FailureLog()
-        self._scraper = Scraper(
-            configuration,
-            workers=Workers(max_parallel_requests),
-            transports=Transports(),
-            observer=self.counters,
-            memory=Memory(),
-            clock=clock,
-        )
+        self._workers = Workers(max_parallel_requests)
+        self._transports = Transports()
+        self._memory = Memory()
+        self._scraper = self._make_scraper(configuration, None)
+        self.counters.reloaded(clock())
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration in force."""
+        return self._scraper.configuration
+
+    def reload(self) -> None:
+        """Read the configuration again and put it in force.
+
+        Raises:
+            ConfigurationError: with all mistakes; what was in force stays so.
+        """
+        if self._load is None:
+            return
+        with self._reloading:
+            try:
+                configuration = self._load()
+            except ConfigurationError as error:
+                self.counters.reloaded(None)
+                log.error("configuration refused", mistakes=str(error))  # noqa: TRY400
+                raise
+            scraper = self._make_scraper(configuration, self._scraper)
+            # The series first: whoever sees the new scraper has its accounts' counters.
+            self.counters.keep([account.name for account in configuration.accounts])
+            self._scraper = scraper
+            self._memory.keep(configuration)
+            self._failures.keep(configuration)
+            self._transports.keep(configuration)
+            self.counters.reloaded(self._clock())
+        log.info("configuration in force", accounts=len(configuration.accounts))
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
     ) -> Collector:
         """Scrape, then return what is to be rendered; see `exporter.web.pages.Pages`."""
-        accounts = self.configuration.accounts
+        scraper = self._scraper
+        accounts: Sequence[Account] = scraper.configuration.accounts
         if account is not None:
-            accounts = tuple(one for one in accounts if one.name == account)
-            if not accounts:
-                names = [one.name for one in self.configuration.accounts]
-                raise UnknownAccountError(account, nearest(account, names))
+            accounts = [self._account(scraper, account)]
         counters = ExporterCollector(self.counters, account)
         if exporter_only:
             return counters
-        snapshot = self.snapshot(accounts, budget_seconds)
+        snapshot = scraper.scrape(accounts, budget_seconds)
         self._failures.observe(snapshot)
         return PageCollector(SnapshotCollector(snapshot), counters)
+
+    def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
+        """Scrape one account or queue; see `exporter.web.pages.Pages`."""
+        scraper = self._scraper
+        one = self._account(scraper, account)
+        known = scraper.known_queues(one)
+        if queue is not None and known is not None and queue not in known:
+            raise UnknownQueueError(account, queue, nearest(queue, known))
+        snapshot = scraper.scrape([one], budget_seconds, only=queue)
+        if queue is not None and not snapshot.queues:
+            known = scraper.known_queues(one)
+            if known is not None:
+                raise UnknownQueueError(account, queue, nearest(queue, known))
+            raise NotNowError(f"the queues of {account!r} could not be read in time")
+        return ProbeCollector(snapshot, with_account=queue is None)
+
+    def targets(self, *, by_account: bool) -> list[dict[str, object]]:
+        """Return what there is to probe; see `exporter.web.pages.Pages`."""
+        scraper = self._scraper
+        found: list[dict[str, object]] = []
+        for account in scraper.configuration.accounts:
+            labels = {"__param_account": account.name}
+            if by_account:
+                found.append({"targets": [account.name], "labels": labels})
+                continue
+            known = scraper.known_queues(account)
+            if known is None:
+                raise NotNowError(f"the queues of {account.name!r} have not been read yet")
+            found += [
+                {"targets": [f"{account.name}/{name}"], "labels": {**labels, "__param_queue": name}}
+                for name in known
+            ]
+        return found
+
+    def configuration_text(self) -> str:
+        """Return the configuration in force; see `exporter.web.pages.Pages`."""
+        return described(self.configuration)
 
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
         """Ask for the queues of these accounts, of the configuration in force."""
@@ -70,8 +150,26 @@ class Runtime:
 
     def standing(self, account: Account) -> Standing:
         """Return what is known of an account beside its numbers."""
-        return self._scraper.standing(account)
+        return self._scraper.standings[account.name]
 
     def is_ready(self) -> bool:
         """Say that a configuration is in force: without one there is no runtime."""
         return True
+
+    def _account(self, scraper: Scraper, name: str) -> Account:
+        for account in scraper.configuration.accounts:
+            if account.name == name:
+                return account
+        names = [account.name for account in scraper.configuration.accounts]
+        raise UnknownAccountError(name, nearest(name, names))
+
+    def _make_scraper(self, configuration: Configuration, before: Scraper | None) -> Scraper:
+        return Scraper(
+            configuration,
+            workers=self._workers,
+            transports=self._transports,
+            observer=self.counters,
+            memory=self._memory,
+            clock=self._clock,
+            before=before,
+        )

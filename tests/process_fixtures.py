@@ -125,7 +125,7 @@ class Command:
             assert self.process.poll() is None, self.written()
             assert time.monotonic() < deadline, self.written()
             time.sleep(0.02)
-        return re.findall(r"http://[^\s\";]+?/(?=[\s\";m]|$)", said[0])
+        return re.findall(r"https?://[^\s\";]+?/(?=[\s\";m]|$)", said[0])
 
 
 @pytest.fixture

@@ -15,10 +15,13 @@ from exporter.commands.demo import demo
 from exporter.commands.flags import (
     CONFIGURATION,
     DEMO,
+    ENABLE_LIFECYCLE,
     LISTEN_ADDRESS,
     LOGGING,
+    RELOADING,
     SERVING,
     TIMEOUT,
+    WEB,
     add_flags,
     several,
 )
@@ -105,7 +108,9 @@ def _command_of(
 
 
 def _takes_a_value(word: str) -> bool:
-    """Tell whether the next word is this one's value: each flag with a dot has one."""
+    """Tell whether the next word is this one's value: flags with a dot have one, but switches."""
+    if word == f"--{ENABLE_LIFECYCLE.name}":
+        return False
     return word.startswith("--") and "." in word and "=" not in word
 
 
@@ -145,7 +150,8 @@ def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]
         one.set_defaults(run=run, **more)
         return one
 
-    command("serve", "serve /metrics for Prometheus", _serve, *CONFIGURATION, *SERVING)
+    serving = (*CONFIGURATION, RELOADING, *SERVING, *WEB)
+    command("serve", "serve /metrics for Prometheus", _serve, *serving)
     one = command(
         "check", "list every mistake in the configuration", _check, *CONFIGURATION, TIMEOUT
     )
@@ -175,14 +181,18 @@ def _serve_options(
         listen_addresses=several(listen_address, options, environ),
         max_requests=options.web_max_requests,
         timeout_offset_seconds=options.scrape_timeout_offset,
+        web_file=getattr(options, "web_config_file", None),
+        lifecycle=getattr(options, "web_enable_lifecycle", False),
     )
 
 
 def _serve(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return serve(
-        _load(options, environ),
+        options.config_file,
+        environ,
         _serve_options(LISTEN_ADDRESS, options, environ),
-        options.scrape_max_parallel_requests,
+        max_parallel_requests=options.scrape_max_parallel_requests,
+        auto_reload_seconds=options.config_auto_reload_interval,
     )
 
 

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIGURATION",
     "DEMO",
+    "ENABLE_LIFECYCLE",
     "LISTEN_ADDRESS",
     "LOGGING",
+    "RELOADING",
     "SERVING",
     "TIMEOUT",
+    "WEB",
     "Flag",
     "add_flags",
     "several",
@@ -36,6 +39,7 @@ class Flag:
     parse: Callable[[str], Any] = str
     expected: str = ""
     repeatable: bool = False
+    switch: bool = False
 
     @property
     def variable(self) -> str:
@@ -113,6 +117,26 @@ LISTEN_ADDRESS: Final = Flag(
     ":15457",
     repeatable=True,
 )
+RELOADING: Final = Flag(
+    "config.auto-reload-interval",
+    "SECONDS",
+    "look so often whether the configuration has changed, and reload it then; 0: never",
+    "0",
+    _seconds,
+    "seconds, from 0 to 3600",
+)
+ENABLE_LIFECYCLE: Final = Flag(
+    "web.enable-lifecycle", "", "let POST /-/reload read the configuration again", switch=True
+)
+WEB: Final = (
+    Flag(
+        "web.config.file",
+        "PATH",
+        "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit",
+        parse=Path,
+    ),
+    ENABLE_LIFECYCLE,
+)
 SERVING: Final = (
     LISTEN_ADDRESS,
     Flag(
@@ -159,6 +183,15 @@ def add_flags(
                 message = f"found {str(text)!r}{where}, expected {flag.expected}"
                 raise argparse.ArgumentTypeError(message) from None
 
+        if flag.switch:
+            parser.add_argument(
+                f"--{flag.name}",
+                dest=flag.attribute,
+                action="store_true",
+                default=environ.get(flag.variable, "").lower() in {"1", "true", "yes"},
+                help=f"{flag.help} (${flag.variable}=true)",
+            )
+            continue
         default = _FromEnvironment(environ.get(flag.variable, "")) or flag.default
         shown = f"; default {flag.default}" if flag.default else ""
         parser.add_argument(

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter import __version__
+from exporter import __version__, config
 from exporter.commands import exits
+from exporter.errors import ConfigurationError
 from exporter.runtime import Runtime
+from exporter.stamps import stamps
 from exporter.web.app import create_app
+from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
 from exporter.web.server import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from exporter.settings import Configuration
 
 __all__ = ["ServeOptions", "make_server", "serve"]
@@ -29,25 +37,51 @@ class ServeOptions:
     listen_addresses: tuple[str, ...]
     max_requests: int
     timeout_offset_seconds: float
+    web_file: Path | None = None
+    lifecycle: bool = False
 
 
 def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     """Listen, and return what serves a runtime's pages there.
 
     Raises:
-        ExporterError: an address cannot be listened on.
+        ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
+    web_file = FollowedWebFile(options.web_file) if options.web_file else None
     app = create_app(
         runtime,
         max_requests=options.max_requests,
         timeout_offset=options.timeout_offset_seconds,
+        web_file=web_file,
+        lifecycle=options.lifecycle,
     )
-    return Server(app, listen(options.listen_addresses))
+
+    def hang_up() -> None:
+        # The mistakes are in the log already: a signal has nobody to tell them to.
+        with contextlib.suppress(ConfigurationError):
+            runtime.reload()
+
+    return Server(
+        app,
+        listen(options.listen_addresses),
+        ssl_context=web_file.ssl_context if web_file else None,
+        on_hangup=hang_up,
+    )
 
 
-def serve(configuration: Configuration, options: ServeOptions, max_parallel_requests: int) -> int:
+def serve(
+    given: Path | None,
+    environ: Mapping[str, str],
+    options: ServeOptions,
+    *,
+    max_parallel_requests: int,
+    auto_reload_seconds: float,
+) -> int:
     """Serve until a signal comes."""
-    runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
+    path = config.find_file(given)
+    loading = _Loading(path, environ)
+    configuration = loading.load()
+    runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests, load=loading.load)
     server = make_server(runtime, options)
     log.info(
         "calltools-exporter listens",
@@ -56,9 +90,45 @@ def serve(configuration: Configuration, options: ServeOptions, max_parallel_requ
         accounts=len(configuration.accounts),
         queues=sum(len(account.queues) for account in configuration.accounts),
     )
-    for account in configuration.accounts:
-        if account.tls.insecure_skip_verify:
-            log.warning("certificate is not checked", account=account.name, host=account.host)
+    if auto_reload_seconds:
+        threading.Thread(
+            target=loading.follow, args=(runtime, auto_reload_seconds), daemon=True
+        ).start()
     server.run()
     log.info("calltools-exporter stopped")
     return exits.OK
+
+
+class _Loading:
+    """Load the configuration, and know when its files have changed since."""
+
+    def __init__(self, path: Path | None, environ: Mapping[str, str]) -> None:
+        self._path = path
+        self._environ = environ
+        self._files: tuple[Path, ...] = (path,) if path else ()
+        self._stamps = stamps(self._files)
+
+    def load(self) -> Configuration:
+        """Return the configuration as it is now.
+
+        Raises:
+            ConfigurationError: with all mistakes.
+        """
+        # Before it is read: a change meanwhile is then seen as one.
+        self._stamps = stamps(self._files)
+        loaded = config.load(self._path, self._environ)
+        files = (self._path, *loaded.files) if self._path else ()
+        if files != self._files:
+            self._files, self._stamps = files, stamps(files)
+        for account in loaded.configuration.accounts:
+            if account.tls.insecure_skip_verify:
+                log.warning("certificate is not checked", account=account.name, host=account.host)
+        return loaded.configuration
+
+    def follow(self, runtime: Runtime, seconds: float) -> None:
+        """Reload when a file has changed, looking every so many seconds."""
+        never = threading.Event()
+        while not never.wait(seconds):
+            if stamps(self._files) != self._stamps:
+                with contextlib.suppress(ConfigurationError):
+                    runtime.reload()

@@ -124,7 +124,7 @@ class Fetch:
                 return *summarise(agents, queue.status_ids, names), None
             return around.client.count_available(queue, context), None, None
         except ApiError as error:
-            around.standing.told_to_wait(error, self._clock(), queue)
+            around.standing.holds.note(error, self._clock(), queue)
             return None, None, error.failure
         except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
             # Only the kind of the error: its text or its traceback could hold people's names.

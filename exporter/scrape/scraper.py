@@ -39,12 +39,19 @@ class Memory:
             self._read_at[key] = max(result.finished_at, self._read_at.get(key, 0))
         return self._read_at.get(key)
 
+    def keep(self, configuration: Configuration) -> None:
+        """Forget the accounts that are gone."""
+        names = {account.name for account in configuration.accounts}
+        for key in [key for key in tuple(self._read_at) if key[0] not in names]:
+            self._read_at.pop(key, None)
+
 
 @dataclass(slots=True)
 class _Page:
     """What one page waits for: its jobs, and its own start of them all."""
 
     budget_seconds: float
+    only: str | None = None
     begun: float = field(default_factory=time.monotonic)
     outstanding: int = 1
     complete: threading.Event = field(default_factory=threading.Event)
@@ -60,10 +67,19 @@ class _Part:
     account: Account
     standing: Standing
     now: float
+    only: str | None = None
     failure: Failure | None = None
     round: Round | None = None
     upkeep: Upkeep | None = None
     asked: list[tuple[Queue, Fetch | QueueResult]] | None = None
+
+    @property
+    def queues(self) -> list[Queue]:
+        return [
+            queue
+            for queue in self.standing.directory.queues
+            if self.only is None or queue.name == self.only
+        ]
 
 
 Job: TypeAlias = Fetch | Upkeep
@@ -81,14 +97,19 @@ class Scraper:
         observer: ScrapeObserver,
         memory: Memory,
         clock: Callable[[], float] = time.time,
+        before: Scraper | None = None,
     ) -> None:
+        self.configuration = configuration
         self._workers = workers
         self._transports = transports
         self._observer = observer
         self._memory = memory
         self._clock = clock
         self._clients = {account.name: Client(account) for account in configuration.accounts}
-        self._standings = {account.name: Standing(account) for account in configuration.accounts}
+        self.standings: dict[str, Standing] = {
+            account.name: Standing(account, before.standings.get(account.name) if before else None)
+            for account in configuration.accounts
+        }
         self._host_limits: dict[str, int] = {}
         for account in configuration.accounts:
             limit = max(account.max_parallel_requests, self._host_limits.get(account.host, 0))
@@ -97,14 +118,17 @@ class Scraper:
         self._fetches: dict[tuple[str, int], tuple[Fetch, list[_Page]]] = {}
         self._upkeeps: dict[str, Upkeep] = {}
 
-    def scrape(self, accounts: Iterable[Account], budget_seconds: float) -> Snapshot:
+    def scrape(
+        self, accounts: Iterable[Account], budget_seconds: float, *, only: str | None = None
+    ) -> Snapshot:
         """Return what is known of these accounts' queues at the end of the budget, or before.
 
         Args:
             accounts: of the configuration.
             budget_seconds: after which the page has to go; what is outstanding is a `timeout`.
+            only: the name of the one queue to ask for.
         """
-        page = _Page(budget_seconds)
+        page = _Page(budget_seconds, only)
         parts = [self._start(account, page) for account in accounts]
         self._release(page)
         page.complete.wait(page.remaining())
@@ -116,15 +140,18 @@ class Scraper:
             budget_seconds,
         )
 
-    def standing(self, account: Account) -> Standing:
-        """Return what is known of an account beside its numbers."""
-        return self._standings[account.name]
+    def known_queues(self, account: Account) -> list[str] | None:
+        """Return the names of an account's queues, None where its list has not been read yet."""
+        directory = self.standings[account.name].directory
+        if account.every_queue is not None and not directory.queue_names:
+            return None
+        return [queue.name for queue in directory.queues]
 
     def _start(self, account: Account, page: _Page) -> _Part:
         """Start or join what is to be asked of an account, or say why nothing is."""
-        standing = self._standings[account.name]
-        part = _Part(account, standing, self._clock())
-        part.failure = standing.hold(part.now)
+        standing = self.standings[account.name]
+        part = _Part(account, standing, self._clock(), page.only)
+        part.failure = standing.holds.failure(part.now)
         if part.failure is not None:
             return part
         try:
@@ -188,8 +215,12 @@ class Scraper:
         standing = part.standing
         ignored = standing.ignored_filter()
         asked: list[tuple[Queue, Fetch | QueueResult]] = []
-        for queue in standing.directory.queues:
-            why_not = ignored or standing.directory.unknown(queue) or standing.hold(part.now, queue)
+        for queue in part.queues:
+            why_not = (
+                ignored
+                or standing.directory.unknown(queue)
+                or standing.holds.failure(part.now, queue)
+            )
             if why_not is not None:
                 asked.append((queue, QueueResult(None, why_not, None, part.now)))
             elif recent := standing.recent_result(queue, part.now):
@@ -265,7 +296,7 @@ class Scraper:
         up = any(result.failure is None for _, result in results)
         by_code = {failure.code: failure for failure in reversed(failures)}
         summary = AccountSnapshot(
-            account, up, tuple(by_code.values()), standing.hold_until(self._clock())
+            account, up, tuple(by_code.values()), standing.holds.until(self._clock())
         )
         return summary, [
             QueueSnapshot(
@@ -284,7 +315,7 @@ class Scraper:
             words = "the account's lists could not be read in time"
             failure = part.failure or Failure("timeout", words)
             result = QueueResult(None, failure, None, part.now)
-            return [(queue, result) for queue in part.standing.directory.queues]
+            return [(queue, result) for queue in part.queues]
         return [
             (queue, one if isinstance(one, QueueResult) else one.result or one.abandon())
             for queue, one in part.asked

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from exporter.calltools import FILTERS
 from exporter.model import Failure
 from exporter.scrape.directory import Directory
+from exporter.scrape.holds import Holds
 
 if TYPE_CHECKING:
     from exporter.calltools import Filter
@@ -18,21 +19,18 @@ __all__ = ["Standing"]
 
 #: A proof that a filter is honoured holds for so many seconds, and then is renewed.
 PROOF_SECONDS: Final = 600.0
-#: The longest that ``Retry-After`` is obeyed, in seconds: for an account (429), a queue (503).
-LONGEST_HOLD_SECONDS: Final = 300.0
-LONGEST_QUEUE_HOLD_SECONDS: Final = 60.0
 
 
 class Standing:
     """What one account's answers rest on. All times are Unix times of the scraper's clock."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, before: Standing | None = None) -> None:
+        """Begin without proof; orders to wait outlive a reload, so ``before`` hands them on."""
         self.directory = Directory(account)
+        self.holds: Holds = before.holds if before else Holds()
         self._account = account
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unreadable: dict[Filter, Failure] = {}
-        self._hold: tuple[float, Failure] | None = None
-        self._queue_holds: dict[int, tuple[float, Failure]] = {}
         self._last_read: dict[int, QueueResult] = {}
 
     def due_filters(self, now: float) -> list[Filter]:
@@ -62,30 +60,6 @@ class Standing:
                 words = f"whether the API honours the filter `{name}` cannot be told: {why.message}"
                 return Failure(why.code, words)
         return None
-
-    def told_to_wait(self, error: ApiError, now: float, queue: Queue | None = None) -> None:
-        """Obey a ``Retry-After``: of a 429 for the account, of a 503 for the queue."""
-        if not error.retry_after:
-            return
-        if error.failure.code == "429":
-            until = now + min(error.retry_after, LONGEST_HOLD_SECONDS)
-            self._hold = (until, error.failure)
-        elif error.failure.code == "503" and queue is not None:
-            until = now + min(error.retry_after, LONGEST_QUEUE_HOLD_SECONDS)
-            self._queue_holds[queue.id] = (until, error.failure)
-
-    def hold_until(self, now: float) -> float | None:
-        """Return until when the account is to be left alone, None if it is not."""
-        return self._hold[0] if self._hold and self.hold(now) else None
-
-    def hold(self, now: float, queue: Queue | None = None) -> Failure | None:
-        """Say why the account, or one of its queues, is not to be asked now."""
-        hold = self._hold if queue is None else self._queue_holds.get(queue.id)
-        seconds = hold[0] - now if hold else 0
-        # Longer than ever ordered: the clock has been set back.
-        if hold is None or not 0 < seconds <= LONGEST_HOLD_SECONDS:
-            return None
-        return Failure(hold[1].code, f"told to wait for another {seconds:.0f} s: {hold[1].message}")
 
     def note_result(self, queue: Queue, result: QueueResult) -> None:
         """Keep a number for those who ask for it again within the account's `max_age`."""

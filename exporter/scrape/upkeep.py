@@ -108,7 +108,7 @@ class Upkeep:
         # A list may be forbidden to a key that may read queues, so a 403 says nothing of those.
         if error.failure.code in {"401", "429"}:
             self._round.note(error.failure)
-        self._round.standing.told_to_wait(error, self._clock())
+        self._round.standing.holds.note(error, self._clock())
         return error.failure
 
     def _filter_check(self, name: Filter) -> Callable[[RequestContext], None]:

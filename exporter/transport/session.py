@@ -19,6 +19,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError
 from exporter.model import Failure
+from exporter.stamps import stamps
 from exporter.transport.deadline import DeadlineTlsSocket, exchange, pool_classes
 from exporter.transport.failures import failure_of
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
 
-    from exporter.settings import Account, TlsFiles
+    from exporter.settings import Account, Configuration, TlsFiles
+    from exporter.stamps import Stamps
     from exporter.transport.deadline import Deadline
 
 __all__ = ["BODY_LIMIT", "Answer", "StaleConnectionError", "Transport", "Transports"]
@@ -213,20 +215,12 @@ def _files(tls: TlsFiles) -> tuple[Path, ...]:
     return tuple(path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 class Transports:
     """All transports, made when first needed and made anew when a TLS file has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._transports: dict[object, tuple[object, Transport]] = {}
+        self._transports: dict[tuple[str, TlsFiles, str | None, int], tuple[Stamps, Transport]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
         """Return the transport for an account, shared with all that have the same way to go.
@@ -239,16 +233,25 @@ class Transports:
             ApiError: a TLS file cannot be used; the code is `tls`.
         """
         key = (account.url, account.tls, account.proxy, connections)
-        stamps = tuple(_stamp(path) for path in _files(account.tls))
+        found = stamps(_files(account.tls))
         with self._lock:
             known = self._transports.get(key)
-            if known is not None and known[0] == stamps:
+            if known is not None and known[0] == found:
                 return known[1]
             transport = Transport(account.host, account.tls, account.proxy, connections)
-            self._transports[key] = (stamps, transport)
+            self._transports[key] = (found, transport)
         if known is not None:
             known[1].close()
         return transport
+
+    def keep(self, configuration: Configuration) -> None:
+        """Close the connections of origins, TLS files and proxies that are no longer configured."""
+        ways = {(one.url, one.tls, one.proxy) for one in configuration.accounts}
+        with self._lock:
+            gone = [key for key in self._transports if key[:3] not in ways]
+            transports = [self._transports.pop(key)[1] for key in gone]
+        for transport in transports:
+            transport.close()
 
     def close(self) -> None:
         """Close every connection that nobody uses."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter import __version__
+from exporter.errors import ConfigurationError
 from exporter.web.guard import Guard
+from exporter.web.pages import NotNowError
 from exporter.web.responses import plain
 from exporter.web.scrapes import Scrapes
 
@@ -42,9 +45,10 @@ _HOME: Final = f"""<!doctype html>
 class _Routes:
     """What is at each path."""
 
-    def __init__(self, pages: Pages, scrapes: Scrapes) -> None:
+    def __init__(self, pages: Pages, scrapes: Scrapes, *, lifecycle: bool) -> None:
         self._pages = pages
         self._scrapes = scrapes
+        self._lifecycle = lifecycle
 
     async def home(self, _: Request) -> Response:
         """Say what is where."""
@@ -66,6 +70,44 @@ class _Routes:
             )
 
         return await self._scrapes.answer(request, scrape, kind=(account, exporter_only))
+
+    async def probe(self, request: Request) -> Response:
+        """Scrape one account or queue: the multi-target form, for any replica to answer."""
+        accounts = request.query_params.getlist("account")
+        queues = request.query_params.getlist("queue")
+        if len(accounts) != 1 or len(queues) > 1:
+            return plain(400, "give one account=NAME, and queue=NAME for one of its queues")
+        account, queue = accounts[0], next(iter(queues), None)
+
+        def scrape(seconds: float) -> Collector:
+            return self._pages.probe(account=account, queue=queue, budget_seconds=seconds)
+
+        return await self._scrapes.answer(request, scrape, kind="probe")
+
+    async def targets(self, request: Request) -> Response:
+        """Tell Prometheus' HTTP service discovery what there is to probe."""
+        by = request.query_params.get("by", "queue")
+        if by not in {"account", "queue"}:
+            return plain(400, "by knows only 'account' and 'queue'")
+        try:
+            return JSONResponse(self._pages.targets(by_account=by == "account"))
+        except NotNowError as error:
+            # Prometheus keeps the targets that it has.
+            return plain(503, str(error))
+
+    async def reload(self, _: Request) -> Response:
+        """Read the configuration again."""
+        if not self._lifecycle:
+            return plain(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on")
+        try:
+            await to_thread.run_sync(self._pages.reload)
+        except ConfigurationError as error:
+            return plain(400, str(error))
+        return plain(200, "the configuration is in force")
+
+    async def configuration(self, _: Request) -> Response:
+        """Show the configuration in force, with secrets masked."""
+        return plain(200, self._pages.configuration_text())
 
     async def healthy(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -93,6 +135,7 @@ def create_app(
     max_requests: int = 40,
     timeout_offset: float = 0.5,
     web_file: FollowedWebFile | None = None,
+    lifecycle: bool = False,
 ) -> Starlette:
     """Make the application.
 
@@ -100,14 +143,19 @@ def create_app(
         pages: who fetches what the pages show.
         max_requests: how many ``/metrics`` requests are worked on at a time.
         timeout_offset: the seconds of Prometheus' patience that are left for the way back.
+        lifecycle: whether POST to ``/-/reload`` reads the configuration again.
         web_file: the passwords that are needed, and the headers that every answer gets.
     """
     scrapes = Scrapes(max_requests=max_requests, timeout_offset=timeout_offset)
-    routes = _Routes(pages, scrapes)
+    routes = _Routes(pages, scrapes, lifecycle=lifecycle)
     app = Starlette(
         routes=[
             Route("/", routes.home),
             Route("/metrics", routes.metrics),
+            Route("/probe", routes.probe),
+            Route("/sd", routes.targets),
+            Route("/config", routes.configuration),
+            Route("/-/reload", routes.reload, methods=["POST"]),
             Route("/-/healthy", routes.healthy),
             Route("/-/ready", routes.ready),
         ],

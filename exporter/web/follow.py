@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from exporter.errors import ConfigurationError
+from exporter.stamps import stamps
 from exporter.web.web_file import load_web_file
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from exporter.web.web_file import WebFile
@@ -33,15 +34,15 @@ class FollowedWebFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._current = load_web_file(path)
-        self._stamps = _stamps(self._current.files)
+        self._stamps = stamps(self._current.files)
         for words in self._current.without_effect:
             log.warning(words)
 
     def current(self) -> WebFile:
         """Return what is in force now; called for each handshake and each request."""
-        stamps = _stamps(self._current.files)
-        if stamps != self._stamps:
-            self._stamps = stamps
+        found = stamps(self._current.files)
+        if found != self._stamps:
+            self._stamps = found
             self._reload()
         return self._current
 
@@ -57,7 +58,7 @@ class FollowedWebFile:
             log.error("web file cannot be used yet", file=str(self._path), reason=words)
             return
         if loaded.files != self._current.files:
-            self._stamps = _stamps(loaded.files)
+            self._stamps = stamps(loaded.files)
         self._current = loaded
         log.info("web file read again", file=str(self._path))
 
@@ -68,16 +69,3 @@ class FollowedWebFile:
             return None
         # Where there is one at the start there is one always: `_reload` sees to that.
         return lambda: cast("ssl.SSLContext", self.current().context)
-
-
-def _stamps(files: Iterable[Path]) -> dict[Path, tuple[int, int, int] | None]:
-    """Tell one state of the files from another, also where a link is pointed elsewhere."""
-    stamps: dict[Path, tuple[int, int, int] | None] = {}
-    for path in files:
-        try:
-            found = path.stat()
-        except OSError:
-            stamps[path] = None
-        else:
-            stamps[path] = found.st_mtime_ns, found.st_size, found.st_ino
-    return stamps

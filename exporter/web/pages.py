@@ -9,7 +9,7 @@ from exporter.errors import ExporterError
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-__all__ = ["Pages", "UnknownAccountError"]
+__all__ = ["NotNowError", "Pages", "UnknownAccountError", "UnknownQueueError"]
 
 
 class UnknownAccountError(ExporterError):
@@ -22,6 +22,18 @@ class UnknownAccountError(ExporterError):
         # The name comes from anybody: it is cut, and its control characters are made visible.
         hint = f"; did you mean {suggestion!r}?" if suggestion else ""
         super().__init__(f"account {name[:100]!r} is not configured{hint}")
+
+
+class UnknownQueueError(ExporterError):
+    """A page was asked for a queue that its account does not have."""
+
+    def __init__(self, account: str, name: str, suggestion: str | None = None) -> None:
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"account {account!r} has no queue {name[:100]!r}{hint}")
+
+
+class NotNowError(ExporterError):
+    """What was asked for cannot be told now, and may be later."""
 
 
 class Pages(Protocol):
@@ -38,6 +50,32 @@ class Pages(Protocol):
         Raises:
             UnknownAccountError: there is no account of that name.
         """
+
+    def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
+        """Scrape one account, or one of its queues, and keep nothing of it; in a thread too.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
+            UnknownQueueError: the account has no queue of that name.
+            NotNowError: which queues the account has could not be read.
+        """
+
+    def targets(self, *, by_account: bool) -> list[dict[str, object]]:
+        """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
+
+        Raises:
+            NotNowError: which queues an account has is not known yet.
+        """
+
+    def reload(self) -> None:
+        """Read the configuration again and put it in force; in a thread.
+
+        Raises:
+            ConfigurationError: with all mistakes; what was in force stays so.
+        """
+
+    def configuration_text(self) -> str:
+        """Return the configuration in force as YAML, without a secret."""
 
     def is_ready(self) -> bool:
         """Say whether a configuration is in force; called on the event loop, so never waits."""

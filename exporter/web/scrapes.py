@@ -9,7 +9,7 @@ import structlog
 
 from exporter.exposition import COMPRESS_FROM_BYTES, accepts_gzip, choose_format, compress
 from exporter.web.budget import TIMEOUT_HEADER, budget_seconds
-from exporter.web.pages import UnknownAccountError
+from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.responses import PageResponse, plain
 from exporter.web.turns import NoTurnError, Turns
 
@@ -65,8 +65,10 @@ class Scrapes:
 
         try:
             page = await self._turns.run(scrape_and_render, budget)
-        except UnknownAccountError as error:
+        except (UnknownAccountError, UnknownQueueError) as error:
             return plain(400, str(error))
+        except NotNowError as error:
+            return plain(503, str(error))
         except NoTurnError:
             return plain(503, "too many requests are in work, and no turn came in time")
         except Exception:

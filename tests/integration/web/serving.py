@@ -16,6 +16,7 @@ from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
 from exporter.web.server import Server
+from tests.integration.web.web_fixtures import OnlyMetrics
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -26,7 +27,7 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-class SlowPages:
+class SlowPages(OnlyMetrics):
     def __init__(self, seconds: float, page_bytes: int) -> None:
         self._seconds = seconds
         self._page_bytes = page_bytes

@@ -28,8 +28,24 @@ if TYPE_CHECKING:
     from exporter.web.protocol import Limits
 
 
+class OnlyMetrics:
+    """What tests of the server need nothing of."""
+
+    def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
+        return CollectorRegistry()
+
+    def targets(self, *, by_account: bool) -> list[dict[str, object]]:
+        return []
+
+    def reload(self) -> None:
+        pass
+
+    def configuration_text(self) -> str:
+        return ""
+
+
 @dataclass
-class MadePages:
+class MadePages(OnlyMetrics):
     """Pages of ``series`` series; they wait for ``gate`` and note what they were asked."""
 
     series: int = 3

@@ -1,0 +1,78 @@
+"""The configuration in force in words that may be shown: where keys are, never what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import yaml
+
+from exporter.schedule import DAYS
+
+if TYPE_CHECKING:
+    from exporter.schedule import Schedule
+    from exporter.settings import Account, Configuration, Queue
+
+__all__ = ["described"]
+
+
+def described(configuration: Configuration) -> str:
+    """Return a configuration as YAML, with defaults filled in and passwords masked."""
+    accounts = [_account(account) for account in configuration.accounts]
+    return yaml.safe_dump({"accounts": accounts}, sort_keys=False, allow_unicode=True)
+
+
+def _account(account: Account) -> dict[str, object]:
+    tls = account.tls
+    files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
+    queues: object = [_queue(queue) for queue in account.queues]
+    if account.every_queue is not None:
+        template = _queue(account.every_queue)
+        queues = {"all": {key: template[key] for key in template if key not in {"id", "name"}}}
+    return {
+        "name": account.name,
+        "url": account.url,
+        "token": account.token.describe(),
+        "detail": account.detail,
+        "timeout_seconds": account.timeout,
+        "max_parallel_requests": account.max_parallel_requests,
+        "max_age_seconds": account.max_age,
+        "proxy_url": _without_password(account.proxy),
+        "tls": {
+            **{key: str(path) for key, path in files.items() if path},
+            "insecure_skip_verify": tls.insecure_skip_verify,
+        },
+        "queues": queues,
+    }
+
+
+def _queue(queue: Queue) -> dict[str, object]:
+    return {
+        "id": queue.id,
+        "name": queue.name,
+        "available_status": list(queue.available_status),
+        "required_agents": queue.required_agents,
+        "team": queue.team,
+        "schedule": _schedule(queue.schedule) if queue.schedule else "always open",
+    }
+
+
+def _schedule(schedule: Schedule) -> dict[str, object]:
+    def clock(minutes: int) -> str:
+        hours = minutes // 60 if minutes <= 24 * 60 else minutes // 60 - 24
+        return f"{hours:02}:{minutes % 60:02}"
+
+    hours = {
+        day: [f"{clock(span.start)}-{clock(span.end)}" for span in spans]
+        for day, spans in zip(DAYS, schedule.week, strict=True)
+        if spans
+    }
+    closed = [f"{first}..{last}" for first, last in schedule.closed]
+    return {"timezone": schedule.timezone, "open": hours, "closed": closed}
+
+
+def _without_password(url: str | None) -> str | None:
+    if url is None or "@" not in url:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()
