@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import bcrypt
 import pytest
-import requests
 import yaml
 
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount
@@ -17,6 +16,8 @@ from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedA
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import requests
 
     from exporter.simulator import Simulator
     from tests.process_fixtures import Command, StartCommand, WriteConfiguration
