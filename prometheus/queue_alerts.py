@@ -55,7 +55,8 @@ def queues(limits: Thresholds) -> Group:
                 "Nobody is available in an open queue",
                 f"{WHERE}: nobody has been available for about {page} or longer.{_UNREAD}"
                 " Callers wait. Have somebody log in or become ready. Whether all are busy or"
-                " nobody is logged in, this queue's numbers cannot tell; with `detail: agents` they can.",
+                " nobody is logged in, this queue's numbers cannot tell; with `detail: agents` they"
+                " can.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
