@@ -1,6 +1,7 @@
 """The fan-out: which queues are asked, in parallel, within a budget, shared by scrapes."""
 
-from exporter.scrape.scraper import Memory, Scraper
+from exporter.scrape.page import Memory
+from exporter.scrape.scraper import Scraper
 from exporter.scrape.standing import Standing
 from exporter.scrape.tally import ScrapeObserver
 from exporter.scrape.workers import Workers

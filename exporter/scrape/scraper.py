@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from exporter.calltools import Client
 from exporter.errors import ApiError, TokenError
-from exporter.model import AccountSnapshot, Failure, QueueResult, QueueSnapshot, Snapshot
+from exporter.model import Failure, QueueResult, Snapshot
 from exporter.scrape.fetch import Fetch, Round
+from exporter.scrape.page import Page, Part
 from exporter.scrape.standing import Standing
 from exporter.scrape.upkeep import Upkeep
 from exporter.transport import Deadline
@@ -18,71 +18,13 @@ from exporter.transport import Deadline
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from exporter.scrape.page import Memory
     from exporter.scrape.tally import ScrapeObserver
     from exporter.scrape.workers import Workers
     from exporter.settings import Account, Configuration, Queue
     from exporter.transport import Transports
 
-__all__ = ["Memory", "Scraper"]
-
-
-class Memory:
-    """When each queue was last read, in Unix time; it outlives scrapes and reloads."""
-
-    def __init__(self) -> None:
-        self._read_at: dict[tuple[str, int], float] = {}
-
-    def note(self, account: Account, queue: Queue, result: QueueResult) -> float | None:
-        """Take a result in and return when the queue was last read."""
-        key = (account.name, queue.id)
-        if result.failure is None:
-            self._read_at[key] = max(result.finished_at, self._read_at.get(key, 0))
-        return self._read_at.get(key)
-
-    def keep(self, configuration: Configuration) -> None:
-        """Forget the accounts that are gone."""
-        names = {account.name for account in configuration.accounts}
-        for key in [key for key in tuple(self._read_at) if key[0] not in names]:
-            self._read_at.pop(key, None)
-
-
-@dataclass(slots=True)
-class _Page:
-    """What one page waits for: its jobs, and its own start of them all."""
-
-    budget_seconds: float
-    only: str | None = None
-    begun: float = field(default_factory=time.monotonic)
-    outstanding: int = 1
-    complete: threading.Event = field(default_factory=threading.Event)
-
-    def remaining(self) -> float:
-        return max(0.0, self.begun + self.budget_seconds - time.monotonic())
-
-
-@dataclass(slots=True)
-class _Part:
-    """One account's part of a page; ``asked`` stays None where its queues are not known in time."""
-
-    account: Account
-    standing: Standing
-    now: float
-    only: str | None = None
-    failure: Failure | None = None
-    round: Round | None = None
-    upkeep: Upkeep | None = None
-    asked: list[tuple[Queue, Fetch | QueueResult]] | None = None
-
-    @property
-    def queues(self) -> list[Queue]:
-        return [
-            queue
-            for queue in self.standing.directory.queues
-            if self.only is None or queue.name == self.only
-        ]
-
-
-Job: TypeAlias = Fetch | Upkeep
+__all__ = ["Scraper"]
 
 
 class Scraper:
@@ -115,7 +57,7 @@ class Scraper:
             limit = max(account.max_parallel_requests, self._host_limits.get(account.host, 0))
             self._host_limits[account.host] = limit
         self._lock = threading.Lock()
-        self._fetches: dict[tuple[str, int], tuple[Fetch, list[_Page]]] = {}
+        self._fetches: dict[tuple[str, int], tuple[Fetch, list[Page]]] = {}
         self._upkeeps: dict[str, Upkeep] = {}
 
     def scrape(
@@ -128,11 +70,11 @@ class Scraper:
             budget_seconds: after which the page has to go; what is outstanding is a `timeout`.
             only: the name of the one queue to ask for.
         """
-        page = _Page(budget_seconds, only)
+        page = Page(budget_seconds, only)
         parts = [self._start(account, page) for account in accounts]
         self._release(page)
         page.complete.wait(page.remaining())
-        finished = [self._finish(part) for part in parts]
+        finished = [part.finish(self._memory, self._clock()) for part in parts]
         return Snapshot(
             tuple(summary for summary, _ in finished),
             tuple(queue for _, queues in finished for queue in queues),
@@ -147,10 +89,10 @@ class Scraper:
             return None
         return [queue.name for queue in directory.queues]
 
-    def _start(self, account: Account, page: _Page) -> _Part:
+    def _start(self, account: Account, page: Page) -> Part:
         """Start or join what is to be asked of an account, or say why nothing is."""
         standing = self.standings[account.name]
-        part = _Part(account, standing, self._clock(), page.only)
+        part = Part(account, standing, self._clock(), page.only)
         part.failure = standing.holds.failure(part.now)
         if part.failure is not None:
             return part
@@ -172,7 +114,8 @@ class Scraper:
             self._hold_back(page)
 
             def go_on() -> None:
-                self._ask(part, around, page)
+                if page.remaining() > 0:
+                    self._ask(part, around, page)
                 self._release(page)
 
             part.upkeep.then(go_on)
@@ -181,7 +124,7 @@ class Scraper:
             self._submit(account, part.upkeep.claim())
         return part
 
-    def _keep_up(self, around: Round, now: float, page: _Page) -> Upkeep | None:
+    def _keep_up(self, around: Round, now: float, page: Page) -> Upkeep | None:
         """Join the account's upkeep in flight, else start it if anything is due."""
         account = around.account
         with self._lock:
@@ -210,7 +153,7 @@ class Scraper:
         with self._lock:
             del self._upkeeps[account.name]
 
-    def _ask(self, part: _Part, around: Round, page: _Page) -> None:
+    def _ask(self, part: Part, around: Round, page: Page) -> None:
         """Start or join the fetches of an account's queues, but of those that are pointless."""
         standing = part.standing
         ignored = standing.ignored_filter()
@@ -230,7 +173,7 @@ class Scraper:
                 asked.append((queue, self._fetch(queue, around, page)))
         part.asked = asked
 
-    def _fetch(self, queue: Queue, around: Round, page: _Page) -> Fetch:
+    def _fetch(self, queue: Queue, around: Round, page: Page) -> Fetch:
         """Wait for the queue's fetch in flight, else start one.
 
         A fetch that is joined may last as long as the longest budget of its pages, counted from its
@@ -263,73 +206,14 @@ class Scraper:
         self._submit(account, [run])
         return fetch
 
-    def _hold_back(self, page: _Page) -> None:
+    def _hold_back(self, page: Page) -> None:
         """Note that a page waits for one thing more."""
         with self._lock:
             page.outstanding += 1
 
-    def _release(self, page: _Page) -> None:
+    def _release(self, page: Page) -> None:
         """Note that a page waits for one thing less."""
         with self._lock:
             page.outstanding -= 1
             if not page.outstanding:
                 page.complete.set()
-
-    def _finish(self, part: _Part) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
-        """Take what the jobs have found by now, and believe of it only what rests on proof."""
-        standing, account = part.standing, part.account
-        if part.upkeep is not None:
-            part.upkeep.abandon()
-        failures = [part.failure] if part.failure and part.failure.code != "429" else []
-        distrust = None
-        if part.round is not None:
-            if part.round.refusal is not None and part.round.refusal.code != "429":
-                failures.append(part.round.refusal)
-            failures += standing.directory.failures()
-            distrust = standing.distrust(part.now)
-        results = [
-            (queue, self._believe(part, queue, result, distrust))
-            for queue, result in self._results(part)
-        ]
-        if distrust is not None and not failures:
-            failures.append(distrust)
-        up = any(result.failure is None for _, result in results)
-        by_code = {failure.code: failure for failure in reversed(failures)}
-        summary = AccountSnapshot(
-            account, up, tuple(by_code.values()), standing.holds.until(self._clock())
-        )
-        return summary, [
-            QueueSnapshot(
-                account,
-                queue,
-                result,
-                open=queue.schedule is None or queue.schedule.is_open(part.now),
-                utc_offset=queue.schedule.utc_offset(part.now) if queue.schedule else 0.0,
-                last_success_at=self._memory.note(account, queue, result),
-            )
-            for queue, result in results
-        ]
-
-    def _results(self, part: _Part) -> list[tuple[Queue, QueueResult]]:
-        if part.asked is None:
-            words = "the account's lists could not be read in time"
-            failure = part.failure or Failure("timeout", words)
-            result = QueueResult(None, failure, None, part.now)
-            return [(queue, result) for queue in part.queues]
-        return [
-            (queue, one if isinstance(one, QueueResult) else one.result or one.abandon())
-            for queue, one in part.asked
-        ]
-
-    def _believe(
-        self, part: _Part, queue: Queue, result: QueueResult, distrust: Failure | None
-    ) -> QueueResult:
-        """Put a failure in the place of a result that means nothing."""
-        failure = None
-        if distrust is not None and (distrust.code == "filter_ignored" or result.failure is None):
-            failure = distrust
-        elif result.failure is None or result.failure.code == "400":
-            failure = part.standing.directory.unknown(queue)
-        if failure is None:
-            return result
-        return QueueResult(None, failure, result.duration_seconds, result.finished_at)
