@@ -116,7 +116,7 @@ def test_the_image_runs_as_nobody_on_a_read_only_file_system(image: Image, tmp_p
     finally:
         code = server.stop()
 
-    assert 'calltools_queue_available_agents{account="demo",queue="sales"} 3' in page
+    assert 'calltools_queue_up{account="demo",queue="sales"} 1.0' in page
     assert (owner.st_uid, owner.st_gid) == (65532, 65532)
     assert healthy
     assert not _succeeds(image, *check)
