@@ -51,7 +51,8 @@ _HEADERS: Final = {
 class RequestContext:
     """What the requests of one fetch have in common.
 
-    ``deadline`` is the fetch's; an account's own ``timeout`` counts for each request instead.
+    ``deadline`` is the fetch's: after it no request is sent. Where the account has its own
+    ``timeout``, that counts for each request; the last one may then end that much later.
     """
 
     transport: Transport
@@ -209,6 +210,8 @@ class Client:
         read: Callable[[Answer], T],
     ) -> T:
         """Send one request and read its answer; once more if a kept connection was closed."""
+        if context.deadline.remaining() <= 0:
+            raise ApiError(Failure("timeout", "no time was left for the next request"))
         request = self._request(path, query, context.token)
         timeout = self._account.timeout
         deadline = context.deadline if timeout is None else Deadline.after(timeout)

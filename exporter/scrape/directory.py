@@ -174,10 +174,9 @@ class Directory:
             return self._account.queues
         # "/" stands between account and queue elsewhere, so no name has one.
         names = {row.id: row.name.replace("/", "-") for row in (self._queues.rows or {}).values()}
-        times = Counter(names.values())
-        return [
-            dataclasses.replace(
-                template, id=id_, name=name if times[name] == 1 else f"{name} ({id_})"
-            )
-            for id_, name in names.items()
-        ]
+        while len(names) > len(times := Counter(names.values())):
+            # Once more if one is now named as another one was all along.
+            names = {
+                id_: name if times[name] == 1 else f"{name} ({id_})" for id_, name in names.items()
+            }
+        return [dataclasses.replace(template, id=id_, name=name) for id_, name in names.items()]

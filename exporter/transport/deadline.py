@@ -7,6 +7,7 @@ never late. Here every operation on the socket is given only the time that is le
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import ssl
 import threading
@@ -137,12 +138,28 @@ class DeadlineTlsSocket(ssl.SSLSocket):
         return super().send(*arguments)
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Wait for the final answer: of interim ones (RFC 9110, 15.2) Python passes over only 100.
+
+    An interim answer taken for the final one leaves that on the connection, where it would be taken
+    for the answer to the next request.
+    """
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status < 200:
+            self.headers = None  # type: ignore[assignment]  # what `begin` knows a new answer by
+            super().begin()
+
+
 class _DeadlineConnection(HTTPConnection):
     """Connect within the deadline, all addresses of the name together.
 
     `urllib3` gives each address the whole timeout; one that swallows packets would use up the time
     of the others, so each is given its share of what is left.
     """
+
+    response_class = _FinalResponse
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -174,6 +191,16 @@ class _DeadlineConnection(HTTPConnection):
 
 class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
     """The same under TLS; the SSL context brings its own socket class."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether it may be used again: not with bytes that TLS has read ahead on it.
+
+        They are of no answer that was asked for, and `urllib3`, which looks at the socket below,
+        does not see them.
+        """
+        ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        return super().is_connected and not ahead
 
 
 class _PlainPool(HTTPConnectionPool):

@@ -91,7 +91,12 @@ def test_an_account_told_to_wait_is_left_alone_that_long(
 
 
 @pytest.mark.parametrize(
-    "retry_after", ["", "0", "soon", "-5", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"]
+    "retry_after",
+    [
+        *("", "0", "soon", "-5", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"),
+        "Wed, 21 Oct 2015 07:28:00 +99999999999999",
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+    ],
 )
 def test_without_a_time_to_come_only_this_scrape_ends(
     set_up: Callable[..., Setting], retry_after: str

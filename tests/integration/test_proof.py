@@ -354,6 +354,25 @@ def test_all_queues_are_asked_for_and_changes_are_told(
     assert changes == {"appeared": 2, "vanished": 3}
 
 
+def test_no_two_queues_have_one_name_whatever_the_account_names_them(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    world: FixedWorld,
+) -> None:
+    world.set_queues({5457: "sales", 5460: "sales", 5461: "sales (5457)", 5462: "", 5463: "5462"})
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    names = [one.queue.name for one in make_runtime(account).snapshot([account], 10).queues]
+    assert names == [
+        "sales (5457) (5457)",
+        "sales (5460)",
+        "sales (5457) (5461)",
+        "5462 (5462)",
+        "5462 (5463)",
+    ]
+
+
 def test_without_the_list_of_all_queues_there_are_none_and_the_account_says_why(
     start_simulator: StartSimulator,
     make_account: MakeAccount,
