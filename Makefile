@@ -43,12 +43,16 @@ unit: $(MARK).dev ## run the fast tests
 lint: $(MARK).dev ## check style, formatting and types
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --check --quiet
-	@$(VENV)/bin/mypy $(wildcard exporter tests scripts benchmarks)
+	@$(VENV)/bin/mypy $(wildcard exporter prometheus tests scripts benchmarks)
 
 .PHONY: format
 format: $(MARK).dev ## put the code into the one format
 	@$(VENV)/bin/ruff check --quiet --fix-only
 	@$(VENV)/bin/ruff format --quiet
+
+.PHONY: rules
+rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md from their source
+	@$(VENV)/bin/python -m prometheus.build
 
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests

@@ -28,11 +28,21 @@ from prometheus.thresholds import Thresholds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Bases", "all_alerts", "main", "rule_files", "tables"]
+__all__ = [
+    "DOCUMENT",
+    "REPOSITORY",
+    "RULES",
+    "Bases",
+    "all_alerts",
+    "main",
+    "rule_files",
+    "tables",
+    "with_tables",
+]
 
-_REPOSITORY: Final = Path(__file__).parents[1]
-_RULES: Final = _REPOSITORY / "prometheus/rules"
-_DOCUMENT: Final = _REPOSITORY / "docs/alerting.md"
+REPOSITORY: Final = Path(__file__).parents[1]
+RULES: Final = REPOSITORY / "prometheus/rules"
+DOCUMENT: Final = REPOSITORY / "docs/alerting.md"
 _HEAD: Final = "# Made by `python -m prometheus.build`; change prometheus/*.py, not this file."
 _WIDTH: Final = 90
 _LABEL: Final = re.compile(r"{(\w+)}")
@@ -143,7 +153,7 @@ def with_tables(document: str) -> str:
         before, found, rest = document.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            msg = f"{_DOCUMENT.name} has no marks for the table of {name}"
+            msg = f"{DOCUMENT.name} has no marks for the table of {name}"
             raise ValueError(msg)
         document = f"{before}{begin}{table}{end}{after}"
     return document
@@ -155,14 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m prometheus.build", description=__doc__)
     parser.add_argument("--runbooks", default=bases.runbooks, help="where docs/runbooks is shown")
     parser.add_argument("--dashboards", default=bases.dashboards, help="Grafana's address and /d")
-    parser.add_argument("--output", type=Path, default=_RULES, help="the folder to write to")
+    parser.add_argument("--output", type=Path, default=RULES, help="the folder to write to")
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     chosen = Bases(options.runbooks, options.dashboards)
     for name, text in rule_files(bases=chosen).items():
         (options.output / name).write_text(text)
-    if options.output == _RULES:
-        _DOCUMENT.write_text(with_tables(_DOCUMENT.read_text()))
+    if options.output == RULES:
+        DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
     return 0
 
 

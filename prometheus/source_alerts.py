@@ -97,14 +97,16 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsFilterIgnored",
                 "critical",
-                f"the API ignores the filters of an account with open queues for {lasting}",
+                f"the API ignores the filters of an account for {lasting}",
                 "All counts of the account are worthless until a person looks, but none is shown"
-                f" meanwhile: {lasting} let one odd answer pass.",
+                f" meanwhile: {lasting} let one odd answer pass. Not while all its queues are"
+                " closed.",
                 promql(f"""
                     max without ({REPLICA}, queue, code) (
                       calltools_queue_failure{{code="filter_ignored"}}
+                      or calltools_account_failure{{code="filter_ignored"}}
                     )
-                    and {ACCOUNT}_queue_open:max == 1
+                    unless {ACCOUNT}_queue_open:max == 0
                 """),
                 "The API ignores the exporter's filters",
                 "Account {{ $labels.account }}: CallTools answers with agents that were not asked"
@@ -117,7 +119,7 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsKeyRejected",
                 "critical",
-                f"the API key of an account with open queues is refused for {lasting}",
+                f"the API key of an account is refused for {lasting}",
                 "The account is blind until a person brings a new key. Not while all of its queues"
                 " are closed: it is told when the first one opens.",
                 promql(f"""
@@ -125,7 +127,7 @@ def sources(limits: Thresholds) -> Group:
                       calltools_account_failure{{code=~"401|403|token"}}
                     )
                     and {ACCOUNT}_up:max == 0
-                    and {ACCOUNT}_queue_open:max == 1
+                    unless {ACCOUNT}_queue_open:max == 0
                 """),
                 "An API key is rejected",
                 "Account {{ $labels.account }}: its API key is refused or cannot be read, and none"
@@ -162,15 +164,16 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsSiloUnreachable",
                 "critical",
-                f"a silo with open queues gave no right answer in {1 - limits.read_share:.0%} or"
+                f"a silo gave no right answer in {1 - limits.read_share:.0%} or"
                 f" more of the scrapes of {silo}",
                 f"One alert by host in place of one for each queue; {silo} is half of what queues"
-                " need to be unreadable, so that it comes first and silences them.",
+                " need to be unreadable, so that it comes first and silences them. Not while all"
+                " queues on it are closed.",
                 promql(f"""
                     100 * avg_over_time(host:calltools_up:max[{silo}]) < {read}
                     and count_over_time(host:calltools_up:max[{silo}]) >= {limits.most(silo)}
                     and host:calltools_up:max
-                    and host:calltools_queue_open:max == 1
+                    unless host:calltools_queue_open:max == 0
                 """),
                 "A CallTools silo is not reachable",
                 "Silo {{ $labels.host }}: only {{ printf `%.0f%%` $value }} of the scrapes of"

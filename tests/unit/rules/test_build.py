@@ -1,0 +1,101 @@
+"""The committed rules and tables are what their source makes; each alert has its page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from prometheus import build
+from prometheus.thresholds import Thresholds, seconds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prometheus.model import Alert
+
+RUNBOOKS = build.REPOSITORY / "docs/runbooks"
+ALERTS = build.all_alerts()
+
+
+def rules(folder: Path) -> list[dict[str, Any]]:
+    files = sorted(folder.glob("*.yml"))
+    assert files
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_the_committed_files_are_up_to_date() -> None:
+    committed = {file.name: file.read_text() for file in build.RULES.iterdir()}
+    assert committed == build.rule_files(), "run `make rules`"
+    document = build.DOCUMENT.read_text()
+    assert build.with_tables(document) == document, "run `make rules`"
+
+
+def test_a_document_without_its_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="no marks"):
+        build.with_tables("# Alerting\n")
+
+
+def test_the_bases_of_the_links_are_set_in_one_place(tmp_path: Path) -> None:
+    before = build.DOCUMENT.read_text()
+    build.main(
+        [
+            "--runbooks=https://wiki.test/calltools/",
+            "--dashboards=https://grafana.test/d",
+            f"--output={tmp_path / 'rules'}",
+        ]
+    )
+    annotations = [rule["annotations"] for rule in rules(tmp_path / "rules") if "alert" in rule]
+    assert len(annotations) == len(ALERTS)
+    for links in annotations:
+        assert links["runbook_url"].startswith("https://wiki.test/calltools/CallTools")
+        assert links["dashboard_url"].startswith("https://grafana.test/d/calltools-")
+    assert build.DOCUMENT.read_text() == before
+
+
+def test_runbooks_and_alerts_match_one_to_one() -> None:
+    assert {page.stem for page in RUNBOOKS.iterdir()} == {alert.name for alert in ALERTS}
+    assert len({alert.name for alert in ALERTS}) == len(ALERTS)
+
+
+@pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
+def test_a_runbook_has_its_four_parts(page: Path) -> None:
+    text = page.read_text()
+    headings = re.findall(r"^#+ .*", text, re.MULTILINE)
+    parts = ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]
+    assert headings == [f"# {page.stem}", *parts]
+    for part in re.split(r"^#+ .*", text, flags=re.MULTILINE)[2:]:
+        assert len(part.split()) >= 10
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_texts_help_whoever_is_paged(alert: Alert) -> None:
+    assert alert.severity in {"critical", "warning", "info", "none"}
+    assert "{{" not in alert.summary, "a group shows one summary for all of its alerts"
+    assert not alert.summary.endswith(".")
+    assert alert.description.endswith(".")
+    assert alert.fires
+    assert alert.why
+
+
+def test_no_rule_makes_nothing_into_zero() -> None:
+    for rule in rules(build.RULES):
+        assert "vector(0)" not in rule["expr"]
+
+
+def test_hurried_rules_keep_their_counts() -> None:
+    usual, hurried = Thresholds(), Thresholds().hurried(15)
+    assert hurried.evaluation == "1s"
+    assert hurried.samples(hurried.page_window) == usual.samples(usual.page_window) == 16
+    shares = [name for name, value in asdict(usual).items() if not isinstance(value, str)]
+    assert all(getattr(hurried, name) == getattr(usual, name) for name in shares)
+    assert build.rule_files(hurried) != build.rule_files()
+
+
+@pytest.mark.parametrize(("text", "length"), [("15s", 15), ("1m15s", 75), ("7d", 604800)])
+def test_durations_are_read_as_prometheus_does(text: str, length: int) -> None:
+    assert seconds(text) == length
