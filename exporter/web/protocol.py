@@ -49,7 +49,7 @@ class Limits:
     request_seconds: float = 10.0
     head_bytes: int = 16 * 1024
     reader_seconds: float = 30.0
-    slow_readers: int = 100
+    slow_readers: int = 50
     idle_seconds: int = 310
     handshake_seconds: float = 10.0
     farewell_seconds: float = 5.0

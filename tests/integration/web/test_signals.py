@@ -75,5 +75,5 @@ def test_a_hangup_calls_the_hook_and_nothing_else() -> None:
     with started(0) as (process, output, url):
         for _ in range(2):
             process.send_signal(signal.SIGHUP)
-            assert output.readline() == "hangup\n"
+            assert "hangup\n" in output
         assert requests.get(url + "metrics", timeout=20).status_code == 200
