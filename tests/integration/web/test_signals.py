@@ -5,12 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import pytest
 import requests
+from structlog.testing import capture_logs
+
+from exporter.web.app import create_app
+from exporter.web.listen import listen
+from exporter.web.server import Server
+from tests.integration.web.web_fixtures import MadePages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,3 +84,46 @@ def test_a_hangup_calls_the_hook_and_nothing_else() -> None:
             process.send_signal(signal.SIGHUP)
             assert "hangup\n" in output
         assert requests.get(url + "metrics", timeout=20).status_code == 200
+
+
+def test_signals_reach_a_server_in_the_main_thread() -> None:
+    hung_up = threading.Event()
+    app = create_app(MadePages())
+    server = Server(app, listen(["127.0.0.1:0"]), on_hangup=hung_up.set)
+
+    def send() -> None:
+        assert server.started.wait(20)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert hung_up.wait(20)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    server.run()
+    sender.join(20)
+    assert hung_up.is_set()
+    assert app.state.stopping
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_hook_that_fails_is_logged() -> None:
+    failed = threading.Event()
+
+    def hook() -> None:
+        failed.set()
+        raise ValueError("a fault")
+
+    server = Server(create_app(MadePages()), listen(["127.0.0.1:0"]), on_hangup=hook)
+
+    def send() -> None:
+        assert server.started.wait(20)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert failed.wait(20)
+        server.stop()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with capture_logs() as logs:
+        server.run()
+    sender.join(20)
+    assert [entry["event"] for entry in logs] == ["what SIGHUP asks for failed"]

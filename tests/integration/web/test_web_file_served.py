@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -302,3 +303,24 @@ def test_a_client_that_does_not_read_over_tls_is_dropped(serve: Serve, folder: F
         until(lambda: web.dropped("slow_reader") == 1)
         until(lambda: not web.server.crowd.behind)
         assert get(web, folder, "/-/healthy").status_code == 200
+
+
+def test_silent_clients_make_room_when_there_are_too_many(serve: Serve, folder: Folder) -> None:
+    web = serve(web_file=folder.follow(SERVER), limits=Limits(connections=10))
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(web.connect()) for _ in range(30)]
+        until(lambda: web.dropped("crowded") == 20)
+        assert get(web, folder).status_code == 200
+        assert read_all(silent[0]) == b""
+    until(lambda: not web.server.crowd.clients)
+
+
+def test_files_that_are_named_anew_are_followed_too(serve: Serve, folder: Folder) -> None:
+    web = serve(web_file=folder.follow(SERVER))
+    renewed = trustme.CA()
+    for authority in (folder.authority, renewed):
+        own = authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem
+        folder.write("other.pem", own.bytes().decode())
+        folder.write("web.yml", SERVER.replace("server.pem", "other.pem"))
+        authority.cert_pem.write_to_path(folder.path / "ca.pem")
+        assert get(web, folder).status_code == 200
