@@ -173,6 +173,8 @@ def _refuse(found: str) -> NoReturn:
 def _shape(value: object) -> str:
     """Name the shape of a JSON value, without a word of what it holds."""
     if isinstance(value, int) and not isinstance(value, bool):
+        if 0 <= value <= LARGEST_COUNT:
+            return "a number"
         return "a negative number" if value < 0 else "an absurdly large number"
     names = {bool: "true or false", float: "a fraction", str: "a text", list: "a list"}
     return "null" if value is None else names.get(type(value), "an object")

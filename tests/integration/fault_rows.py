@@ -1,0 +1,215 @@
+"""What a page says under each fault: the table that the matrix tests, and that people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+DOCUMENT = Path(__file__).parents[2] / "docs/faults.md"
+REGENERATE = "python -m tests.integration.fault_rows"
+
+#: What the broken queue would show if all were well.
+TRUE_NUMBER = 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of a queue whose requests meet a fault.
+
+    ``says`` is the failure's code, or "" where the number is read all the same. ``words`` begin
+    what the log gives as the reason, ``plain`` without TLS where that differs. ``late`` faults end
+    with the page's budget, others at once. ``attempts`` are those for the one queue. ``holds``
+    names what the next scrape does not ask, though the fault is over: the "queue" or the "account".
+    ``stops`` tells that the account's other queues are not asked in this scrape. ``agents`` is the
+    number with `detail: agents`, where the fault is none.
+    """
+
+    says: str = ""
+    words: str = ""
+    plain: str = ""
+    late: bool = False
+    attempts: int = 1
+    holds: str = ""
+    stops: bool = False
+    agents: int | None = None
+
+
+def _status(code: str, words: str, **more: str | bool) -> Row:
+    return Row(code, f"{words} ({code})", **more)  # type: ignore[arg-type]
+
+
+def _shape(words: str) -> Row:
+    return Row("unexpected_answer", f"the API sent {words}")
+
+
+_FINE = Row()
+_SILENCE = Row("timeout", "no whole answer", late=True)
+_REDIRECT = Row("redirect", "the API redirects (302) to ")
+_CLOSED = Row("connection", "{host}: the connection was closed before an answer came", attempts=2)
+_RESET = replace(_CLOSED, plain="{host}: connection reset by peer")
+_CUT = Row("connection", "{host}: the connection was closed in the middle of the answer")
+_REFUSED_KEY = _status("401", "the API refuses the key", stops=True)
+_SLOWER = _status("429", "the API asks for fewer requests", stops=True)
+_TOLD_TO_WAIT = _status("429", "the API asks for fewer requests", stops=True, holds="account")
+_TOO_LARGE = Row("too_large", "the answer of {host} is larger than 10 MiB")
+_LARGE_HEAD = Row("too_large", "the head of the answer from {host} is larger than allowed")
+_BAD_COUNT = " as `count`, where the number of agents is expected"
+
+#: Faults of the simulator, by name: for one queue, or for all that an account asks.
+ROWS = {
+    "status": _status("500", "the API failed"),
+    "status-204": _status("204", "the API gave no count"),
+    "status-206": _status("206", "the API gave no count"),
+    "status-304": Row("redirect", "the API redirects (304) to nowhere"),
+    "status-400": _status("400", "the API refuses the request"),
+    "status-401": _REFUSED_KEY,
+    "status-401-html": _REFUSED_KEY,
+    "status-403": _status("403", "the API forbids this to the key"),
+    "status-404-html": _status(
+        "404", "the API knows no such page; is `url` the address you log in to?"
+    ),
+    "status-407": _status("407", "the API gave no count"),
+    "status-429": _SLOWER,
+    "status-429-seconds": _TOLD_TO_WAIT,
+    "status-429-date": _TOLD_TO_WAIT,
+    "status-429-rubbish": _SLOWER,
+    "status-429-huge": _SLOWER,
+    "status-500-answer": _status("500", "the API failed"),
+    "status-502-html": _status("502", "the API failed"),
+    "status-503-seconds": _status("503", "the API failed", holds="queue"),
+    "status-503-date": _status("503", "the API failed", holds="queue"),
+    "status-503-rubbish": _status("503", "the API failed"),
+    "status-503-huge": _status("503", "the API failed"),
+    "status-504-empty": _status("504", "the API failed"),
+    "status-530": _status("530", "the API failed"),
+    "redirect-to-itself": _REDIRECT,
+    "redirect-elsewhere": _REDIRECT,
+    "redirect-to-http": _REDIRECT,
+    "silent": _SILENCE,
+    "hang": _SILENCE,
+    "drip-head": _SILENCE,
+    "drip-body": _SILENCE,
+    "endless-body": _TOO_LARGE,
+    "endless-continue": _SILENCE,
+    "reset": _RESET,
+    "reset-in-head": _CUT,
+    "reset-in-body": _CUT,
+    "close": _CLOSED,
+    "close-in-head": _CUT,
+    "close-in-body": _CUT,
+    "stale-connection": Row(attempts=2),
+    "length-too-long": _SILENCE,
+    "length-too-short": Row("invalid_json", "the API sent text that is not JSON"),
+    "unasked-answer": _FINE,
+    "chunked": _FINE,
+    "chunked-cut": _CUT,
+    "gzip": _FINE,
+    "gzip-cut": Row("connection", "{host}: the answer's gzip was cut short"),
+    "gzip-bomb": _TOO_LARGE,
+    "header-of-200-kb": _LARGE_HEAD,
+    "headers-5000": _LARGE_HEAD,
+    "set-cookie": _FINE,
+    "continue-100": _FINE,
+    "early-hints-103": _FINE,
+    "not-http": Row("connection", "{host}: what came back is not HTTP"),
+    "empty-body": Row("invalid_json", "the API sent an empty answer"),
+    "html-page": Row("invalid_json", "the API sent an HTML page"),
+    "invalid-utf-8": Row("invalid_json", "the API sent text that is not JSON"),
+    "byte-order-mark": _FINE,
+    "deep-json": _shape("JSON that is nested too deep"),
+    "nan": _shape("NaN, which is no JSON"),
+    "doubled-key": _shape("an object with the same key twice"),
+    "json-array": _shape("rows that are not objects"),
+    "json-number": _shape("a number where an object with `count` and `results` is expected"),
+    "json-null": _shape("null where an object with `count` and `results` is expected"),
+    "json-string": _shape("a text where an object with `count` and `results` is expected"),
+    "count-text": _shape("a text" + _BAD_COUNT),
+    "count-float": _shape("a fraction" + _BAD_COUNT),
+    "count-bool": _shape("true or false" + _BAD_COUNT),
+    "count-null": _shape("null" + _BAD_COUNT),
+    "count-nan": _shape("NaN, which is no JSON"),
+    "count-infinite": _shape("a fraction" + _BAD_COUNT),
+    "count-negative": _shape("a negative number" + _BAD_COUNT),
+    "count-missing": _shape("nothing" + _BAD_COUNT),
+    "count-absurd": _shape("an absurdly large number" + _BAD_COUNT),
+    "count-of-400-digits": _shape("an absurdly large number" + _BAD_COUNT),
+    "count-of-5000-digits": _shape("a number with thousands of digits"),
+    "results-missing": _shape("null as `results`, where a list is expected"),
+    "results-null": _shape("null as `results`, where a list is expected"),
+    "results-object": _shape("an object as `results`, where a list is expected"),
+    "rows-not-objects": _shape("rows that are not objects"),
+    "row-not-ready": Row(
+        "filter_ignored",
+        "the API ignores filters: an agent who is not ready came back under ready=true",
+        agents=0,
+    ),
+    "row-other-status": Row(
+        "filter_ignored",
+        "the API ignores filters: an agent in status 1 came back under agent_status_id=",
+        agents=0,
+    ),
+    "page-loop": _FINE,
+}
+
+#: Faults on the way to an account's host.
+NETWORK_ROWS = {
+    "dns-fails": Row("dns", "no address for {host}: Name or service not known"),
+    "dns-hangs": _SILENCE,
+    "refused": Row("connection", "{host}: connection refused"),
+    "silent-host": _SILENCE,
+    "certificate-expired": Row(
+        "tls", "the certificate of {host} is refused: certificate has expired"
+    ),
+    "certificate-of-another-host": Row(
+        "tls", "the certificate of {host} is refused: IP address mismatch"
+    ),
+    "certificate-of-unknown-authority": Row(
+        "tls", "the certificate of {host} is refused: unable to get local issuer certificate"
+    ),
+}
+
+
+def document() -> str:
+    """Return the table as a page for people."""
+    lines = [
+        "# Faults",
+        "",
+        "What a page says of a queue while the API, or the way to it, fails in one of these ways:",
+        "the number, where it is known for sure all the same; else `calltools_queue_up` is 0,",
+        "`calltools_queue_failure` has this code, and there is no number. Other queues and other",
+        "accounts keep theirs.",
+        "",
+        "*At once* is within three seconds, however busy the machine that tests it; *the budget*",
+        "is what Prometheus' time-out leaves. A failure is logged once when it begins, with a",
+        "reason that begins like this, and once when it ends. When the fault is over, the next",
+        "scrape has the number again, unless another thing is said.",
+        "",
+        "| fault | the page says | seconds | the reason in the log | besides |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, row in (ROWS | NETWORK_ROWS).items():
+        says = f"`{row.says}`" if row.says else "the number"
+        after = "the budget" if row.late else "at once"
+        words = row.words.replace("{host}", "HOST").strip()
+        lines.append(f"| {name} | {says} | {after} | {words} | {_besides(row)} |")
+    lines += [
+        "",
+        f"Each row is a test. This page is written by `{REGENERATE}`.",
+        "",
+    ]
+    return "\n".join(lines).replace("|  |", "| |")
+
+
+def _besides(row: Row) -> str:
+    words = [f"without TLS {row.plain}".replace("{host}: ", "")] if row.plain else []
+    if row.stops:
+        words.append("the account's other queues are not asked in this scrape")
+    if row.holds:
+        words.append(f"the {row.holds} is left alone as long as the API says")
+    if row.agents is not None:
+        words.append("with `detail: agents` no fault: the rows are counted there")
+    return "; ".join(words)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
