@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from exporter import config
 from exporter.commands import exits
 from exporter.errors import ConfigurationError
+from exporter.web.web_file import load_web_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ def check(
     given: Path | None,
     environ: Mapping[str, str],
     *,
+    web_file: Path | None = None,
     schedules: bool = False,
     online: Callable[[Configuration], int] | None = None,
 ) -> int:
@@ -33,6 +35,7 @@ def check(
     Args:
         given: the configuration's path, None for the default.
         environ: the environment.
+        web_file: the web file's path, to be checked as well.
         schedules: print the next two weeks of each schedule as well.
         online: asks the API, once the configuration itself has no mistakes, and prints for itself.
 
@@ -40,12 +43,13 @@ def check(
         0 if all is right, else 1.
     """
     path = config.find_file(given)
+    mistakes = _mistakes_of_web_file(web_file)
     try:
         loaded = config.load(path, environ)
     except ConfigurationError as error:
-        _tell(error.mistakes)
+        _tell((*error.mistakes, *mistakes))
         return exits.WRONG
-    mistakes = config.unreadable_files(loaded)
+    mistakes = (*config.unreadable_files(loaded), *mistakes)
     _tell(mistakes)
     if schedules:
         _print_schedules(loaded)
@@ -63,6 +67,15 @@ def check(
         f" {_count(queues, 'queue')}{more}, no mistakes"
     )
     return exits.OK
+
+
+def _mistakes_of_web_file(path: Path | None) -> tuple[Mistake, ...]:
+    try:
+        if path is not None:
+            load_web_file(path)
+    except ConfigurationError as error:
+        return error.mistakes
+    return ()
 
 
 def _tell(mistakes: Sequence[Mistake]) -> None:

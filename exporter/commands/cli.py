@@ -22,6 +22,7 @@ from exporter.commands.flags import (
     SERVING,
     TIMEOUT,
     WEB,
+    WEB_FILE,
     add_flags,
     several,
 )
@@ -153,7 +154,10 @@ def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]
     serving = (*CONFIGURATION, RELOADING, *SERVING, *WEB)
     command("serve", "serve /metrics for Prometheus", _serve, *serving)
     one = command(
-        "check", "list every mistake in the configuration", _check, *CONFIGURATION, TIMEOUT
+        "check",
+        "list every mistake in the configuration",
+        _check,
+        *(*CONFIGURATION, WEB_FILE, TIMEOUT),
     )
     one.add_argument(
         "--online", action="store_true", help="ask each account's API as well: key, ids, filters"
@@ -208,6 +212,7 @@ def _check(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return check(
         options.config_file,
         environ,
+        web_file=options.web_config_file,
         schedules=options.schedules,
         online=online if options.online else None,
     )

@@ -22,6 +22,7 @@ __all__ = [
     "SERVING",
     "TIMEOUT",
     "WEB",
+    "WEB_FILE",
     "Flag",
     "add_flags",
     "several",
@@ -128,13 +129,14 @@ RELOADING: Final = Flag(
 ENABLE_LIFECYCLE: Final = Flag(
     "web.enable-lifecycle", "", "let POST /-/reload read the configuration again", switch=True
 )
+WEB_FILE: Final = Flag(
+    "web.config.file",
+    "PATH",
+    "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit",
+    parse=Path,
+)
 WEB: Final = (
-    Flag(
-        "web.config.file",
-        "PATH",
-        "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit",
-        parse=Path,
-    ),
+    WEB_FILE,
     ENABLE_LIFECYCLE,
 )
 SERVING: Final = (

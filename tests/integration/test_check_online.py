@@ -159,3 +159,16 @@ def test_schedules_are_printed_for_two_weeks(
     assert first.endswith(": client-0/sales, client-0/support")
     assert sum("09:00-17:30" in day for day in days[:14]) == 10
     assert sum("closed" in day for day in days[:14]) == 4
+
+
+def test_the_web_file_is_checked_as_well(
+    run_main: RunMain, write_accounts: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_accounts({})
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {prometheus: not-a-hash}\n")
+    said = run_main("check", "--config.file", path, "--web.config.file", web)
+    assert said.code == 1
+    assert "web.yml:1:" in said.err
+    web.write_text("{http_server_config: {headers: {X-Frame-Options: deny}}}\n")
+    assert run_main("check", "--config.file", path, "--web.config.file", web).code == 0
