@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
 from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
+from exporter.names import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,8 +136,8 @@ def _unknown_key(path: Path) -> str:
     if key in _SPECIAL_KEYS:
         return _SPECIAL_KEYS[key]
     known = list(model_at(path[:-1]).model_fields)
-    if near := difflib.get_close_matches(key, known, n=1):
-        return f"unknown key, did you mean '{near[0]}'?"
+    if near := nearest(key, known):
+        return f"unknown key, did you mean '{near}'?"
     owner = next((owner for owner, keys in _OWNERS.items() if key in keys.model_fields), None)
     if owner:
         return f"unknown key here, it is a key of {owner}"

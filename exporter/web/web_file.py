@@ -7,13 +7,13 @@ the reason; none is ignored.
 
 from __future__ import annotations
 
-import difflib
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from exporter.config.document import read
 from exporter.config.tree import Section, shown
+from exporter.names import nearest
 from exporter.web.passwords import Passwords, hash_cost
 from exporter.web.tls import TlsServer, make_context
 
@@ -124,8 +124,8 @@ class _Reader:
             section = self._section(name) if name else self._document.root
             for key, place in section.keys_at.items():
                 if key not in known:
-                    near = difflib.get_close_matches(key, known, n=1)
-                    hint = f"did you mean '{near[0]}'?" if near else f"expected {', '.join(known)}"
+                    near = nearest(key, known)
+                    hint = f"did you mean '{near}'?" if near else f"expected {', '.join(known)}"
                     self._document.refuse(place, f"unknown key, {hint}")
                 elif known[key]:
                     self._document.refuse(place, f"is not supported: {known[key]}")
