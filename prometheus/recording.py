@@ -157,18 +157,18 @@ def _held(limits: Thresholds) -> tuple[Record, ...]:
 def _hold(good: str, bad: str, window: str, limits: Thresholds) -> str:
     """Return an expression that is 1 from a window without `good` until `good` has settled.
 
-    It begins when the window's fresh samples are most of those that there could be, all but a
-    blink are 0 and so is the last; and the queue was open and required throughout. It goes on from
-    the evaluation before (the rule reads its own last value, which a restart of Prometheus under
-    five minutes keeps) until the queue is read as good, is closed, is not required, or has not
-    been heard of for long.
+    It begins when it reads 0 at this moment, the window's fresh samples are most of those that
+    there could be, all but a blink are 0, and the queue was open and required throughout. It goes
+    on from the evaluation before (the rule reads its own last value, which a restart of Prometheus
+    under five minutes keeps) until the queue is read as good, is closed, is not required, or has
+    not been heard of for long.
     """
     series = f"{QUEUE}_{good}:open_hours"
     settled = limits.settled
     return promql(f"""
         (
           (
-            last_over_time({series}[{settled}]) == 0
+            {series} == 0
             and avg_over_time({series}[{window}]) <= {limits.blink_share}
             and count_over_time({series}[{window}]) >= {limits.most(window)}
             and min_over_time({QUEUE}_open:min[{window}]) == 1

@@ -1,0 +1,1 @@
+"""How well the rules page: simulated weeks, evaluated by Prometheus' own engine."""

@@ -1,0 +1,148 @@
+"""What pages there must be in a queue's week, and what pages there must not be."""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.paging.world import Interval, QueueWeek
+
+__all__ = ["Spell", "forbidden", "spells"]
+
+#: An agent who is there for less than this ended nothing.
+BLINK = 10
+#: The aim: no spell of this length is missed ...
+LENGTH = 360
+#: ... and this long after it began the page is on its way; `group_wait` is what is left of 7 min.
+PAGED_WITHIN = 390
+#: Before this there is no page, whatever the window still holds of the time before.
+EARLIEST = 180
+#: A scrape, its recording and the alert's evaluation: so long a page may not know of a change.
+LAG = 75
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A time in open hours without an agent, but for blinks.
+
+    `due_from` is from when on six minutes of it could be read, None if never. `known` is when the
+    last of it must be over for the rules too.
+    """
+
+    start: float
+    end: float
+    due_from: float | None
+    known: float
+
+
+def spells(week: QueueWeek) -> list[Spell]:
+    """Return all empty spells in open hours, in order."""
+    if not week.required:
+        return []
+    reading = _Reading(week)
+    found = []
+    for start, end in _merged(_empty(week)):
+        due = next((at for at in _steps(start, end - LENGTH) if reading.is_good(at)), None)
+        found.append(Spell(start, end, due, reading.known_to_be_over(end)))
+    return found
+
+
+def forbidden(week: QueueWeek, found: list[Spell]) -> list[Interval]:
+    """Return the times in which a page would be false."""
+    allowed = [
+        (spell.start + EARLIEST, spell.known)
+        for spell in found
+        if spell.start + EARLIEST < spell.end + LAG
+    ]
+    quiet: list[Interval] = []
+    at = 0.0
+    for start, end in allowed:
+        if start > at + 30:
+            quiet.append((at, start))
+        at = max(at, end)
+    quiet.append((at, week.length))
+    return [(start, min(end, week.length)) for start, end in quiet if start + 30 < week.length]
+
+
+def _empty(week: QueueWeek) -> Iterator[Interval]:
+    ends = [at for at, _ in week.staffing[1:]] + [float(week.length)]
+    for (start, agents), end in zip(week.staffing, ends, strict=True):
+        for opens, closes in week.openings:
+            first, last = max(start, opens, 0), min(end, closes, week.length)
+            if agents == 0 and first < last:
+                yield first, last
+
+
+def _merged(intervals: Iterator[Interval]) -> list[Interval]:
+    merged: list[Interval] = []
+    for start, end in intervals:
+        if merged and start - merged[-1][1] < BLINK:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _steps(start: float, end: float) -> Iterator[float]:
+    at = start
+    while at <= end:
+        yield at
+        at += 15
+
+
+class _Reading:
+    """When a queue could be read, and what was seen of its end."""
+
+    def __init__(self, week: QueueWeek) -> None:
+        self._week = week
+        scrapes = sorted(
+            (scrape for replica in week.scrapes for scrape in replica), key=lambda one: one.at
+        )
+        self._tried = [scrape.at for scrape in scrapes]
+        self._read = [
+            scrape.at
+            for scrape in scrapes
+            if scrape.reached and not scrape.lost and scrape.available is not None
+        ]
+        self._reached = [scrape.at for scrape in scrapes if scrape.reached and not scrape.lost]
+
+    def is_good(self, start: float) -> bool:
+        """Tell whether a queue was read well enough in the six minutes from a time on.
+
+        That is: never not at all for more than a minute, and in seven of ten scrapes.
+        """
+        end = start + LENGTH
+        read = _within(self._read, start - 30, end)
+        around = [start - 30, *read, end]
+        gaps = (later - earlier for earlier, later in itertools.pairwise(around))
+        return max(gaps) <= 60 and len(read) >= 0.7 * len(_within(self._tried, start - 30, end))
+
+    def known_to_be_over(self, end: float) -> float:
+        """Return when the rules must know that a spell is over: closed, or staffed for long."""
+        if not self._week.is_open(end):
+            after = next((at for at in self._reached if at >= end), self._week.length)
+            return after + LAG
+        for at in _steps(end, self._week.length):
+            if not self._week.is_open(at):
+                return self.known_to_be_over(at)
+            if self._staffed(at, at + 150) and self._steady(at, at + 150):
+                return at + 150 + LAG
+        return self._week.length
+
+    def _staffed(self, start: float, end: float) -> bool:
+        times = self._week.staffing
+        held = [agents for at, agents in times if at <= start][-1:]
+        return all(held + [agents for at, agents in times if start < at < end])
+
+    def _steady(self, start: float, end: float) -> bool:
+        around = [start, *_within(self._read, start, end), end]
+        return max(later - earlier for earlier, later in itertools.pairwise(around)) < 36
+
+
+def _within(times: list[int], start: float, end: float) -> list[float]:
+    return [float(at) for at in times[bisect_left(times, start) : bisect_left(times, end)]]

@@ -1,0 +1,242 @@
+"""Let promtool evaluate the rules over simulated weeks, and compare its pages with the truth."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.paging.judge import EARLIEST, LAG, PAGED_WITHIN, forbidden, spells
+from benchmarks.paging.world import DAY, QueueWeek, Setup, make_week
+from prometheus.build import rule_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from benchmarks.paging.judge import Spell
+    from benchmarks.paging.world import Scrape
+
+__all__ = ["Figures", "measure"]
+
+#: What is evaluated: not the coverage, which pages rest on in nothing.
+GROUPS = ("calltools-now", "calltools-queues")
+PAGE = "CallToolsNobodyAvailable"
+BEGIN = datetime(2026, 1, 4, tzinfo=UTC).timestamp()
+STEP = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was found; times are in seconds, `delays` from when a page was due."""
+
+    days: float = 0
+    spells: int = 0
+    due: int = 0
+    pages: int = 0
+    delays: tuple[float, ...] = ()
+    wrong: tuple[str, ...] = ()
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(
+            self.days + other.days,
+            self.spells + other.spells,
+            self.due + other.due,
+            self.pages + other.pages,
+            self.delays + other.delays,
+            self.wrong + other.wrong,
+        )
+
+    def in_words(self) -> str:
+        """Return them as a line."""
+        late = sorted(self.delays)
+        times = (
+            f"paged after {late[len(late) // 2]:.0f} s (median), {late[-1]:.0f} s (longest)"
+            if late
+            else "none paged"
+        )
+        return (
+            f"{self.days:g} days of queues, {self.spells} empty spells, {self.due} of six minutes"
+            f" or more that could be read, {times}; {self.pages} pages in all, {len(self.wrong)}"
+            " wrong"
+        )
+
+
+@dataclass
+class _Question:
+    """An expression for promtool at a time, and what its answer means."""
+
+    kind: str
+    expression: str
+    at: float
+    week: QueueWeek
+    spell: Spell | None = None
+    answer: float | None = field(default=None)
+
+
+def measure(promtool: Path, setup: Setup, queues: int, days: float, seed: str) -> Figures:
+    """Simulate so many queues, each in a week of its own of one year, and compare."""
+    length = int(days * DAY)
+    weeks = [
+        make_week(f"q{number}", setup, BEGIN + number * 7 * DAY, length, f"{seed} {setup} {number}")
+        for number in range(queues)
+    ]
+    judged = [(week, spells(week)) for week in weeks]
+    questions = [question for week, found in judged for question in _questions(week, found)]
+    _ask(promtool, weeks, questions)
+    return _figures(judged, questions, days * queues)
+
+
+def _questions(week: QueueWeek, found: list[Spell]) -> Iterator[_Question]:
+    page = f'ALERTS{{alertname="{PAGE}",queue="{week.name}"}}'
+    for start, end in forbidden(week, found):
+        yield _Question(
+            "false", f"count_over_time({page}[{_time(end - start - 1)}])", end - 1, week
+        )
+    for spell in found:
+        first, last = spell.start + EARLIEST, min(spell.end + LAG, week.length)
+        if first < last:
+            when = f"min_over_time(timestamp({page})[{_time(last - first)}:15s])"
+            yield _Question("start", when, last, week, spell)
+        if spell.known > last:
+            begun = f"({page} unless {page} offset 15s)[{_time(spell.known - last)}:15s]"
+            yield _Question("late", f"count_over_time({begun})", spell.known, week, spell)
+        if spell.due_from is not None and spell.end > (by := spell.due_from + PAGED_WITHIN) + 60:
+            held = f"count_over_time({page}[{_time(spell.end - by)}])"
+            yield _Question("held", held, spell.end, week, spell)
+
+
+def _figures(
+    judged: list[tuple[QueueWeek, list[Spell]]], questions: list[_Question], days: float
+) -> Figures:
+    wrong: list[str] = []
+    delays: list[float] = []
+    pages = due = 0
+    for one in questions:
+        where = f"{one.week.name} at {one.at:.0f} s"
+        spell = one.spell
+        if one.kind == "false" and one.answer is not None:
+            wrong.append(
+                f"{where}: false page, {one.answer:.0f} evaluations before; {one.expression}"
+            )
+        elif one.kind == "late" and one.answer is not None:
+            wrong.append(f"{where}: a page began when somebody was there again")
+        elif one.kind == "start" and spell is not None:
+            pages += one.answer is not None
+            if spell.due_from is not None:
+                due += 1
+                if one.answer is None:
+                    wrong.append(f"{where}: missed {spell}")
+                else:
+                    delays.append(max(0.0, one.answer - spell.due_from))
+                    if delays[-1] > PAGED_WITHIN:
+                        wrong.append(f"{where}: {delays[-1]:.0f} s late for {spell}")
+        elif one.kind == "held" and spell is not None and spell.due_from is not None:
+            wanted = (spell.end - spell.due_from - PAGED_WITHIN) // 15
+            if (one.answer or 0) < wanted:
+                wrong.append(f"{where}: paused, {one.answer} of {wanted:.0f} in {spell}")
+    return Figures(
+        days, sum(len(found) for _, found in judged), due, pages, tuple(delays), tuple(wrong)
+    )
+
+
+def _ask(promtool: Path, weeks: list[QueueWeek], questions: list[_Question]) -> None:
+    """Have promtool evaluate the rules, and fill in the answers.
+
+    Each question expects nothing, so that promtool prints what it got instead.
+    """
+    with tempfile.TemporaryDirectory(prefix="paging-") as name:
+        folder = Path(name)
+        groups = [
+            group
+            for text in rule_files().values()
+            for group in yaml.safe_load(text)["groups"]
+            if group["name"] in GROUPS
+        ]
+        (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
+        test = {
+            "rule_files": ["rules.yml"],
+            "evaluation_interval": "15s",
+            "tests": [
+                {
+                    "interval": f"{STEP}s",
+                    "input_series": [one for week in weeks for one in _series(week)],
+                    "promql_expr_test": [
+                        {"expr": f"{one.expression} + 0 * {number}", "eval_time": _time(one.at)}
+                        for number, one in enumerate(questions)
+                    ],
+                }
+            ],
+        }
+        (folder / "test.yml").write_text(yaml.safe_dump(test, width=10**9))
+        done = subprocess.run(
+            [promtool, "test", "rules", folder / "test.yml"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    said = done.stdout + done.stderr
+    answers = re.findall(r'expr: ".*? \+ 0 \* (\d+)", time: .*,\s+exp: nil\s+got: (.*)', said)
+    if not answers and "SUCCESS" not in said:
+        raise RuntimeError(f"promtool could not evaluate the rules: {said[:2000]}")
+    for number, got in answers:
+        questions[int(number)].answer = float(got.rpartition(" ")[2])
+
+
+def _series(week: QueueWeek) -> Iterator[dict[str, str]]:
+    for replica, scrapes in enumerate(week.scrapes):
+        account = f'instance="{replica}",job="calltools",account="{week.name}"'
+        queue = f'{account},queue="{week.name}"'
+        values: dict[str, Callable[[Scrape], int | None]] = {
+            f'queue_info{{{queue},queue_id="1",status_id="1"}}': lambda _: 1,
+            f'account_info{{{account},host="{week.name}"}}': lambda _: 1,
+            f"queue_up{{{queue}}}": lambda scrape: int(scrape.available is not None),
+            f"queue_open{{{queue}}}": lambda scrape: int(week.is_open(scrape.at)),
+            f"queue_required_agents{{{queue}}}": lambda _: week.required,
+            f"queue_available_agents{{{queue}}}": lambda scrape: scrape.available,
+        }
+        for name, value in values.items():
+            slots = _slots(scrapes, value, week.length)
+            yield {"series": f"calltools_{name}", "values": " ".join(_shortened(slots))}
+
+
+def _slots(
+    scrapes: Sequence[Scrape], value: Callable[[Scrape], int | None], length: int
+) -> Iterator[str]:
+    """Yield what Prometheus stores in each step of time.
+
+    A value is repeated until the next scrape, which for a query is as good as once. Where a page
+    lacks it, or was not to be had, Prometheus stores that it is stale; where it did not scrape at
+    all, nothing.
+    """
+    yield from ["_"] * (scrapes[0].at // STEP)
+    ends = [scrape.at for scrape in scrapes[1:]] + [length]
+    for scrape, end in zip(scrapes, ends, strict=True):
+        steps = (end - scrape.at) // STEP
+        found = value(scrape) if scrape.reached else None
+        if scrape.lost:
+            yield from ["_"] * steps
+        elif found is None:
+            yield from ["stale", *["_"] * (steps - 1)]
+        else:
+            yield from [str(found)] * steps
+
+
+def _shortened(slots: Iterable[str]) -> Iterator[str]:
+    """Yield the same as promtool's notation has it: `1x9` are ten, `_x9` nine."""
+    for slot, group in itertools.groupby(slots):
+        times = len(list(group))
+        if slot == "stale":
+            yield from [slot] * times
+        else:
+            yield f"{slot}x{times if slot == '_' else times - 1}"
+
+
+def _time(seconds: float) -> str:
+    return f"{int(seconds)}s"

@@ -1,0 +1,115 @@
+"""The example files are accepted, and each alert reaches whom it is for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from prometheus.build import REPOSITORY, all_alerts
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import RunsTool
+
+FOLDER = REPOSITORY / "prometheus"
+ALERTMANAGER = FOLDER / "alertmanager.yml"
+
+#: Where each alert goes, for a queue whose team has a route, and for one without a team.
+RECEIVERS = {
+    "CallToolsNobodyAvailable": ("inbound-pager", "operations-pager"),
+    "CallToolsNobodyLoggedIn": ("inbound-pager", "operations-pager"),
+    "CallToolsAllAgentsBusy": ("inbound-chat", "operations-chat"),
+    "CallToolsTooFewAgents": ("inbound-chat", "operations-chat"),
+    "CallToolsQueueFlapping": ("nobody", "nobody"),
+    "CallToolsQueueUnreadable": ("platform-chat", "platform-chat"),
+    "CallToolsUnknownId": ("platform-chat", "platform-chat"),
+    "CallToolsQueueGone": ("platform-chat", "platform-chat"),
+}
+#: Where the others go, which concern no single queue.
+PLATFORM = {
+    "CallToolsFilterIgnored": ("platform-pager", ["account=acme"]),
+    "CallToolsKeyRejected": ("platform-pager", ["account=acme"]),
+    "CallToolsToldToWait": ("platform-chat", ["account=acme", "host=east-2"]),
+    "CallToolsSiloUnreachable": ("platform-pager", ["host=east-2"]),
+    "CallToolsApiErrors": ("platform-chat", ["account=acme", "host=east-2"]),
+    "CallToolsApiSlow": ("platform-chat", ["account=acme", "host=east-2"]),
+    "CallToolsExporterAbsent": ("platform-pager", []),
+    "CallToolsExporterDown": ("platform-chat", ["instance=a:15457"]),
+    "CallToolsReloadFailed": ("platform-chat", []),
+    "CallToolsWatchdog": ("dead-mans-switch", []),
+}
+SEVERITIES = {alert.name: alert.severity for alert in all_alerts()}
+
+
+@pytest.mark.matrix
+def test_promtool_accepts_the_example_of_prometheus(promtool: RunsTool) -> None:
+    done = promtool("check", "config", FOLDER / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 rule files found" in done.stdout
+
+
+@pytest.mark.matrix
+def test_amtool_accepts_the_example_of_alertmanager(amtool: RunsTool) -> None:
+    done = amtool("check-config", ALERTMANAGER)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_amlint_finds_nothing_in_it() -> None:
+    # Nobody is meant to get what goes to `nobody`.
+    arguments = ["check", "--strict", "--ignore", "empty-receiver", "--rules", "rules/*.yml"]
+    amlint = Path(sys.executable).with_name("amlint")
+    done = subprocess.run(
+        [amlint, *arguments, ALERTMANAGER], cwd=FOLDER, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_route_of_every_alert_is_tested() -> None:
+    assert set(RECEIVERS) | set(PLATFORM) == set(SEVERITIES)
+
+
+def route(amtool: RunsTool, alert: str, *labels: str) -> str:
+    done = amtool(
+        *("config", "routes", "test", f"--config.file={ALERTMANAGER}"),
+        *(f"alertname={alert}", f"severity={SEVERITIES[alert]}", "job=calltools", *labels),
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("alert", RECEIVERS)
+def test_an_alert_about_a_queue_reaches_its_team(amtool: RunsTool, alert: str) -> None:
+    queue = ("account=acme", "queue=sales", "host=east-2")
+    team, others = RECEIVERS[alert]
+    assert route(amtool, alert, *queue, "team=inbound") == team
+    assert route(amtool, alert, *queue) == others
+    assert route(amtool, alert, *queue, "team=elsewhere") == others
+
+
+@pytest.mark.parametrize("alert", PLATFORM)
+def test_any_other_alert_reaches_who_runs_the_exporter(amtool: RunsTool, alert: str) -> None:
+    receiver, labels = PLATFORM[alert]
+    assert route(amtool, alert, *labels) == receiver
+
+
+@pytest.mark.parametrize(
+    ("alert", "receiver"),
+    [
+        ("CallToolsNobodyAvailable", "outbound-pager"),
+        ("CallToolsTooFewAgents", "outbound-chat"),
+    ],
+)
+def test_a_team_may_have_its_hours_in_alertmanager(
+    amtool: RunsTool, alert: str, receiver: str
+) -> None:
+    assert route(amtool, alert, "account=acme", "queue=sales", "team=outbound") == receiver
+    (hours,) = yaml.safe_load(ALERTMANAGER.read_text())["time_intervals"]
+    assert [span["location"] for span in hours["time_intervals"]] == ["America/New_York"]
+    text = ALERTMANAGER.read_text()
+    assert f"receiver: {receiver}\n" in text
+    after = text.partition(f"receiver: {receiver}\n")[2].splitlines()[0]
+    assert after.strip() == f"active_time_intervals: [{hours['name']}]"

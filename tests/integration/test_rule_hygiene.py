@@ -1,0 +1,140 @@
+"""The rules name only what the exporter really shows, and the texts only what the rules keep."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from exporter.model import HTTP_CODES, WORD_CODES
+from exporter.settings import TokenEnvironment
+from exporter.simulator import ALL_FILTERS, Dialect, FixedWorld, SimulatedAccount
+from prometheus.build import rule_files
+from tests.integration.rule_labels import LabelReader, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.runtime import Runtime
+    from tests.integration.conftest import MakeAccount
+    from tests.simulator_fixtures import StartSimulator
+
+#: What Prometheus adds to each series that it scrapes, and the series that it makes itself.
+TARGET = {"job", "instance"}
+#: What a recorded series has one value for, by the beginning of its name.
+LEVELS = {"account_queue": {"account", "queue"}, "account": {"account"}, "host": {"host"}}
+RULES: list[dict[str, Any]] = [
+    rule
+    for text in rule_files().values()
+    for group in yaml.safe_load(text)["groups"]
+    for rule in group["rules"]
+]
+ALERTS = [rule for rule in RULES if "alert" in rule]
+
+
+@pytest.fixture
+def shown(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, set[str]]:
+    """Return the labels of every series by name, from a page on which much goes wrong."""
+    world = FixedWorld()
+    world.set_available(5457, 1)
+    simulator = start_simulator(
+        SimulatedAccount(world),
+        SimulatedAccount(world, "key-1", "ignored", dialect=Dialect(ignored_filters=ALL_FILTERS)),
+        SimulatedAccount(world, "key-2", "waits"),
+    )
+    simulator.faults.set("status", account="acme", queue=5460, code=503)
+    simulator.faults.set("status", account="waits", code=429, retry_after="60")
+    monkeypatch.setenv("KEY_1", "key-1")
+    monkeypatch.setenv("KEY_2", "key-2")
+    accounts = [
+        make_account(simulator, 5457, 5460, 1, detail="agents"),
+        make_account(simulator, name="refused", token=TokenEnvironment("NO_SUCH_VARIABLE")),
+        make_account(simulator, name="ignored", token=TokenEnvironment("KEY_1")),
+        make_account(simulator, name="waits", token=TokenEnvironment("KEY_2")),
+    ]
+    page = make_runtime(*accounts).metrics(account=None, exporter_only=False, budget_seconds=10)
+    found: dict[str, set[str]] = {"up": set(TARGET)}
+    codes = set()
+    for family in page.collect():
+        for sample in family.samples:
+            found.setdefault(sample.name, set(TARGET)).update(sample.labels)
+            if sample.name.endswith("_failure"):
+                codes.add(sample.labels["code"])
+    assert {"503", "unknown_id", "filter_ignored", "token", "429"} <= codes
+    return found
+
+
+@pytest.fixture
+def reader(shown: dict[str, set[str]]) -> LabelReader:
+    """Return what knows the exporter's series, and those that the rules record from them."""
+    made = LabelReader(shown)
+    for rule in RULES:
+        if "record" in rule:
+            level = LEVELS[rule["record"].partition(":")[0]]
+            more = {"team", "host"} if rule["record"].endswith("info:last") else set()
+            labels = made.learn(rule["record"], rule["expr"], expected={"job", *level, *more})
+            assert level <= labels, rule["record"]
+            assert "instance" not in labels, rule["record"]
+    return made
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_texts_use_only_labels_that_the_expression_keeps(
+    rule: dict[str, Any], reader: LabelReader
+) -> None:
+    labels = reader.read(rule["expr"])
+    used = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+    assert used <= labels
+    # An alert about a queue or an account says which, and a queue's team is what it is routed by.
+    subject = {"account", "queue", "host", "team"} if "queue" in labels else {"account", "host"}
+    assert used >= (subject & labels) - {"host", "team"}
+    assert "queue" not in labels or {"team", "host"} <= labels
+    if labels == {"host", "job"}:
+        assert used == {"host"}
+
+
+def test_the_page_has_every_metric_and_label_that_a_rule_names(reader: LabelReader) -> None:
+    for rule in RULES:
+        reader.read(rule["expr"])
+
+
+def test_every_code_that_a_rule_names_exists() -> None:
+    codes = {
+        code
+        for rule in RULES
+        for found in re.findall(r'code=~?"([^"]+)"', rule["expr"])
+        for code in found.split("|")
+    }
+    assert {"401", "429", "unknown_id"} <= codes
+    assert codes <= {*HTTP_CODES, *WORD_CODES}
+
+
+def test_a_sum_over_queues_stands_beside_what_could_not_be_read(reader: LabelReader) -> None:
+    sums = [rule for rule in RULES if re.search(r"sum (by|without) [^)]*queue", rule["expr"])]
+    assert {rule["record"].partition(":")[0] for rule in sums} == {"account"}
+    assert reader.read("account:calltools_queue_unreadable:count") == reader.read(
+        "account:calltools_queue_available_agents:sum"
+    )
+    for rule in ALERTS:
+        assert "sum without (queue)" not in rule["expr"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("calltools_no_such_metric > 0", "no metric"),
+        ('calltools_queue_up{quene="sales"}', "no label"),
+        ("sum by (quene) (calltools_queue_up)", "no label"),
+        ("max without (instance) (calltools_queue_up) * calltools_queue_info", "cannot match"),
+    ],
+)
+def test_a_misspelt_name_is_found(expression: str, wrong: str, reader: LabelReader) -> None:
+    with pytest.raises(UnknownNameError, match=wrong):
+        reader.read(expression)
