@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ import requests
 import structlog
 import yaml
 
+from exporter import logs
 from exporter.commands.cli import main
 from exporter.simulator import AVAILABLE, TOKEN
 
@@ -60,6 +62,10 @@ def run_program(*arguments: str | Path, cwd: Path | None = None, **environ: str)
         check=False,
     )
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+class WriteLogs(Protocol):
+    def __call__(self, level: str, style: str) -> io.StringIO: ...
 
 
 class RunMain(Protocol):
@@ -129,12 +135,36 @@ class Command:
 
 
 @pytest.fixture
-def run_main(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[RunMain]:
-    """Run a command in this process, in an empty folder."""
+def restore_logging() -> Iterator[None]:
+    """Give the logs back to pytest when the test ends."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def write_logs(restore_logging: None) -> WriteLogs:  # noqa: ARG001
+    """Write the logs into what is returned."""
+
+    def write(level: str, style: str) -> io.StringIO:
+        stream = io.StringIO()
+        logs.configure(level, style, stream)
+        return stream
+
+    return write
+
+
+@pytest.fixture
+def run_main(
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    restore_logging: None,  # noqa: ARG001
+) -> RunMain:
+    """Run a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str | Path, **environ: str) -> Said:
@@ -147,10 +177,7 @@ def run_main(
             code = int(end.code or 0)
         return Said(code, *capfd.readouterr())
 
-    yield run
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return run
 
 
 @pytest.fixture

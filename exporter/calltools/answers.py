@@ -53,12 +53,12 @@ def check_status(answer: Answer, token: Secret) -> None:
     """Let only a 200 pass.
 
     Raises:
-        ApiError: any other status; its text is quoted, cut and cleaned, with the key masked.
+        ApiError: any other status; an error's text is quoted, cut and cleaned, the key masked.
     """
     status = answer.status
     if status == 200:
         return
-    quoted = _quote(answer.body, token)
+    quoted = _quote(answer, token)
     said = f", it says: {quoted}" if quoted else ""
     if 300 <= status <= 399:
         target = _clean(token.mask(answer.headers.get("location", "nowhere")))[:_QUOTED]
@@ -135,11 +135,13 @@ def _read_json(body: bytes) -> object:
     except (json.JSONDecodeError, UnicodeDecodeError):
         kind = "an HTML page" if body.lstrip()[:1] == b"<" else "text that is not JSON"
         found = kind if body.strip() else "an empty answer"
-        raise ApiError(Failure("invalid_json", f"the API sent {found}")) from None
+        failure = Failure("invalid_json", f"the API sent {found}")
     except RecursionError:
-        _refuse("JSON that is nested too deep")
+        failure = Failure("unexpected_answer", "the API sent JSON that is nested too deep")
     except ValueError:
-        _refuse("a number with thousands of digits")
+        failure = Failure("unexpected_answer", "the API sent a number with thousands of digits")
+    # Raised out here, without a chain: what the decoders raise holds the whole text.
+    raise ApiError(failure)
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -192,18 +194,40 @@ def _retry_after(value: str) -> float | None:
     return max(0.0, aware.timestamp() - time.time())
 
 
-def _quote(body: bytes, token: Secret) -> str:
-    """Quote the start of an error's text, without markup and without the key."""
-    text = body[: 64 * 1024].decode("utf-8", "replace")
-    try:
-        detail = json.loads(text)["detail"]
-        text = detail if isinstance(detail, str) else text
-    except (ValueError, TypeError, LookupError, RecursionError):
+def _quote(answer: Answer, token: Secret) -> str:
+    """Quote the start of an error's text, without markup and without the key.
+
+    Of JSON only what is an error's for sure is quoted: any other shape may be rows of people.
+    """
+    if answer.status < 300:
+        return ""
+    text = answer.body[: 64 * 1024].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
+    if text.startswith(("{", "[")):
+        text = _error_text(text)
+    else:
         text = re.sub(
             r"<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
         )
     text = _clean(token.mask(text))
     return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+
+
+def _error_text(text: str) -> str:
+    """Return the words of Django REST Framework's errors: a detail, or a list for each field."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    match content:
+        case {"detail": str(detail)}:
+            return detail
+        case dict() if all(isinstance(words, list) for words in content.values()):
+            return "; ".join(
+                f"{field}: {' '.join(words)}"
+                for field, words in content.items()
+                if all(isinstance(word, str) for word in words)
+            )
+    return ""
 
 
 def _clean(text: str) -> str:
