@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from exporter.board import Board
 from exporter.describe import described
 from exporter.errors import ConfigurationError
-from exporter.failure_log import FailureLog
 from exporter.metrics import (
     Counters,
     ExporterCollector,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.registry import Collector
 
+    from exporter.board import AccountView
     from exporter.model import Snapshot
     from exporter.scrape import Standing
     from exporter.settings import Account, Configuration
@@ -55,7 +56,7 @@ class Runtime:
         self._clock = clock
         self._load = load
         self._reloading = threading.Lock()
-        self._failures = FailureLog()
+        self._board = Board()
         self._workers = Workers(max_parallel_requests)
         self._transports = Transports()
         self._memory = Memory()
@@ -87,7 +88,7 @@ class Runtime:
             self.counters.keep([account.name for account in configuration.accounts])
             self._scraper = scraper
             self._memory.keep(configuration)
-            self._failures.keep(configuration)
+            self._board.keep(configuration)
             self._transports.keep(configuration)
             self.counters.reloaded(self._clock())
         log.info("configuration in force", accounts=len(configuration.accounts))
@@ -104,19 +105,20 @@ class Runtime:
         if exporter_only:
             return counters
         snapshot = scraper.scrape(accounts, budget_seconds)
-        self._failures.observe(snapshot)
+        self._board.observe(snapshot, self._clock())
         return PageCollector(SnapshotCollector(snapshot), counters)
 
     def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
         """Scrape one account or queue; see `exporter.web.pages.Pages`."""
         scraper = self._scraper
         one = self._account(scraper, account)
-        known = scraper.known_queues(one)
+        known = self._names(scraper, one)
         if queue is not None and known is not None and queue not in known:
             raise UnknownQueueError(account, queue, nearest(queue, known))
         snapshot = scraper.scrape([one], budget_seconds, only=queue)
+        self._board.observe(snapshot, self._clock())
         if queue is not None and not snapshot.queues:
-            known = scraper.known_queues(one)
+            known = self._names(scraper, one)
             if known is not None:
                 raise UnknownQueueError(account, queue, nearest(queue, known))
             raise NotNowError(f"the queues of {account!r} could not be read in time")
@@ -131,7 +133,7 @@ class Runtime:
             if by_account:
                 found.append({"targets": [account.name], "labels": labels})
                 continue
-            known = scraper.known_queues(account)
+            known = self._names(scraper, account)
             if known is None:
                 raise NotNowError(f"the queues of {account.name!r} have not been read yet")
             found += [
@@ -139,6 +141,13 @@ class Runtime:
                 for name in known
             ]
         return found
+
+    def overview(self, account: str | None) -> list[AccountView]:
+        """Return what the last scrapes brought; see `exporter.web.pages.Pages`."""
+        scraper = self._scraper
+        accounts = scraper.configuration.accounts
+        chosen = accounts if account is None else [self._account(scraper, account)]
+        return [self._board.view(one, scraper.known_queues(one)) for one in chosen]
 
     def configuration_text(self) -> str:
         """Return the configuration in force; see `exporter.web.pages.Pages`."""
@@ -162,6 +171,10 @@ class Runtime:
                 return account
         names = [account.name for account in scraper.configuration.accounts]
         raise UnknownAccountError(name, nearest(name, names))
+
+    def _names(self, scraper: Scraper, account: Account) -> list[str] | None:
+        known = scraper.known_queues(account)
+        return None if known is None else [queue.name for queue in known]
 
     def _make_scraper(self, configuration: Configuration, before: Scraper | None) -> Scraper:
         return Scraper(

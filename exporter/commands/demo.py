@@ -23,6 +23,7 @@ This is a simulated CallTools account, and the exporter on it:
   retention       is empty now and then
   billing         cannot be read: the API answers 503
 Open {urls}; Ctrl-C ends it.
+What such a scrape has read is then shown at / as a page for people.
 """
 
 

@@ -16,7 +16,7 @@ from exporter.scrape.upkeep import Upkeep
 from exporter.transport import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from exporter.scrape.page import Memory
     from exporter.scrape.tally import ScrapeObserver
@@ -82,12 +82,12 @@ class Scraper:
             budget_seconds,
         )
 
-    def known_queues(self, account: Account) -> list[str] | None:
-        """Return the names of an account's queues, None where its list has not been read yet."""
+    def known_queues(self, account: Account) -> Sequence[Queue] | None:
+        """Return an account's queues, None where its list has not been read yet."""
         directory = self.standings[account.name].directory
         if account.every_queue is not None and not directory.queue_names:
             return None
-        return [queue.name for queue in directory.queues]
+        return directory.queues
 
     def _start(self, account: Account, page: Page) -> Part:
         """Start or join what is to be asked of an account, or say why nothing is."""

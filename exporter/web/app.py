@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from starlette.applications import Starlette
@@ -11,10 +12,10 @@ from starlette.middleware import Middleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter import __version__
 from exporter.errors import ConfigurationError
+from exporter.web import landing
 from exporter.web.guard import Guard
-from exporter.web.pages import NotNowError
+from exporter.web.pages import NotNowError, UnknownAccountError
 from exporter.web.responses import plain
 from exporter.web.scrapes import Scrapes
 
@@ -27,20 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
-_HOME: Final = f"""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>calltools-exporter</title></head>
-<body>
-<h1>calltools-exporter {__version__}</h1>
-<ul>
-<li><a href="/metrics">/metrics</a>: all queues, asked now</li>
-<li><a href="/metrics?collect[]=exporter">/metrics?collect[]=exporter</a>: the exporter itself</li>
-<li><a href="/-/healthy">/-/healthy</a>, <a href="/-/ready">/-/ready</a></li>
-</ul>
-</body>
-</html>
-"""
-
 
 class _Routes:
     """What is at each path."""
@@ -50,9 +37,26 @@ class _Routes:
         self._scrapes = scrapes
         self._lifecycle = lifecycle
 
-    async def home(self, _: Request) -> Response:
-        """Say what is where."""
-        return HTMLResponse(_HOME)
+    async def landing(self, request: Request) -> Response:
+        """Show people every queue as the last scrapes left it."""
+        accounts = request.query_params.getlist("account")
+        if len(accounts) > 1:
+            return plain(400, "account is given more than once; ask for one, or for all")
+        account = next(iter(accounts), None)
+        paused = request.query_params.get("refresh") == "off"
+        address = request.headers.get("Host", "")
+
+        def render() -> str:
+            views = self._pages.overview(account)
+            return landing.render(
+                views, time.time(), address=address, account=account, paused=paused
+            )
+
+        try:
+            page = await to_thread.run_sync(render)
+        except UnknownAccountError as error:
+            return plain(400, str(error))
+        return HTMLResponse(page, headers=landing.HEADERS)
 
     async def metrics(self, request: Request) -> Response:
         """Scrape and show everything, one account, or the exporter itself."""
@@ -150,7 +154,7 @@ def create_app(
     routes = _Routes(pages, scrapes, lifecycle=lifecycle)
     app = Starlette(
         routes=[
-            Route("/", routes.home),
+            Route("/", routes.landing),
             Route("/metrics", routes.metrics),
             Route("/probe", routes.probe),
             Route("/sd", routes.targets),

@@ -9,6 +9,8 @@ from exporter.errors import ExporterError
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from exporter.board import AccountView
+
 __all__ = ["NotNowError", "Pages", "UnknownAccountError", "UnknownQueueError"]
 
 
@@ -65,6 +67,13 @@ class Pages(Protocol):
 
         Raises:
             NotNowError: which queues an account has is not known yet.
+        """
+
+    def overview(self, account: str | None) -> list[AccountView]:
+        """Return what the last scrapes brought, of all accounts or of one; ask the API nothing.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
         """
 
     def reload(self) -> None:

@@ -1,0 +1,130 @@
+"""What the last scrapes brought: for the page that people look at, and for the log."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.model import Failure, QueueSnapshot, Snapshot
+    from exporter.settings import Account, Configuration, Queue
+
+__all__ = ["AccountView", "Board", "Outage", "QueueView"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time without a reading, in Unix times; ``until`` is None while it lasts.
+
+    ``failure`` is the latest reason.
+    """
+
+    failure: Failure
+    since: float
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """A configured queue, with what the last scrape of it brought: None before there was one."""
+
+    queue: Queue
+    scraped: QueueSnapshot | None = None
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account with its queues, None as long as the API has not named them.
+
+    ``asked_at`` is when a scrape of it, or of a queue of it, last ended: a Unix time, None for
+    never. ``outage`` is what concerned the whole account.
+    """
+
+    account: Account
+    queues: tuple[QueueView, ...] | None
+    asked_at: float | None = None
+    outage: Outage | None = None
+
+
+class Board:
+    """Remember the last scrape of each queue, and log where failures begin and end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._scraped: dict[tuple[str, int], QueueSnapshot] = {}
+        self._outages: dict[tuple[str, int | None], Outage] = {}
+        self._asked_at: dict[str, float] = {}
+
+    def observe(self, snapshot: Snapshot, at: float) -> None:
+        """Take in a scrape that ended at a Unix time."""
+        with self._lock:
+            for summary in snapshot.accounts:
+                name = summary.account.name
+                self._asked_at[name] = at
+                self._note((name, None), next(iter(summary.failures), None), at)
+            for queue in snapshot.queues:
+                key = (queue.account.name, queue.queue.id)
+                before = self._outages.get(key)
+                self._scraped[key] = queue
+                self._note(key, queue.result.failure, at)
+                _log(queue, before, at)
+
+    def view(self, account: Account, queues: Sequence[Queue] | None) -> AccountView:
+        """Return what is remembered of an account and its queues as they are configured now.
+
+        What was read by another address, or for a queue that meant something else, is not theirs.
+        """
+        with self._lock:
+            return AccountView(
+                account,
+                None if queues is None else tuple(self._view(account, one) for one in queues),
+                self._asked_at.get(account.name),
+                self._outages.get((account.name, None)),
+            )
+
+    def keep(self, configuration: Configuration) -> None:
+        """Forget the accounts that are gone."""
+        names = {account.name for account in configuration.accounts}
+        with self._lock:
+            self._scraped = {key: one for key, one in self._scraped.items() if key[0] in names}
+            self._outages = {key: one for key, one in self._outages.items() if key[0] in names}
+            self._asked_at = {name: at for name, at in self._asked_at.items() if name in names}
+
+    def _note(self, key: tuple[str, int | None], failure: Failure | None, at: float) -> None:
+        before = self._outages.get(key)
+        lasts = before is not None and before.until is None
+        if failure is not None:
+            self._outages[key] = Outage(failure, before.since if before and lasts else at)
+        elif before is not None and lasts:
+            self._outages[key] = replace(before, until=at)
+
+    def _view(self, account: Account, queue: Queue) -> QueueView:
+        scraped = self._scraped.get((account.name, queue.id))
+        if scraped is None or (scraped.account.url, scraped.queue) != (account.url, queue):
+            return QueueView(queue)
+        return QueueView(queue, scraped, self._outages.get((account.name, queue.id)))
+
+
+def _log(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:
+    """Say once that a queue cannot be read, and once that it can again; else only to debug."""
+    result = snapshot.result
+    place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
+    failing_since = before.since if before is not None and before.until is None else None
+    if result.failure is not None:
+        begins = failing_since is None
+        say = log.warning if begins else log.debug
+        event = "queue cannot be read" if begins else "queue still cannot be read"
+        say(event, code=result.failure.code, reason=result.failure.message, **place)
+    elif failing_since is not None:
+        seconds = max(0.0, round(at - failing_since, 3))
+        log.info("queue can be read again", failing_seconds=seconds, **place)
+    else:
+        log.debug("queue read", available=result.available, **place)

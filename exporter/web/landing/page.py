@@ -1,0 +1,162 @@
+"""The page itself: HTML that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from importlib import resources
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from exporter import __version__
+from exporter.web.landing.rows import FRESH_SECONDS, State, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from exporter.board import AccountView
+    from exporter.web.landing.rows import Row
+
+__all__ = ["HEADERS", "REFRESH_SECONDS", "render"]
+
+REFRESH_SECONDS: Final = 15
+
+#: States whose queues somebody should look at: they are listed one by one, across all accounts.
+_ATTENTION: Final = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
+_LONGEST_NAME: Final = 80
+_LONGEST_WORDS: Final = 300
+_FILES: Final = resources.files(__package__)
+_STYLE: Final = (_FILES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+#: The page loads nothing and runs nothing, whatever a queue's name tries.
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; img-src data:; base-uri 'none';"
+    f" form-action 'none'; frame-ancestors 'self'; style-src 'sha256-{_STYLE_HASH}'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+_HEADLINES: Final = {
+    State.EMPTY: ("open queue has nobody available", "open queues have nobody available"),
+    State.UNREADABLE: ("open queue cannot be read", "open queues cannot be read"),
+    State.UNASKED: (
+        "open queue has not been asked for lately",
+        "open queues have not been asked for lately",
+    ),
+    State.LOW: ("open queue has too few agents", "open queues have too few agents"),
+}
+
+
+def render(
+    accounts: Sequence[AccountView],
+    now: float,
+    *,
+    address: str,
+    account: str | None = None,
+    paused: bool = False,
+) -> str:
+    """Write the page.
+
+    Args:
+        accounts: what the last scrapes brought.
+        now: the Unix time from which ages are counted.
+        address: where Prometheus can reach this exporter; from the request, so not to be trusted.
+        account: the name of the one account that the page is narrowed to.
+        paused: whether the page stays as it is instead of refreshing itself.
+    """
+    found = rows(accounts, now)
+    counts = Counter(row.state for row in found)
+    asked_at = (view.asked_at for view in accounts if view.asked_at is not None)
+    return _TEMPLATE.render(
+        style=Markup(_STYLE),  # noqa: S704 - our own file
+        version=__version__,
+        now=now,
+        asked_at=max(asked_at, default=None),
+        refresh_seconds=None if paused else REFRESH_SECONDS,
+        fresh_minutes=round(FRESH_SECONDS / 60),
+        address=address if re.fullmatch(r"[\w.:\[\]-]{1,200}", address) else "localhost:15457",
+        account=account,
+        worst=next((state for state in State if counts[state]), State.CLOSED),
+        headline=_headline(counts),
+        counts=[(state, counts[state]) for state in State if counts[state] or _is_told(state)],
+        attention=[row for row in found if row.state in _ATTENTION],
+        others=[
+            (state, _by_account(row for row in found if row.state is state))
+            for state in State
+            if state not in _ATTENTION and counts[state]
+        ],
+        several=len(accounts) > 1,
+    )
+
+
+def _is_told(state: State) -> bool:
+    """Tell whether a state is counted on the page even where no queue has it."""
+    return state in {State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED}
+
+
+def _headline(counts: Counter[State]) -> str:
+    for state, (one, many) in _HEADLINES.items():
+        if number := counts[state]:
+            return f"{number} {one if number == 1 else many}"
+    if number := counts[State.STAFFED]:
+        return (
+            "The open queue is staffed" if number == 1 else f"All {number} open queues are staffed"
+        )
+    return "No queue is open"
+
+
+def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    return [(name, list(group)) for name, group in groupby(found, lambda row: row.account.name)]
+
+
+def _cut(text: str, longest: int = _LONGEST_NAME) -> str:
+    """Cut what others wrote, and take from it what would change how the rest is shown."""
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _words(text: str) -> str:
+    return _cut(text, _LONGEST_WORDS)
+
+
+def _lasting(seconds: float) -> str:
+    """Return a length of time as people say it: one number, rounded down."""
+    for size, unit, least in ((86400, "d", 2), (3600, "h", 2), (60, "min", 2)):
+        if seconds >= size * least:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def _iso(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _clock(at: float, now: float) -> str:
+    """Return a time as on a clock, with its date unless that is today's."""
+    then, today = (datetime.fromtimestamp(one, UTC) for one in (at, now))
+    return f"{then:%H:%M:%S} UTC" if then.date() == today.date() else f"{then:%d %b %H:%M} UTC"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "cut": _cut,
+        "words": _words,
+        "lasting": _lasting,
+        "clock": _clock,
+        "iso": _iso,
+    }
+    return environment
+
+
+_TEMPLATE: Final = _environment().from_string((_FILES / "page.html").read_text(encoding="utf-8"))

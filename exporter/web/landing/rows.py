@@ -1,0 +1,94 @@
+"""What the page says of each queue, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from exporter.board import QueueView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.board import AccountView
+    from exporter.model import QueueResult
+    from exporter.settings import Account, Queue
+
+__all__ = ["FRESH_SECONDS", "Row", "State", "rows"]
+
+#: A number that nobody has asked for since is no longer shown; Prometheus gives up then, too.
+FRESH_SECONDS: Final = 300.0
+
+
+class State(Enum):
+    """How a queue stands, worst first, in a word; all but the last are open."""
+
+    EMPTY = "empty"
+    UNREADABLE = "unreadable"
+    UNASKED = "not asked"
+    LOW = "low"
+    STAFFED = "staffed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One queue on the page.
+
+    ``result`` is what its last scrape brought; None if there was none, or none lately.
+    """
+
+    account: Account
+    view: QueueView
+    state: State
+    result: QueueResult | None
+
+    @property
+    def queue(self) -> Queue:
+        """The queue as it is configured."""
+        return self.view.queue
+
+    @property
+    def is_failing(self) -> bool:
+        """Tell whether the last scrape could not read it."""
+        return self.view.outage is not None and self.view.outage.until is None
+
+
+def rows(accounts: Iterable[AccountView], now: float) -> list[Row]:
+    """Return a row for each queue, worst first, else in the order of the configuration."""
+    order = list(State)
+    found = (row for account in accounts for row in _account(account, now))
+    return sorted(found, key=lambda row: order.index(row.state))
+
+
+def _account(view: AccountView, now: float) -> Iterator[Row]:
+    for queue in view.queues or ():
+        yield _queue(view.account, queue, now)
+    if view.queues is None and view.account.every_queue is not None:
+        # As long as the API has not named them, one row stands for all.
+        all_queues = replace(view.account.every_queue, name="all queues")
+        failing = view.outage is not None and view.outage.until is None
+        state = State.UNREADABLE if failing else State.UNASKED
+        one = QueueView(all_queues, outage=view.outage)
+        yield Row(view.account, one, state, None)
+
+
+def _queue(account: Account, view: QueueView, now: float) -> Row:
+    schedule = view.queue.schedule
+    is_open = schedule is None or schedule.is_open(now)
+    result = view.scraped.result if view.scraped else None
+    if result is not None and now - result.finished_at > max(FRESH_SECONDS, account.max_age):
+        result = None
+    state = _state(result, view.queue.required_agents) if is_open else State.CLOSED
+    return Row(account, view, state, result)
+
+
+def _state(result: QueueResult | None, required: int) -> State:
+    if result is None:
+        return State.UNASKED
+    if result.available is None:
+        return State.UNREADABLE
+    if result.available >= required:
+        return State.STAFFED
+    return State.LOW if result.available else State.EMPTY
