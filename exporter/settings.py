@@ -25,6 +25,7 @@ __all__ = [
     "TokenEnvironment",
     "TokenFile",
     "TokenSource",
+    "read_key",
 ]
 
 #: The ``available_status`` that is found by what the account's statuses do.
@@ -47,8 +48,12 @@ class TokenSource(Protocol):
         """Say where the key is, never what it is."""
 
 
-def _clean(text: str, source: str) -> Secret:
-    """Take a key as people paste it: with white space around it or its ``Token `` prefix."""
+def read_key(text: str, source: str) -> Secret:
+    """Take a key as people paste it: with white space around it or its ``Token `` prefix.
+
+    Raises:
+        TokenError: it is empty, or holds what no key holds; the words name only the source.
+    """
     key = _PREFIX.sub("", text.strip(), count=1)
     if not key:
         raise TokenError(f"{source} is empty; expected the API key")
@@ -70,7 +75,7 @@ class TokenFile:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             raise TokenError(f"{self.describe()} cannot be read: {reason}") from None
-        return _clean(text, self.describe())
+        return read_key(text, self.describe())
 
     def describe(self) -> str:
         """Name the file."""
@@ -85,7 +90,7 @@ class TokenEnvironment:
 
     def read(self) -> Secret:
         """Return the key in the variable; see `TokenSource`."""
-        return _clean(os.environ.get(self.variable, ""), self.describe())
+        return read_key(os.environ.get(self.variable, ""), self.describe())
 
     def describe(self) -> str:
         """Name the variable."""

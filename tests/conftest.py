@@ -2,7 +2,11 @@
 
 from tests.e2e import tools
 
-pytest_plugins = ["tests.simulator_fixtures", "tests.process_fixtures"]
+pytest_plugins = [
+    "tests.simulator_fixtures",
+    "tests.process_fixtures",
+    "tests.terminal_fixtures",
+]
 
 
 def pytest_report_header() -> str:

@@ -18,14 +18,18 @@ from exporter.commands.flags import (
     ENABLE_LIFECYCLE,
     LISTEN_ADDRESS,
     LOGGING,
+    PARALLEL,
     RELOADING,
     SERVING,
     TIMEOUT,
     WEB,
     WEB_FILE,
     add_flags,
+    add_init_arguments,
     several,
 )
+from exporter.commands.init import init
+from exporter.commands.init_input import InitOptions
 from exporter.commands.online import check_online
 from exporter.commands.ping import ping
 from exporter.commands.serve import ServeOptions, serve
@@ -44,6 +48,7 @@ _DESCRIPTION: Final = """\
 Tell Prometheus which agents of your CallTools queues can take a call.
 
   calltools-exporter demo       try it: a simulated CallTools account, nothing to configure
+  calltools-exporter init       write exporter.yml with what the API tells of your account
   calltools-exporter check      read exporter.yml and list every mistake in it
   calltools-exporter ping       ask now, and print who is available
   calltools-exporter            serve /metrics for Prometheus
@@ -169,6 +174,10 @@ def _parsers(environ: Mapping[str, str]) -> tuple[_Parser, Mapping[str, _Parser]
     one = command("ping", "ask now, and print who is available", _ping, *CONFIGURATION, TIMEOUT)
     one.add_argument("target", nargs="?", metavar="ACCOUNT[/QUEUE]", help="default: everything")
     one.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    one = command(
+        "init", "write a configuration with every queue of an account", _init, PARALLEL, TIMEOUT
+    )
+    add_init_arguments(one)
     command("schema", "print the JSON Schema of the configuration, for editors", _schema)
     command("demo", "run the exporter on a simulated CallTools account", _demo, *DEMO)
     return parser, commands.choices
@@ -225,6 +234,21 @@ def _ping(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         as_json=options.json,
         timeout_seconds=options.timeout,
         max_parallel_requests=options.scrape_max_parallel_requests,
+    )
+
+
+def _init(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    return init(
+        InitOptions(
+            url=options.url,
+            account=options.account,
+            token_file=options.token_file,
+            token_env=options.token_env,
+            output=options.output,
+            timeout_seconds=options.timeout,
+            max_parallel_requests=options.scrape_max_parallel_requests,
+        ),
+        environ,
     )
 
 

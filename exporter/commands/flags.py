@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter import logs
+from exporter.config import DEFAULT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,7 @@ __all__ = [
     "ENABLE_LIFECYCLE",
     "LISTEN_ADDRESS",
     "LOGGING",
+    "PARALLEL",
     "RELOADING",
     "SERVING",
     "TIMEOUT",
@@ -25,6 +27,7 @@ __all__ = [
     "WEB_FILE",
     "Flag",
     "add_flags",
+    "add_init_arguments",
     "several",
 ]
 
@@ -76,6 +79,14 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+PARALLEL: Final = Flag(
+    "scrape.max-parallel-requests",
+    "NUMBER",
+    "requests to the API at a time, over all hosts",
+    "256",
+    _positive,
+    "a whole number from 1",
+)
 CONFIGURATION: Final = (
     Flag(
         "config.file",
@@ -84,14 +95,7 @@ CONFIGURATION: Final = (
         " CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES",
         parse=Path,
     ),
-    Flag(
-        "scrape.max-parallel-requests",
-        "NUMBER",
-        "requests to the API at a time, over all hosts",
-        "256",
-        _positive,
-        "a whole number from 1",
-    ),
+    PARALLEL,
 )
 LOGGING: Final = (
     Flag(
@@ -205,6 +209,25 @@ def add_flags(
             default=None if flag.repeatable else default,
             help=f"{flag.help} (${flag.variable}{shown})",
         )
+
+
+def add_init_arguments(parser: argparse.ArgumentParser) -> None:
+    """Let a parser know what `init` takes; what is not given is asked for on a terminal."""
+    for name, metavar, words in (
+        ("url", "URL", "the URL you log in to ($CALLTOOLS_URL)"),
+        ("token-file", "PATH", "the file that holds the API key"),
+        ("token-env", "NAME", "the variable that holds it; default CALLTOOLS_TOKEN if it is set"),
+        ("account", "NAME", "the account's name, a label; default the silo"),
+    ):
+        parser.add_argument(f"--{name}", metavar=metavar, help=words)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=DEFAULT_FILE,
+        help="the file to write, which must not exist; default %(default)s",
+    )
 
 
 def several(flag: Flag, options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, ...]:

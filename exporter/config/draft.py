@@ -1,0 +1,121 @@
+"""The text of a new configuration file: one account as the API tells of it, with comments."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping
+
+__all__ = ["Draft", "queue_names"]
+
+_LONGEST_NAME: Final = 100
+
+_HEAD: Final = """\
+# Written by `calltools-exporter init`; yours to change. `calltools-exporter check` lists every
+# mistake in it, and with the output of `calltools-exporter schema` an editor completes it.
+"""
+_OPTIONS: Final = """\
+    # detail: agents  # read every agent: tells "nobody is logged in" from "all are busy"
+    # team: sales  # whom to tell, for Alertmanager's routes
+    # schedule: office  # nobody is paged outside it; without one a queue is always open
+"""
+_TAIL: Final = """\
+      # below a queue's name, for instance:
+      #   required_agents: 2  # fewer are a warning, none is a page; default 1
+
+# schedules:
+#   office:
+#     timezone: America/New_York
+#     open: {mon-fri: "09:00-18:00", sat: "09:00-12:00"}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is known of an account; what is not becomes a place to fill in, which `check` finds.
+
+    ``token`` is the key `token_file` or `token_env` and its value. ``status`` is None where no one
+    status is plainly the available one; ``candidates`` are then those to choose from, by id.
+    ``queues`` are names by id. The words say why a part is missing.
+    """
+
+    name: str
+    url: str
+    token: tuple[str, str]
+    status: int | None
+    candidates: Mapping[int, str]
+    status_words: str
+    queues: Mapping[int, str]
+    queues_words: str
+
+    def text(self) -> str:
+        """Return the file."""
+        return _HEAD + "".join(f"{line}\n" for line in self._account()) + _TAIL
+
+    def _account(self) -> Iterator[str]:
+        yield "accounts:"
+        yield f'  - name: {_quoted(self.name)}  # the label "account" of each metric'
+        yield f"    url: {self.url}"
+        key, value = self.token
+        yield f"    {key}: {_quoted(value)}  # holds the API key, from Integrations > API Keys"
+        yield from self._status()
+        yield _OPTIONS.rstrip("\n")
+        yield from self._queues()
+
+    def _status(self) -> Iterator[str]:
+        if self.status is not None:
+            name = self.candidates.get(self.status, "")
+            yield f"    available_status: {self.status}" + (f"  # {name}" if name else "")
+            return
+        yield f"    # TO FILL IN: {self.status_words}"
+        yield "    # The ids of statuses are under Contact Center > Agent Statuses."
+        yield "    available_status:"
+        for id_, name in self.candidates.items():
+            yield f"    # available_status: {id_}  # {name}"
+
+    def _queues(self) -> Iterator[str]:
+        if self.queues:
+            yield "    queues:  # delete those that nobody is to be told of"
+            for id_, name in queue_names(self.queues).items():
+                yield f"      - id: {id_}"
+                yield f"        name: {_quoted(name)}"
+            return
+        yield f"    # TO FILL IN: {self.queues_words}"
+        yield "    # An id is the last part of the address of the queue's settings page."
+        yield "    queues:"
+        yield "      # - id: 5457"
+        yield "      #   name: sales"
+
+
+def queue_names(queues: Mapping[int, str]) -> dict[int, str]:
+    """Return a name for each queue that a configuration accepts: short, without "/", distinct."""
+    names = {id_: _name(name) or str(id_) for id_, name in queues.items()}
+    times = Counter(names.values())
+    taken = {name for name, number in times.items() if number == 1}
+    return {
+        id_: name if times[name] == 1 else _distinct(name, id_, taken)
+        for id_, name in names.items()
+    }
+
+
+def _name(text: str) -> str:
+    name = text.replace("/", "-").strip()[:_LONGEST_NAME].strip()
+    return "" if name in {".", ".."} else name
+
+
+def _distinct(name: str, id_: int, taken: Container[str]) -> str:
+    """Return a doubled name with its id behind it."""
+    ending, made = f" ({id_})", ""
+    while not made or made in taken:
+        made = name[: _LONGEST_NAME - len(ending)].rstrip() + ending
+        ending += "*"
+    return made
+
+
+def _quoted(text: str) -> str:
+    """Return text as YAML that is read as this text; what can be printed is the same in JSON."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,310 @@
+"""`init` writes a configuration from what the API tells, on a terminal and in a pipe."""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+import yaml
+
+from exporter import config
+from exporter.simulator import (
+    AVAILABLE,
+    STATUSES,
+    TOKEN,
+    Dialect,
+    FixedWorld,
+    SimulatedAccount,
+    Simulator,
+    Status,
+)
+from tests.process_fixtures import run_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tests.process_fixtures import RunMain
+    from tests.simulator_fixtures import StartSimulator
+    from tests.terminal_fixtures import OpenTerminal
+
+FORTY = {5000 + number: f"queue {number}" for number in range(40)}
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator) -> Simulator:
+    return start_simulator(SimulatedAccount(FixedWorld(FORTY)))
+
+
+@pytest.fixture
+def init(run_main: RunMain, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run `init` where nobody is to ask, with the key in the environment."""
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    def run(*arguments: str | Path, **environ: str) -> tuple[int, str, str]:
+        said = run_main("init", *arguments, **{"CALLTOOLS_TOKEN": TOKEN, **environ})
+        assert TOKEN not in said.out + said.err
+        return said.code, said.out, said.err
+
+    return run
+
+
+def test_an_account_of_40_queues_in_a_pipe(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    code, out, err = init("--url", simulator.url, "--account", "acme")
+    assert (code, err) == (0, "")
+    assert out.startswith("wrote exporter.yml: 40 queues, available status 20561\n")
+    assert "1 of 1 accounts are right" in out
+    assert "calltools-exporter ping  #" in out
+    (account,) = config.load(tmp_path / "exporter.yml", {}).configuration.accounts
+    assert account.name == "acme"
+    assert {queue.id: queue.name for queue in account.queues} == FORTY
+    assert {queue.available_status for queue in account.queues} == {(AVAILABLE,)}
+    assert account.token.describe() == "token_env CALLTOOLS_TOKEN"
+    assert TOKEN not in (tmp_path / "exporter.yml").read_text()
+    # Only GET was sent.
+    assert {request.method for request in simulator.requests} == {"GET"}
+    # What was written is what the other commands take.
+    assert run_program("check", cwd=tmp_path).code == 0
+    assert run_program("ping", cwd=tmp_path).code == 1
+
+
+def test_the_second_account_goes_into_a_folder(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(f"Token {TOKEN}\n")
+    for name in ("first", "second"):
+        flags = ("--account", name, "-o", f"accounts.d/{name}.yml", "--token-file", "key")
+        code, out, err = init("--url", simulator.url, *flags)
+        assert (code, err) == (0, "")
+        assert "calltools-exporter --config.file=accounts.d  #" in out
+    loaded = config.load(tmp_path / "accounts.d", {})
+    assert [one.name for one in loaded.configuration.accounts] == ["first", "second"]
+    assert config.unreadable_files(loaded) == ()
+
+
+def test_a_name_that_another_file_has_is_told(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]]
+) -> None:
+    for file in ("one", "two"):
+        code, out, _ = init(
+            "--url", simulator.url, "--account", "acme", "-o", f"accounts.d/{file}.yml"
+        )
+    assert code == 1
+    assert "'acme', the name of an account already" in out
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_nothing_is_overwritten(
+    simulator: Simulator,
+    init: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    path = tmp_path / "exporter.yml"
+    if kind == "file":
+        path.write_text("mine")
+    else:
+        path.symlink_to(tmp_path / "elsewhere")
+    code, out, err = init("--url", simulator.url)
+    assert (code, out) == (1, "")
+    assert "exporter.yml is there already and is not overwritten" in err
+    assert "-o accounts.d/NAME.yml" in err
+    assert not (tmp_path / "elsewhere").exists()
+    assert kind == "dangling link" or path.read_text() == "mine"
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [
+        (
+            Dialect(forbidden=frozenset({"queues"})),
+            "/api/queues/ cannot be read with this key (403)",
+        ),
+        (Dialect(missing=frozenset({"queues"})), "/api/queues/ cannot be read with this key (404)"),
+    ],
+)
+def test_without_the_list_of_queues(
+    start_simulator: StartSimulator,
+    init: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    dialect: Dialect,
+    words: str,
+) -> None:
+    simulator = start_simulator(dialect=dialect)
+    code, out, _ = init("--url", simulator.url, "--account", "acme")
+    assert code == 1
+    assert words in out
+    assert "the last part of the address of a queue's settings page" in out
+    assert "check --online  # once it is put right" in out
+    written = (tmp_path / "exporter.yml").read_text()
+    assert f"# TO FILL IN: {words}" in written
+    assert f"available_status: {AVAILABLE}" in written
+    # The mistake is told with its line, and filling it in is enough.
+    assert re.search(r"exporter\.yml:\d+:\d+: accounts\[0\]\.queues", out)
+    (tmp_path / "exporter.yml").write_text(
+        written.replace("      # - id: 5457\n      #   name: sales", "      - id: 5457")
+    )
+    assert run_program("check", "--online", cwd=tmp_path).code == 0
+
+
+def test_without_the_list_of_statuses(
+    start_simulator: StartSimulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    simulator = start_simulator(dialect=Dialect(forbidden=frozenset({"statuses"})))
+    code, out, _ = init("--url", simulator.url)
+    assert code == 1
+    assert "/api/statuses/ cannot be read with this key (403)" in out
+    written = (tmp_path / "exporter.yml").read_text()
+    assert "Contact Center > Agent Statuses" in written
+    assert "- id: 5457" in written
+
+
+def test_several_statuses_could_be_the_available_one(
+    start_simulator: StartSimulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    statuses = (Status(1, "Sales Calls", "Set Ready"), Status(2, "All Calls", "Set Ready"))
+    simulator = start_simulator(SimulatedAccount(FixedWorld(statuses=statuses)))
+    code, out, _ = init("--url", simulator.url)
+    assert code == 1
+    assert "Sales Calls (1), All Calls (2)" in out
+    written = (tmp_path / "exporter.yml").read_text()
+    assert "# available_status: 2  # All Calls" in written
+    (tmp_path / "exporter.yml").write_text(
+        written.replace("    available_status:\n", "    available_status: 2\n")
+    )
+    assert run_program("check", "--online", cwd=tmp_path).code == 0
+
+
+def test_an_account_without_queues(
+    start_simulator: StartSimulator, init: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = init("--url", start_simulator(SimulatedAccount(FixedWorld({}))).url)
+    assert code == 1
+    assert "the account has no queues" in out
+
+
+@pytest.mark.parametrize("bad_key", [401, 403])
+def test_a_wrong_key_writes_nothing(
+    start_simulator: StartSimulator,
+    init: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    bad_key: Literal[401, 403],
+) -> None:
+    simulator = start_simulator(dialect=Dialect(bad_key=bad_key))
+    code, _, err = init("--url", simulator.url, CALLTOOLS_TOKEN="wrong")
+    assert code == 1
+    assert f"nothing was written: {bad_key}: the API" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ((), "--url is needed"),
+        (("--url", "http://east-2.calltools.io"), "found http://"),
+        (("--url", "https://east-2.calltools.io/queues"), "found more than a host"),
+        (("--url", "https://localhost", "--account", "a/b"), "--account: expected text of"),
+        (("--url", "https://localhost", "--token-file", "a" * 40), "what looks like the API key"),
+        (("--url", "https://localhost", "--token-env", "a" * 40), "what looks like the API key"),
+        (("--url", "https://localhost", "--token-file", "gone"), "token_file gone cannot be read"),
+        (("--url", "https://localhost:1"), "nothing was written: connection"),
+    ],
+)
+def test_what_is_wrong_on_the_command_line(
+    init: Callable[..., tuple[int, str, str]], tmp_path: Path, flags: Sequence[str], words: str
+) -> None:
+    code, _, err = init(*flags)
+    assert code == 1
+    assert words in err
+    assert "a" * 40 not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_key_and_without_a_terminal(
+    init: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, _, err = init("--url", "https://localhost", CALLTOOLS_TOKEN="")
+    assert code == 1
+    assert "--token-file or --token-env is needed" in err
+
+
+def test_a_folder_that_cannot_be_made(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "accounts.d").write_text("a file")
+    code, _, err = init("--url", simulator.url, "-o", "accounts.d/acme.yml")
+    assert code == 1
+    assert "accounts.d/acme.yml cannot be written" in err
+
+
+@pytest.mark.parametrize("write", ["y", "", "n"])
+def test_a_person_is_asked(
+    simulator: Simulator, open_terminal: OpenTerminal, tmp_path: Path, write: str
+) -> None:
+    screen = open_terminal("init")
+    screen.answer("The URL you log in to", "https://east-2.calltools.io/queues/5457")
+    screen.answer("found more than a host", simulator.url)
+    screen.answer("A name for the account", "acme")
+    screen.answer("The API key", f"token {TOKEN}")
+    screen.answer("Write the key to acme.token, which only you can read? [y/N]", write)
+    assert screen.end() == 0, screen.everything
+    assert TOKEN not in screen.everything
+    assert "wrote exporter.yml: 40 queues" in screen.everything
+    (account,) = config.load(tmp_path / "exporter.yml", {}).configuration.accounts
+    assert account.token.describe() == f"token_file {tmp_path / 'acme.token'}"
+    if write == "y":
+        path = tmp_path / "acme.token"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert path.read_text() == f"{TOKEN}\n"
+        assert "umask" not in screen.everything
+    else:
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["exporter.yml"]
+        assert "(umask 077; cat > acme.token)" in screen.everything
+
+
+def test_a_person_knows_ids_that_the_api_does_not_tell(
+    start_simulator: StartSimulator, open_terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    simulator = start_simulator(dialect=Dialect(forbidden=frozenset({"queues", "statuses"})))
+    screen = open_terminal(
+        "init", "--url", simulator.url, "--account", "acme", CALLTOOLS_TOKEN=TOKEN
+    )
+    screen.answer("Id of the status of available agents", "Available")
+    screen.answer("expected ids, such as 5457", str(AVAILABLE))
+    screen.answer("Ids of queues, or nothing", "5457, 5460")
+    assert screen.end() == 0, screen.everything
+    text = (tmp_path / "exporter.yml").read_text()
+    (account,) = yaml.safe_load(text)["accounts"]
+    assert account["available_status"] == AVAILABLE
+    assert [queue["id"] for queue in account["queues"]] == [5457, 5460]
+
+
+def test_a_person_chooses_among_statuses(
+    start_simulator: StartSimulator, open_terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    statuses = (*STATUSES, Status(7, "Overflow", "Set Ready"), Status(8, "Available", "Set Ready"))
+    simulator = start_simulator(SimulatedAccount(FixedWorld(statuses=statuses)))
+    screen = open_terminal(
+        "init", "--url", simulator.url, "--account", "acme", CALLTOOLS_TOKEN=TOKEN
+    )
+    screen.wait_for("Overflow (7)")
+    screen.answer("Id of the status of available agents", "99")
+    screen.answer("expected one id of: 20561", "7")
+    assert screen.end() == 0, screen.everything
+    assert "available_status: 7  # Overflow" in (tmp_path / "exporter.yml").read_text()
+
+
+def test_a_terminal_that_is_closed_writes_nothing(
+    open_terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    screen = open_terminal("init")
+    screen.answer("The URL you log in to", "\x04")
+    assert screen.end() == 1
+    assert "nothing was written" in screen.everything
+    assert list(tmp_path.iterdir()) == []

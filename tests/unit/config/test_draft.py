@@ -1,0 +1,99 @@
+"""Whatever the API calls its queues, the file that is written means what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter import config
+from exporter.calltools.rows import read_queue
+from exporter.config.draft import Draft, queue_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOSTILE = (
+    *('"', "\\", "'", "#", ": ", "- ", "a: [b", "{x}", "yes", "no", "9:30", "012", "~", "null"),
+    *("a/b", "/", ".", "..", " ", "", "\n", "a\n    evil: 1", "\x00", "\x1b[31m", "\u202e", "😀"),
+    *(
+        "x" * 300,
+        "  outer  ",
+        "sales",
+        "sales",
+        "SALES",
+        "\u2028",
+        "\ud800",
+        "&a",
+        "*a",
+        "!!x",
+        "%",
+    ),
+)
+NAMES = st.sampled_from(HOSTILE) | st.text(max_size=120)
+
+
+def draft(queues: Mapping[int, str], name: str = "acme") -> Draft:
+    return Draft(
+        name,
+        "https://east-2.calltools.io",
+        ("token_env", "CALLTOOLS_TOKEN"),
+        20561,
+        {20561: "Available"},
+        "",
+        queues,
+        "",
+    )
+
+
+def as_read(names: list[str]) -> dict[int, str]:
+    """Return queues as the client reads them from the API's rows."""
+    rows = (read_queue({"id": id_, "name": name})[1] for id_, name in enumerate(names, 1))
+    return {row.id: row.name for row in rows}
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=12))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_every_queue_is_in_the_file(names: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yml"
+    queues = as_read(names)
+    path.write_text(draft(queues).text(), encoding="utf-8")
+    (account,) = config.load(path, {}).configuration.accounts
+    assert {queue.id: queue.name for queue in account.queues} == queue_names(queues)
+    assert all(queue.available_status == (20561,) for queue in account.queues)
+
+
+def test_hostile_names_all_together(tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yml"
+    path.write_text(draft(as_read(list(HOSTILE)), name="no: #").text(), encoding="utf-8")
+    (account,) = config.load(path, {}).configuration.accounts
+    assert account.name == "no: #"
+    assert len(account.queues) == len(HOSTILE)
+
+
+def test_names_are_kept_where_they_can_be() -> None:
+    assert queue_names({1: "sales", 2: "a/b", 3: "", 4: "x" * 300}) == {
+        1: "sales",
+        2: "a-b",
+        3: "3",
+        4: "x" * 100,
+    }
+
+
+def test_doubled_names_are_told_apart() -> None:
+    assert queue_names({1: "sales", 2: "sales", 3: "sales (1)"}) == {
+        1: "sales (1)*",
+        2: "sales (2)",
+        3: "sales (1)",
+    }
+    long = queue_names({1: "x" * 100, 2: "x" * 101})
+    assert sorted(long.values()) == ["x" * 96 + " (1)", "x" * 96 + " (2)"]
+
+
+def test_a_status_name_cannot_leave_its_comment(tmp_path: Path) -> None:
+    # Names of statuses are read as one printable line; the text is what the client returns.
+    path = tmp_path / "exporter.yml"
+    path.write_text(draft({1: "sales"}).text().replace("# Available", "# a: [ \" # '"))
+    assert config.load(path, {}).configuration.accounts[0].queues
