@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.registry import Collector
 
+    from exporter.board import AccountView
     from exporter.model import Attempt
     from exporter.settings import Account
     from exporter.simulator import Simulator
@@ -141,6 +142,9 @@ class Pages:
 
     def reload(self) -> None:
         self.runtime.reload()
+
+    def overview(self, account: str | None) -> list[AccountView]:
+        return self.runtime.overview(account)
 
     def configuration_text(self) -> str:
         return self.runtime.configuration_text()
@@ -352,7 +356,7 @@ def test_a_leak_would_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     run.simulator.faults.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.web.app._HOME", f"<p>{TOKEN}</p>")
+        patch.setattr("exporter.web.landing.render", lambda *_, **__: f"<p>{TOKEN}</p>")
         with pytest.raises(AssertionError, match="in /,"):
             run.scrape("planted")
     with pytest.raises(AssertionError, match="in str"):

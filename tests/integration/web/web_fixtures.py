@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from exporter.board import AccountView
     from exporter.web.follow import FollowedWebFile
     from exporter.web.protocol import Limits
 
@@ -39,6 +40,9 @@ class OnlyMetrics:
 
     def reload(self) -> None:
         pass
+
+    def overview(self, account: str | None) -> list[AccountView]:
+        return []
 
     def configuration_text(self) -> str:
         return ""
