@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import structlog
@@ -17,18 +19,31 @@ __all__ = ["FORMATS", "LEVELS", "configure"]
 LEVELS: Final = ("debug", "info", "warn", "error")
 FORMATS: Final = ("logfmt", "json")
 _ORDER: Final = ("ts", "level", "msg")
+_PACKAGE: Final = Path(__file__).parent
 
 
 class _ToStructlog(logging.Handler):
-    """Hand on what libraries log: their words, never their tracebacks.
-
-    A traceback of an HTTP library can hold headers, and with them keys and people's names.
-    """
+    """Hand on what libraries log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger(record.name).log(
-            record.levelno, record.getMessage(), logger=record.name
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
         )
+
+
+def _kind_and_place(exc_info: structlog.typing.ExcInfo) -> str:
+    """Tell what kind of exception was raised where, as close to it as our own code goes.
+
+    Its text and the rest of a traceback can hold headers, and with them keys and people's names.
+    """
+    kind, _, trace = exc_info
+    frames = traceback.extract_tb(trace)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    where = (ours or frames)[-1]
+    path = Path(where.filename)
+    root = _PACKAGE.parent
+    name = path.relative_to(root) if path.is_relative_to(root) else path.name
+    return f"{kind.__name__} in {name}:{where.lineno}"
 
 
 class _Stream:
@@ -64,6 +79,7 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", key="ts"),
+            structlog.processors.ExceptionRenderer(_kind_and_place),
             structlog.processors.EventRenamer("msg"),
             renderer,
         ],

@@ -179,6 +179,7 @@ class Counters:
     """Count what is done to the API, and tell of the exporter itself.
 
     All series of an account are there, at 0, from the start: a first error must be an increase.
+    What ends after its account has left with a reload is not counted, or they would come back.
     """
 
     def __init__(self, accounts: Collection[str]) -> None:
@@ -260,8 +261,9 @@ class Counters:
 
     def queues_changed(self, account: str, *, appeared: int, vanished: int) -> None:
         """Count queues that came to the account's list or left it."""
-        self._queue_changes.labels(account, "appeared").inc(appeared)
-        self._queue_changes.labels(account, "vanished").inc(vanished)
+        if account in self._accounts:
+            self._queue_changes.labels(account, "appeared").inc(appeared)
+            self._queue_changes.labels(account, "vanished").inc(vanished)
 
     def reloaded(self, at: float | None) -> None:
         """Note that a configuration was accepted, at a Unix time, or (None) refused."""
@@ -270,7 +272,7 @@ class Counters:
             self._reloaded_at.set(at)
 
     def attempt(self, account: str, attempt: Attempt) -> None:
-        """Count a request that was tried, unless its account has left with a reload meanwhile."""
+        """Count a request that was tried."""
         if account not in self._accounts:
             return
         self._requests.labels(account).inc()
@@ -280,11 +282,13 @@ class Counters:
 
     def connection(self, account: str) -> None:
         """Count a connection that was opened."""
-        self._connections.labels(account).inc()
+        if account in self._accounts:
+            self._connections.labels(account).inc()
 
     def coalesced(self, account: str) -> None:
         """Count a fetch that was shared instead of sent."""
-        self._coalesced.labels(account).inc()
+        if account in self._accounts:
+            self._coalesced.labels(account).inc()
 
 
 class ExporterCollector(Collector):

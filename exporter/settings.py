@@ -71,7 +71,7 @@ class TokenFile:
     def read(self) -> Secret:
         """Return the key in the file; see `TokenSource`."""
         try:
-            text = self.path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             raise TokenError(f"{self.describe()} cannot be read: {reason}") from None

@@ -1,0 +1,143 @@
+"""Keys as people paste them, and where they are read."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.errors import TokenError
+from exporter.settings import Account, Queue, TokenEnvironment, TokenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+KEY = "a3f9c1e52d8b4"
+VARIABLE = "CALLTOOLS_TEST_SETTINGS_TOKEN"
+
+
+@pytest.fixture(params=["file", "variable"])
+def read(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
+    """Read a text as a key, from a file or from a variable."""
+
+    def from_file(text: str) -> str:
+        path = tmp_path / "token"
+        path.write_text(text, encoding="utf-8")
+        return TokenFile(path).read().reveal()
+
+    def from_variable(text: str) -> str:
+        monkeypatch.setenv(VARIABLE, text)
+        return TokenEnvironment(VARIABLE).read().reveal()
+
+    return from_file if request.param == "file" else from_variable
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY,
+        f"{KEY}\n",
+        f"\r\n\t {KEY} \r\n",
+        f"Token {KEY}",
+        f"token {KEY}\n",
+        f"TOKEN\t{KEY}",
+        f"  tOkEn   {KEY}  ",
+    ],
+)
+def test_a_key_as_it_is_pasted_works(text: str, read: Callable[[str], str]) -> None:
+    assert read(text) == KEY
+
+
+@given(
+    key=st.text(string.ascii_letters + string.digits + "-_.~+/=:", min_size=1).filter(
+        lambda key: key.lower() != "token"
+    ),
+    prefix=st.sampled_from(["", "Token ", "token\t", "TOKEN  "]),
+    before=st.text(" \t\r\n", max_size=3),
+    after=st.text(" \t\r\n", max_size=3),
+)
+def test_any_key_is_read_as_it_is(key: str, prefix: str, before: str, after: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, f"{before}{prefix}{key}{after}")
+        assert TokenEnvironment(VARIABLE).read().reveal() == key
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\t"])
+def test_an_empty_key_is_none(text: str, read: Callable[[str], str]) -> None:
+    with pytest.raises(TokenError, match="is empty; expected the API key"):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{KEY} {KEY}",
+        f"Token {KEY} please",
+        f"{KEY}\n{KEY}",
+        "schlüssel",
+        f"{KEY}\x1b",
+        f"{KEY}\u200b",
+    ],
+)
+def test_what_no_key_holds_is_refused_and_not_told(text: str, read: Callable[[str], str]) -> None:
+    with pytest.raises(TokenError, match="holds more than one word or characters that") as raised:
+        read(text)
+    assert KEY not in str(raised.value)
+    assert "schl" not in str(raised.value)
+
+
+def test_a_bearer_is_not_a_token(read: Callable[[str], str]) -> None:
+    with pytest.raises(TokenError, match="more than one word"):
+        read(f"Bearer {KEY}")
+
+
+def test_a_variable_that_is_not_set_is_empty() -> None:
+    with pytest.raises(TokenError, match=f"^token_env {VARIABLE} is empty"):
+        TokenEnvironment(VARIABLE).read()
+
+
+def test_a_file_with_a_byte_order_mark_works(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(KEY, encoding="utf-8-sig")
+    assert TokenFile(path).read().reveal() == KEY
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    with pytest.raises(TokenError) as raised:
+        TokenFile(path).read()
+    assert str(raised.value) == f"token_file {path} cannot be read: No such file or directory"
+    with pytest.raises(TokenError, match="Is a directory"):
+        TokenFile(tmp_path).read()
+    path.write_text(KEY, encoding="utf-16")
+    with pytest.raises(TokenError, match="not a text file") as raised:
+        TokenFile(path).read()
+    assert raised.value.__cause__ is None
+
+
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("old")
+    source = TokenFile(path)
+    assert source.read().reveal() == "old"
+    path.write_text("new")
+    assert source.read().reveal() == "new"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://east-2.calltools.io", "east-2.calltools.io"),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("https://[::1]:8443", "[::1]:8443"),
+    ],
+)
+def test_the_host_is_the_silo(url: str, host: str) -> None:
+    account = Account("acme", url, TokenEnvironment(VARIABLE), (Queue(1, "one", (2,)),))
+    assert account.host == host
