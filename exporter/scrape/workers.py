@@ -51,6 +51,7 @@ class Workers:
                 self._changed.notify()
             elif self._threads < self._limit:
                 self._threads += 1
+                self._idle += 1
                 threading.Thread(
                     target=self._work, name=f"fetch-{self._threads}", daemon=True
                 ).start()
@@ -58,7 +59,6 @@ class Workers:
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._idle += 1
                 while not self._ready:
                     self._changed.wait()
                 self._idle -= 1
@@ -67,10 +67,11 @@ class Workers:
                 job()
             except Exception as error:  # noqa: BLE001 - the edge of a thread: it must go on
                 log.error("a job failed", host=host, error=type(error).__name__)  # noqa: TRY400
-            finally:
-                with self._changed:
-                    if self._waiting[host]:
-                        # The next job of this host takes over the place that has become free.
-                        self._ready.append((host, self._waiting[host].popleft()))
-                    else:
-                        self._busy[host] -= 1
+            with self._changed:
+                # The place is free and the thread is idle in one step, else one more is started.
+                self._idle += 1
+                if self._waiting[host]:
+                    # The next job of this host takes over the place that has become free.
+                    self._ready.append((host, self._waiting[host].popleft()))
+                else:
+                    self._busy[host] -= 1

@@ -24,7 +24,7 @@ from exporter.transport.deadline import DeadlineTlsSocket, exchange, pool_classe
 from exporter.transport.failures import failure_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from requests import PreparedRequest, Response
     from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
@@ -165,20 +165,31 @@ def _read(raw: BaseHTTPResponse, host: str) -> bytes:
         raise ApiError(
             Failure("unexpected_answer", f"{host} answered in an encoding that was not asked for")
         )
-    body = bytearray()
-    received = 0
+    pieces, size, received = [], 0, 0
     while piece := raw.read1(_PIECE, decode_content=False):
         received += len(piece)
-        try:
-            body += inflate.decompress(piece, BODY_LIMIT + 1 - len(body)) if inflate else piece
-        except zlib.error:
-            raise ApiError(Failure("connection", f"{host}: the answer's gzip is broken")) from None
-        if received > BODY_LIMIT or len(body) > BODY_LIMIT:
-            limit = BODY_LIMIT // (1024 * 1024)
-            raise ApiError(Failure("too_large", f"the answer of {host} is larger than {limit} MiB"))
+        for part in _inflated(inflate, piece, host) if inflate else [piece]:
+            pieces.append(part)
+            size += len(part)
+            if max(received, size) > BODY_LIMIT:
+                limit = BODY_LIMIT // (1024 * 1024)
+                words = f"the answer of {host} is larger than {limit} MiB"
+                raise ApiError(Failure("too_large", words))
     if inflate and received and not inflate.eof:
         raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
-    return bytes(body)
+    return b"".join(pieces)
+
+
+def _inflated(inflate: zlib._Decompress, piece: bytes, host: str) -> Iterator[bytes]:
+    """Decompress in small pieces: what is freed in large ones stays with the process."""
+    full = False
+    while piece or full:
+        try:
+            part = inflate.decompress(piece, _PIECE)
+        except zlib.error:
+            raise ApiError(Failure("connection", f"{host}: the answer's gzip is broken")) from None
+        yield part
+        piece, full = inflate.unconsumed_tail, len(part) == _PIECE
 
 
 def _ssl_context(tls: TlsFiles) -> ssl.SSLContext:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -95,3 +97,28 @@ def test_threads_are_used_again(jobs: Jobs) -> None:
         with jobs.changed:
             assert jobs.changed.wait_for(partial(jobs.have_finished, expected), 10)
     assert len(jobs.threads) <= 3
+
+
+def test_there_are_never_more_threads_than_places() -> None:
+    workers = Workers(256)
+    threads: set[str] = set()
+
+    def use_one_place(host: str) -> None:
+        done = threading.Semaphore(0)
+
+        def job() -> None:
+            threads.add(threading.current_thread().name)
+            done.release()
+
+        for _ in range(1000):
+            workers.submit(host, 1, job)
+            assert done.acquire(timeout=10)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(use_one_place, "abcdefgh"))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(threads) <= 8
