@@ -54,6 +54,10 @@ format: $(MARK).dev ## put the code into the one format
 rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md from their source
 	@$(VENV)/bin/python -m prometheus.build
 
+.PHONY: docs
+docs: $(MARK).dev ## write the tables of docs/configuration.md and docs/metrics.md from the code
+	@$(VENV)/bin/python scripts/make_docs.py
+
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests
 	@$(VENV)/bin/python scripts/fetch_tools.py $(CACHE)

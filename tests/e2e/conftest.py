@@ -11,6 +11,7 @@ import pytest
 from tests.e2e import tools
 from tests.e2e.browser import Browser
 from tests.e2e.servers import Alertmanager, Config, Prometheus
+from tests.e2e.shell import Bash
 
 RunsTool = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,6 +79,12 @@ def amtool() -> RunsTool:
 def chromium(tmp_path: Path) -> Browser:
     """Return a headless browser with an empty profile."""
     return Browser(tools.require("chromium"), tmp_path / "chromium")
+
+
+@pytest.fixture
+def bash(tmp_path: Path) -> Bash:
+    """Return a shell in an empty folder."""
+    return Bash(tmp_path)
 
 
 def _runner(name: str) -> RunsTool:

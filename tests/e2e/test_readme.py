@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,15 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
-from tests.process_fixtures import ENVIRON, PROGRAM, ROOT
+from tests.process_fixtures import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.simulator import Simulator
     from tests.e2e.conftest import RunsTool
+    from tests.e2e.shell import Bash
     from tests.process_fixtures import StartCommand
     from tests.simulator_fixtures import StartSimulator
+    from tests.terminal_fixtures import OpenTerminal
 
 README = (ROOT / "README.md").read_text()
 URL = "https://east-2.calltools.io"
@@ -53,6 +54,7 @@ TESTED = (
     ("console", "$ curl -s localhost:15457/metrics | grep"),
     ("sh", "make demo"),
     ("sh", "python3 -m venv"),
+    ("console", "$ calltools-exporter init"),
     ("sh", "export CALLTOOLS_URL="),
     ("console", "$ CALLTOOLS_QUEUES=5457,5460,5461 calltools-exporter ping"),
     ("console", "$ calltools-exporter check"),
@@ -71,43 +73,6 @@ def test_every_block_is_tested() -> None:
 def block(beginning: str) -> Block:
     (found,) = (one for one in BLOCKS if one.text.startswith(beginning))
     return found
-
-
-@pytest.fixture
-def bash(tmp_path: Path) -> Bash:
-    return Bash(tmp_path)
-
-
-class Bash:
-    """A shell in an empty folder whose `calltools-exporter` is the one under test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "shell"
-        self.bin = folder / "bin"
-        self.folder.mkdir()
-        self.bin.mkdir()
-        self.program("calltools-exporter", f'exec {" ".join(PROGRAM)} "$@"')
-
-    def program(self, name: str, script: str) -> None:
-        """Let the shell find a program."""
-        path = self.bin / name
-        path.write_text(f"#!/bin/bash\n{script}\n")
-        path.chmod(0o755)
-
-    def run(self, script: str, code: int = 0, **environ: str) -> str:
-        """Run a script and return what it wrote to standard output."""
-        done = subprocess.run(
-            ["bash", "-e", "-c", script],
-            cwd=self.folder,
-            env={**ENVIRON, "PATH": f"{self.bin}:{os.environ['PATH']}", **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (code, "")
-        return done.stdout
 
 
 @pytest.fixture
@@ -157,6 +122,27 @@ def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
         PYTHONPATH=libraries,
     )
     assert version.startswith(f"{place}/bin/calltools-exporter\ncalltools-exporter ")
+
+
+def test_init_is_asked_and_answers_as_shown(
+    simulator: Simulator, open_terminal: OpenTerminal
+) -> None:
+    shown = block("$ calltools-exporter init")
+    screen = open_terminal(*shown.command.split()[1:])
+    for line in shown.output.splitlines()[:4]:
+        question, _, answer = line.rstrip(":").partition(": ")
+        typed = {URL: simulator.url, "": TOKEN}.get(answer, answer)
+        screen.answer(question.replace("[east-2]", "[calltools]"), typed)
+    assert screen.end() == 0, screen.everything
+    host = simulator.url.removeprefix("http://")
+
+    def shape_of(text: str) -> list[str]:
+        text = re.sub(r"\r.*\x1b\[K", "", text)
+        text = text.replace(simulator.url, URL).replace(host, URL.removeprefix("https://"))
+        text = text.replace("[calltools]", "[east-2]")
+        return [re.sub(r"\d\.\d\d s", "N s", line).rstrip() for line in text.splitlines()]
+
+    assert shape_of(screen.everything) == shape_of(shown.output)
 
 
 def test_five_lines_are_enough(simulator: Simulator, bash: Bash) -> None:

@@ -1,0 +1,69 @@
+"""What docs/ tells to type is typed, on the simulator; Prometheus reads what is shown of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from exporter.simulator import TOKEN
+from tests.process_fixtures import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import RunsTool
+    from tests.e2e.shell import Bash
+    from tests.process_fixtures import StartCommand
+    from tests.simulator_fixtures import StartSimulator
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_getting_started_from_key_to_number(
+    start_simulator: StartSimulator, start_command: StartCommand, bash: Bash
+) -> None:
+    url = start_simulator().url
+    demo, ask, install, script, several, serve = blocks("getting-started.md", "sh")
+    assert demo == "make demo\n"
+    assert "make demo" in (ROOT / "README.md").read_text()
+    # How it is installed is tested with README, which says the same.
+    assert install.partition("calltools-exporter init")[0] in (ROOT / "README.md").read_text()
+
+    wrote = bash.run(re.sub(r"https://east-2\S+", url, script), CALLTOOLS_TOKEN=TOKEN)
+    assert "wrote exporter.yml: 2 queues" in wrote
+    typed = re.sub(r"https://\S+", url, several)
+    assert "2 of 2 accounts are right" in bash.run(typed, CALLTOOLS_TOKEN=TOKEN)
+
+    assert serve == "calltools-exporter\n"
+    file = f"--config.file={bash.folder / 'exporter.yml'}"
+    running = start_command(file, "--web.listen-address=127.0.0.1:0", CALLTOOLS_TOKEN=TOKEN)
+    address = running.url.removeprefix("http://")
+    answered = bash.run(ask.replace("localhost:15457", address))
+    assert 'calltools_queue_up{account="acme",queue="sales"} 1.0' in answered
+
+
+SHOWN = {
+    f"{page.name}-{number}": text
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for number, text in enumerate(blocks(page.name, "yaml"))
+    if re.match("scrape_configs:|relabel_configs:|groups:", text)
+}
+
+
+@pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN.keys())
+def test_prometheus_accepts_what_is_shown(text: str, promtool: RunsTool, tmp_path: Path) -> None:
+    content = yaml.safe_load(text)
+    kind = "rules" if "groups" in content else "config"
+    if "relabel_configs" in content:
+        job = {"job_name": "x", "static_configs": [{"targets": ["x"]}], **content}
+        text = yaml.safe_dump({"scrape_configs": [job]})
+    path = tmp_path / "prometheus.yml"
+    path.write_text(text)
+    checked = promtool("check", kind, "--lint-fatal", path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

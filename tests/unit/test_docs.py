@@ -1,0 +1,123 @@
+"""The pages of docs/ say what the code says, and every link in them leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from exporter import config
+from exporter.commands import cli
+from exporter.model import HTTP_CODES, WORD_CODES
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+SKIPPED = {".venv", ".cache", ".git", "node_modules"}
+PAGES = sorted(
+    path for path in ROOT.rglob("*.md") if SKIPPED.isdisjoint(path.relative_to(ROOT).parts)
+)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """Return a page's anchors, made of its headings as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+?) *$", without_blocks(path.read_text()), re.MULTILINE)
+    texts = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
+
+
+def blocks(language: str) -> list[str]:
+    """Return the blocks of a language."""
+    block = re.compile(rf"^```{language}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [text for page in sorted(DOCS.glob("*.md")) for text in block.findall(page.read_text())]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`]*`", "", without_blocks(page.read_text()))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+://|mailto:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text()
+    for page in DOCS.glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, page.name
+
+
+def test_the_tables_are_those_of_the_code(tmp_path: Path) -> None:
+    # `python scripts/make_docs.py` writes them.
+    made = ROOT / "scripts" / "make_docs.py"
+    subprocess.run([sys.executable, made, tmp_path], check=True, timeout=60)
+    pages = sorted(tmp_path.iterdir())
+    assert [page.name for page in pages] == ["configuration.md", "metrics.md"]
+    for page in pages:
+        assert page.read_text() == (DOCS / page.name).read_text()
+
+
+def test_no_key_and_no_metric_is_left_out() -> None:
+    schema = config.json_schema()
+    keys = [key for model in schema["$defs"].values() for key in model["properties"]]
+    page = (DOCS / "configuration.md").read_text()
+    assert [key for key in {*keys, *schema["properties"]} if f"| `{key}`" not in page] == []
+    readme = (ROOT / "README.md").read_text()
+    metrics = (DOCS / "metrics.md").read_text()
+    names = set(re.findall(r"^\| `(calltools_\w+)`", readme, re.MULTILINE))
+    assert names == set(re.findall(r"^\| `(calltools_\w+)`", metrics, re.MULTILINE))
+
+
+def test_every_code_is_explained() -> None:
+    text = (DOCS / "troubleshooting.md").read_text().partition("## The codes")[2]
+    section = re.compile(r"^### (\w+)\n\n(.+?)(?=\n\n###|\Z)", re.MULTILINE | re.DOTALL)
+    explained = dict(section.findall(text))
+    assert set(explained) == {*HTTP_CODES, *WORD_CODES}
+    assert all(len(words) > 40 for words in explained.values())
+
+
+@pytest.mark.parametrize("text", blocks("promql"))
+def test_every_query_can_be_parsed(text: str) -> None:
+    for query in text.splitlines():
+        promql_parser.parse(query)
+
+
+@pytest.mark.parametrize("text", [one for one in blocks("yaml") if "accounts:" in one])
+def test_every_configuration_is_right(text: str, tmp_path: Path) -> None:
+    (tmp_path / "exporter.yml").write_text(text)
+    assert config.load(tmp_path / "exporter.yml", {}).configuration.accounts
+
+
+def commands() -> list[str]:
+    """Return every command line of calltools-exporter that a page tells to type."""
+    lines = [line for text in blocks("sh") for line in text.splitlines()]
+    inline = [
+        words
+        for page in sorted(DOCS.glob("*.md"))
+        for words in re.findall(r"`(calltools-exporter [^`]*)`", page.read_text())
+    ]
+    found = {line.partition("  #")[0].strip() for line in (*lines, *inline)}
+    return sorted(line for line in found if line.startswith("calltools-") and "COMMAND" not in line)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_is_understood(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    # Nothing is run, but every word before the last one is read, and is not what is complained of.
+    with pytest.raises(SystemExit) as end:
+        cli.main([*line.split()[1:], "--no-such-flag"], {})
+    assert end.value.code == 2
+    assert "unknown '--no-such-flag'" in capsys.readouterr().err
