@@ -38,6 +38,9 @@ class OnlyMetrics:
     def targets(self, *, by_account: bool) -> list[dict[str, object]]:
         return []
 
+    def overview(self, account: str | None) -> list[AccountView]:
+        return []
+
     def reload(self) -> None:
         pass
 
