@@ -44,9 +44,6 @@ class OnlyMetrics:
     def reload(self) -> None:
         pass
 
-    def overview(self, account: str | None) -> list[AccountView]:
-        return []
-
     def configuration_text(self) -> str:
         return ""
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from exporter.board import AccountView, Board, QueueView
 from exporter.model import (
@@ -376,24 +375,6 @@ def test_nothing_comes_from_outside() -> None:
             assert not value.startswith("//")
     assert "url(" not in shown.text
     assert "@import" not in shown.text
-
-
-def test_failures_are_logged_where_they_begin_and_end() -> None:
-    board = Board()
-    account = an_account(a_queue("sales"))
-    with capture_logs() as logs:
-        scraped(board, account, {"sales": read(1, NOW - 40)})
-        scraped(board, account, {"sales": unreadable(at=NOW - 30)})
-        scraped(board, account, {"sales": unreadable(at=NOW - 20)})
-        scraped(board, account, {"sales": read(1, NOW - 10)})
-    assert [(entry["log_level"], entry["event"]) for entry in logs] == [
-        ("debug", "queue read"),
-        ("warning", "queue cannot be read"),
-        ("debug", "queue still cannot be read"),
-        ("info", "queue can be read again"),
-    ]
-    assert logs[1]["code"] == "503"
-    assert logs[3]["failing_seconds"] == 20
 
 
 def test_accounts_that_are_gone_are_forgotten() -> None:
