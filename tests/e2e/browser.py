@@ -1,7 +1,9 @@
 """A headless Chromium that opens one page at a time."""
 
+import contextlib
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -27,21 +29,40 @@ class Browser:
             "--disable-component-update",
             "--disable-sync",
             f"--user-data-dir={profile}",
-            "--virtual-time-budget=10000",  # timers run ahead instead of being waited for
         ]
 
     def html(self, url: str) -> str:
         """Return the page's document after its scripts ran."""
         return self._run("--dump-dom", url)
 
-    def screenshot(self, url: str, file: Path, *, width: int = 1280, height: int = 1024) -> Path:
-        """Write a PNG of the page to `file` and return it."""
-        self._run(f"--screenshot={file}", f"--window-size={width},{height}", url)
+    @contextlib.contextmanager
+    def open(self, url: str) -> Iterator[None]:
+        """Keep the page open, as people do, until the block ends."""
+        process = subprocess.Popen(
+            [*self._command, "--remote-debugging-port=0", url],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def screenshot(
+        self, url: str, file: Path, *, width: int = 1280, height: int = 1024, dark: bool = False
+    ) -> Path:
+        """Write a PNG of the page to `file` and return it; `dark` is what its reader prefers."""
+        scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        size = f"--window-size={width},{height}"
+        self._run(f"--screenshot={file}", size, "--hide-scrollbars", scheme, url)
         return file
 
     def _run(self, *arguments: str) -> str:
+        # Timers run ahead instead of being waited for.
         done = subprocess.run(
-            [*self._command, *arguments],
+            [*self._command, "--virtual-time-budget=10000", *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -38,11 +38,11 @@ class OnlyMetrics:
     def targets(self, *, by_account: bool) -> list[dict[str, object]]:
         return []
 
-    def reload(self) -> None:
-        pass
-
     def overview(self, account: str | None) -> list[AccountView]:
         return []
+
+    def reload(self) -> None:
+        pass
 
     def configuration_text(self) -> str:
         return ""

@@ -20,15 +20,15 @@ TIMEOUT = Failure("timeout", "no whole answer")
 REFUSED = Failure("401", "the API refuses the key (401)")
 
 
-def told(log: Board, *found: int | Failure) -> list[MutableMapping[str, Any]]:
+def told(board: Board, *found: int | Failure) -> list[MutableMapping[str, Any]]:
     with capture_logs() as logs:
-        log.observe(snapshot(*(queue_snapshot(one) for one in found)), at=1_800_000_000.0)
+        board.observe(snapshot(*(queue_snapshot(one) for one in found)), 1000.0)
     return logs
 
 
 def test_it_begins_once_and_ends_once() -> None:
-    log = Board()
-    (begins,) = told(log, TIMEOUT)
+    board = Board()
+    (begins,) = told(board, TIMEOUT)
     assert begins == {
         "log_level": "warning",
         "event": "queue cannot be read",
@@ -39,16 +39,16 @@ def test_it_begins_once_and_ends_once() -> None:
     }
     # What goes on is for debugging, also when it goes wrong in another way.
     for failure in (TIMEOUT, REFUSED):
-        (goes_on,) = told(log, failure)
+        (goes_on,) = told(board, failure)
         assert (goes_on["log_level"], goes_on["code"]) == ("debug", failure.code)
-    (ends,) = told(log, 3)
+    (ends,) = told(board, 3)
     assert (ends["log_level"], ends["event"]) == ("info", "queue can be read again")
     assert ends["failing_seconds"] >= 0
     assert (ends["account"], ends["queue"]) == ("acme", "sales")
-    (well,) = told(log, 3)
+    (well,) = told(board, 3)
     assert (well["log_level"], well["event"], well["available"]) == ("debug", "queue read", 3)
     # And anew.
-    assert told(log, TIMEOUT)[0]["log_level"] == "warning"
+    assert told(board, TIMEOUT)[0]["log_level"] == "warning"
 
 
 def test_a_first_success_is_not_an_end() -> None:
@@ -56,20 +56,20 @@ def test_a_first_success_is_not_an_end() -> None:
 
 
 def test_each_queue_has_its_own() -> None:
-    log = Board()
+    board = Board()
     sales, support = Queue(1, "sales", (2,)), Queue(2, "support", (2,))
     other = account("other", sales)
     acme = account("acme", sales, support)
 
     def levels(first: int | Failure, second: int | Failure, third: int | Failure) -> list[str]:
         with capture_logs() as logs:
-            log.observe(
+            board.observe(
                 snapshot(
                     queue_snapshot(first, of=acme, queue=sales),
                     queue_snapshot(second, of=acme, queue=support),
                     queue_snapshot(third, of=other, queue=sales),
                 ),
-                at=1_800_000_000.0,
+                1000.0,
             )
         return [line["log_level"] for line in logs]
 
@@ -79,17 +79,17 @@ def test_each_queue_has_its_own() -> None:
 
 
 def test_a_page_of_one_account_ends_nothing_of_the_others() -> None:
-    log = Board()
-    assert told(log, TIMEOUT)[0]["log_level"] == "warning"
+    board = Board()
+    assert told(board, TIMEOUT)[0]["log_level"] == "warning"
     with capture_logs() as logs:
-        log.observe(snapshot(queue_snapshot(1, of=account("other"))), at=1_800_000_000.0)
+        board.observe(snapshot(queue_snapshot(1, of=account("other"))), 1000.0)
     assert [line["log_level"] for line in logs] == ["debug"]
-    assert told(log, TIMEOUT)[0]["log_level"] == "debug"
+    assert told(board, TIMEOUT)[0]["log_level"] == "debug"
 
 
 @pytest.mark.parametrize(("kept", "level"), [("acme", "debug"), ("other", "warning")])
 def test_an_account_that_left_and_came_back_begins_anew(kept: str, level: str) -> None:
-    log = Board()
-    told(log, TIMEOUT)
-    log.keep(Configuration((account(kept),)))
-    assert told(log, TIMEOUT)[0]["log_level"] == level
+    board = Board()
+    told(board, TIMEOUT)
+    board.keep(Configuration((account(kept),)))
+    assert told(board, TIMEOUT)[0]["log_level"] == level
