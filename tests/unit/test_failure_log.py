@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.failure_log import FailureLog
+from exporter.board import Board
 from exporter.model import Failure
 from exporter.settings import Configuration, Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
@@ -20,14 +20,14 @@ TIMEOUT = Failure("timeout", "no whole answer")
 REFUSED = Failure("401", "the API refuses the key (401)")
 
 
-def told(log: FailureLog, *found: int | Failure) -> list[MutableMapping[str, Any]]:
+def told(log: Board, found: int | Failure, at: float = 1000.0) -> list[MutableMapping[str, Any]]:
     with capture_logs() as logs:
-        log.observe(snapshot(*(queue_snapshot(one) for one in found)))
+        log.observe(snapshot(queue_snapshot(found)), at)
     return logs
 
 
 def test_it_begins_once_and_ends_once() -> None:
-    log = FailureLog()
+    log = Board()
     (begins,) = told(log, TIMEOUT)
     assert begins == {
         "log_level": "warning",
@@ -41,9 +41,9 @@ def test_it_begins_once_and_ends_once() -> None:
     for failure in (TIMEOUT, REFUSED):
         (goes_on,) = told(log, failure)
         assert (goes_on["log_level"], goes_on["code"]) == ("debug", failure.code)
-    (ends,) = told(log, 3)
+    (ends,) = told(log, 3, at=1030.5)
     assert (ends["log_level"], ends["event"]) == ("info", "queue can be read again")
-    assert ends["failing_seconds"] >= 0
+    assert ends["failing_seconds"] == 30.5
     assert (ends["account"], ends["queue"]) == ("acme", "sales")
     (well,) = told(log, 3)
     assert (well["log_level"], well["event"], well["available"]) == ("debug", "queue read", 3)
@@ -52,11 +52,11 @@ def test_it_begins_once_and_ends_once() -> None:
 
 
 def test_a_first_success_is_not_an_end() -> None:
-    assert [line["log_level"] for line in told(FailureLog(), 0)] == ["debug"]
+    assert [line["log_level"] for line in told(Board(), 0)] == ["debug"]
 
 
 def test_each_queue_has_its_own() -> None:
-    log = FailureLog()
+    log = Board()
     sales, support = Queue(1, "sales", (2,)), Queue(2, "support", (2,))
     other = account("other", sales)
     acme = account("acme", sales, support)
@@ -68,7 +68,8 @@ def test_each_queue_has_its_own() -> None:
                     queue_snapshot(first, of=acme, queue=sales),
                     queue_snapshot(second, of=acme, queue=support),
                     queue_snapshot(third, of=other, queue=sales),
-                )
+                ),
+                1000.0,
             )
         return [line["log_level"] for line in logs]
 
@@ -78,17 +79,17 @@ def test_each_queue_has_its_own() -> None:
 
 
 def test_a_page_of_one_account_ends_nothing_of_the_others() -> None:
-    log = FailureLog()
+    log = Board()
     assert told(log, TIMEOUT)[0]["log_level"] == "warning"
     with capture_logs() as logs:
-        log.observe(snapshot(queue_snapshot(1, of=account("other"))))
+        log.observe(snapshot(queue_snapshot(1, of=account("other"))), 1000.0)
     assert [line["log_level"] for line in logs] == ["debug"]
     assert told(log, TIMEOUT)[0]["log_level"] == "debug"
 
 
 @pytest.mark.parametrize(("kept", "level"), [("acme", "debug"), ("other", "warning")])
 def test_an_account_that_left_and_came_back_begins_anew(kept: str, level: str) -> None:
-    log = FailureLog()
+    log = Board()
     told(log, TIMEOUT)
     log.keep(Configuration((account(kept),)))
     assert told(log, TIMEOUT)[0]["log_level"] == level
