@@ -51,9 +51,11 @@ def demo(options: ServeOptions) -> int:
         ended = threading.Event()
         prometheus = threading.Thread(target=_stand_in_for_prometheus, args=(runtime, ended))
         prometheus.start()
-        server.run()
-        ended.set()
-        prometheus.join()
+        try:
+            server.run()
+        finally:
+            ended.set()
+            prometheus.join()
     return exits.OK
 
 
