@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Final
 
 from exporter.commands import exits
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _WORDS: Final = """\
-This is a simulated CallTools account, and the exporter on it:
+This is a simulated CallTools account, and the exporter on it, scraped every {seconds} s:
   sales, support  are staffed
   retention       is empty now and then
   billing         cannot be read: the API answers 503
-Open {urls}; Ctrl-C ends it.
-What such a scrape has read is then shown at / as a page for people.
+Open {urls}; Prometheus reads /metrics there. Ctrl-C ends it.
 """
+_SCRAPE_INTERVAL_SECONDS: Final = 5
 
 
 class _SimulatedToken:
@@ -42,8 +43,25 @@ def demo(options: ServeOptions) -> int:
     with demo_simulator() as simulator:
         queues = tuple(Queue(id_, name, (AVAILABLE,)) for id_, name in DEMO_QUEUES.items())
         account = Account("demo", simulator.url, _SimulatedToken(), queues)
-        server = make_server(Runtime(Configuration((account,))), options)
-        urls = " or ".join(f"{url}metrics" for url in server.urls)
-        print(_WORDS.format(urls=urls), end="", file=sys.stderr, flush=True)
-        server.run()
+        runtime = Runtime(Configuration((account,)))
+        server = make_server(runtime, options)
+        urls = " or ".join(server.urls)
+        words = _WORDS.format(urls=urls, seconds=_SCRAPE_INTERVAL_SECONDS)
+        print(words, end="", file=sys.stderr, flush=True)
+        ended = threading.Event()
+        prometheus = threading.Thread(target=_stand_in_for_prometheus, args=(runtime, ended))
+        prometheus.start()
+        try:
+            server.run()
+        finally:
+            ended.set()
+            prometheus.join()
     return exits.OK
+
+
+def _stand_in_for_prometheus(runtime: Runtime, ended: threading.Event) -> None:
+    """Scrape now and then: what people look at is what the last scrapes brought."""
+    seconds = _SCRAPE_INTERVAL_SECONDS
+    runtime.metrics(account=None, exporter_only=False, budget_seconds=seconds)
+    while not ended.wait(seconds):
+        runtime.metrics(account=None, exporter_only=False, budget_seconds=seconds)

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -536,7 +537,7 @@ def test_an_interrupt_ends_a_command_quietly(
 def test_the_demo_needs_nothing_and_says_what_to_open(start_command: StartCommand) -> None:
     demo = start_command("demo", ANYWHERE)
     written = demo.written()
-    assert f"Open {demo.url}/metrics; Ctrl-C ends it.\n" in written
+    assert f"Open {demo.url}/; Prometheus reads /metrics there. Ctrl-C ends it.\n" in written
     page = demo.get("/metrics").text
     for queue in ("sales", "support", "retention"):
         assert f"{queue}" in written
@@ -545,6 +546,14 @@ def test_the_demo_needs_nothing_and_says_what_to_open(start_command: StartComman
     assert 'calltools_queue_failure{account="demo",code="503",queue="billing"} 1.0' in page
     assert 'available_agents{account="demo",queue="billing"}' not in page
     assert demo.stop() == 0
+
+
+def test_the_demo_shows_its_queues_before_anybody_scrapes_it(start_command: StartCommand) -> None:
+    demo = start_command("demo", ANYWHERE)
+    deadline = time.monotonic() + 20
+    while "billing" not in (seen := demo.get("/").text) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert all(queue in seen for queue in ("sales", "support", "retention", "billing"))
 
 
 def test_the_demo_listens_on_loopback_unless_it_is_told_otherwise(run_main: RunMain) -> None:
