@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tests.integration.conftest import MakeAccount
     from tests.simulator_fixtures import StartSimulator
 
-OFFSET_SECONDS = 0.5
+#: What a busy machine needs to send a page, and a client to read it.
+OFFSET_SECONDS = 2.0
 
 
 class Page:
@@ -97,8 +98,8 @@ def test_all_faults_at_once_cost_no_page(
         for id_, name in enumerate(numbers, 1):
             if name != "none":
                 simulator.faults.set(name, queue=id_)
-        page = ask(4)
-        assert page.seconds < 4
+        page = ask(5)
+        assert page.seconds < 5
         assert page.queues == {name: ROWS[name].says or 3 for name in numbers if name != "none"} | {
             "none": 4
         }
@@ -113,12 +114,12 @@ def test_2000_queues_that_hang_are_rendered_within_the_budget(
     account = make_account(simulator, queues=queues(numbers))
     with serving(make_runtime(account)) as ask:
         simulator.faults.set("hang")
-        first = ask(3)
+        first = ask(1)
         # Only those that were sent, at the same time, are counted.
         assert first.errors == {"timeout": account.max_parallel_requests}
         # How long rendering takes on this machine is known from now on.
-        page = ask(3)
-        assert page.seconds < 3
+        page = ask(5)
+        assert 1 < page.seconds < 5
         assert page.queues == dict.fromkeys(numbers, "timeout")
         assert set(page.up) == set(numbers)
 
@@ -138,20 +139,19 @@ def test_pages_at_a_time_keep_each_its_own_budget_and_share_each_fetch(
         assert ask(20).queues == numbers
         simulator.forget_requests()
         # All answers are held back until each page waits for them.
-        simulator.faults.set("hang", seconds=0.4)
-        simulator.faults.set("hang", queue=4, seconds=2.2)
+        simulator.latency = 1.0
+        simulator.faults.set("hang", queue=4, seconds=2.5)
         simulator.faults.set("status", queue=5, times=1)
-        simulator.latency = 0.4
-        pages = list(pool.map(ask, [1.8 if one % 2 else 20.0 for one in range(number)]))
+        pages = list(pool.map(ask, [4.5 if one % 2 else 20.0 for one in range(number)]))
         simulator.latency = 0.0
         simulator.faults.clear()
         true = {**numbers, "failing": "500"}
         for one, page in enumerate(pages):
             if one % 2:
-                assert page.seconds < 1.8
+                assert page.seconds < 4.5
                 assert page.queues == {**true, "slow": "timeout"}
             else:
-                assert 2 < page.seconds < 10
+                assert page.seconds < 20
                 assert page.queues == true
         assert len(simulator.requests) == len(numbers)
         last = ask(20)
