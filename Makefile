@@ -23,6 +23,10 @@ help: ## say what can be made
 demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a simulated CallTools, nothing to configure
 	@$(VENV)/bin/python -m exporter demo
 
+.PHONY: stack
+stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the demo with Prometheus, rules and Alertmanager from Debian's packages
+	@$(VENV)/bin/python scripts/stack.py $(CACHE)
+
 .PHONY: test
 test: lint tools ## check and test everything, with coverage (what CI runs)
 	@$(PYTEST) -n auto --cov

@@ -30,8 +30,8 @@ def main(cache: Path, suite: str | None = None) -> int:
     return 0
 
 
-def fetch(cache: Path, suite: str | None = None) -> None:
-    """Fetch what is not there yet.
+def fetch(cache: Path, suite: str | None = None, *, browser: bool = True) -> None:
+    """Fetch what is not there yet, the browser as well if it is wanted.
 
     Raises:
         AptError: something could not be had.
@@ -49,7 +49,7 @@ def fetch(cache: Path, suite: str | None = None) -> None:
             if apt.offers("promtool"):  # part of prometheus before Debian 13
                 packages.append("promtool")
             apt.unpack(packages, folder, _relocate)
-        if suite is None and shutil.which("chromium") is None:
+        if browser and suite is None and shutil.which("chromium") is None:
             apt.install("chromium")
 
 

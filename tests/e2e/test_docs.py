@@ -29,8 +29,8 @@ def test_getting_started_from_key_to_number(
     start_simulator: StartSimulator, start_command: StartCommand, bash: Bash
 ) -> None:
     url = start_simulator().url
-    demo, ask, install, script, several, serve = blocks("getting-started.md", "sh")
-    assert demo == "make demo\n"
+    demo, ask, stack, install, script, several, serve = blocks("getting-started.md", "sh")
+    assert (demo, stack) == ("make demo\n", "make stack\n")
     assert "make demo" in (ROOT / "README.md").read_text()
     # How it is installed is tested with README, which says the same.
     assert install.partition("calltools-exporter init")[0] in (ROOT / "README.md").read_text()
