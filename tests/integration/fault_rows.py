@@ -179,7 +179,7 @@ def document() -> str:
         "`calltools_queue_failure` has this code, and there is no number. Other queues and other",
         "accounts keep theirs.",
         "",
-        "*At once* is within three seconds, however busy the machine that tests it; *the budget*",
+        "*At once* is within five seconds, however busy the machine that tests it; *the budget*",
         "is what Prometheus' time-out leaves. A failure is logged once when it begins, with a",
         "reason that begins like this, and once when it ends. When the fault is over, the next",
         "scrape has the number again, unless another thing is said.",

@@ -48,7 +48,7 @@ MAIN = (
     "early-hints-103",
 )
 #: Of faults that keep a page waiting, and of others, which may not take this long by far.
-LATE_BUDGET, BUDGET, AT_ONCE = 0.7, 10.0, 3.0
+LATE_BUDGET, BUDGET, AT_ONCE = 0.7, 10.0, 5.0
 
 #: What only an account with `detail: agents` shows, and only of a queue that was read.
 DETAIL = ("agents", "logged_in_agents", "ready_agents", "available_since_timestamp_seconds")
