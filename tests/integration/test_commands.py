@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from exporter import __version__
+from exporter.commands.cli import _parsers
 from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
 from tests.process_fixtures import ENVIRON, PROGRAM, ROOT, run_program
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
-COMMANDS = ("serve", "check", "ping", "schema", "demo")
+#: Every command that there is.
+COMMANDS = tuple(_parsers({})[1])
 
 
 @pytest.fixture
