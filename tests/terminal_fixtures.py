@@ -63,7 +63,10 @@ class Terminal:
         os.close(self._mine)
 
     def _read(self, seconds: float) -> bool:
-        ready, _, _ = select.select([self._mine], [], [], max(0.0, seconds))
+        # Not `select`, which knows only the first 1024 descriptors of a process.
+        waiting = select.poll()
+        waiting.register(self._mine, select.POLLIN)
+        ready = waiting.poll(max(0.0, seconds) * 1000)
         try:
             piece = os.read(self._mine, 65536) if ready else b""
         except OSError:  # the other end is closed

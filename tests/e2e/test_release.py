@@ -46,7 +46,9 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = "import hatchling.build as b, sys; getattr(b, sys.argv[1])(sys.argv[2])"
     run(sys.executable, "-c", build, "build_sdist", folder, cwd=ROOT)
     with tarfile.open(folder / f"{NAME}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # not yet in Debian's Python 3.11.2
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     run(sys.executable, "-c", build, "build_wheel", folder, cwd=folder / NAME)
     return folder
 

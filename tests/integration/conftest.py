@@ -11,7 +11,7 @@ from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvi
 from exporter.simulator import AVAILABLE, TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.simulator import Simulator
     from tests.simulator_fixtures import TlsAuthority
@@ -42,8 +42,13 @@ def make_account(tls_authority: TlsAuthority, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def make_runtime() -> Callable[..., Runtime]:
-    def make(*accounts: Account, **settings: Any) -> Runtime:
-        return Runtime(Configuration(accounts), **settings)
+def make_runtime() -> Iterator[Callable[..., Runtime]]:
+    made: list[Runtime] = []
 
-    return make
+    def make(*accounts: Account, **settings: Any) -> Runtime:
+        made.append(Runtime(Configuration(accounts), **settings))
+        return made[-1]
+
+    yield make
+    for runtime in made:
+        runtime._transports.close()

@@ -107,7 +107,7 @@ def test_of_an_exception_in_a_library_our_own_place_is_told(write_logs: WriteLog
 
 def test_libraries_speak_through_the_same_lines(write_logs: WriteLogs) -> None:
     stream = write_logs("info", "json")
-    library = logging.getLogger("uvicorn.error")
+    library = logging.getLogger("some.library")
     library.warning("Invalid %s received.", "request")
     library.debug("not shown")
     try:
@@ -117,7 +117,7 @@ def test_libraries_speak_through_the_same_lines(write_logs: WriteLogs) -> None:
     logging.getLogger("urllib3.connectionpool").warning("Connection pool is full: %s", "secret")
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert (first["level"], first["msg"]) == ("warning", "Invalid request received.")
-    assert first["logger"] == "uvicorn.error"
+    assert first["logger"] == "some.library"
     assert second["exception"].startswith("ValueError in ")
     assert "Jane" not in stream.getvalue()
 
