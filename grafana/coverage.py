@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models.common import (
 
 from grafana.frame import Dashboard, choice, dashboard
 from grafana.operations import UID as OPERATIONS
-from grafana.panels import bars, count, graph, link_to_queue, query, rows
+from grafana.panels import Panels, bars, count, graph, link_to_queue, query, rows
 from grafana.promql import BY_QUEUE, QUEUES
 from grafana.words import BAD, GOOD, NEUTRAL, UNKNOWN, WARNING, nothing, steps, words
 from prometheus.thresholds import Thresholds, seconds
@@ -47,8 +47,7 @@ _EMPTY_MINUTES: Final = f"({_READ} - {_STAFFED}) * {_MINUTES:g}"
 _UNREAD: Final = f"clamp_min(1 - (\n  {_READ}\n  or 0 * {_OPEN}\n) / {_OPEN}, 0)"
 #: 1 while the last five minutes of open hours were read and nobody was there in any of them.
 _NOBODY: Final = (
-    f"({_QUEUE}_staffed:sum5m{{{QUEUES}}} == 0"
-    f" and {_QUEUE}_staffed:count5m{{{QUEUES}}} > 0)"
+    f"({_QUEUE}_staffed:sum5m{{{QUEUES}}} == 0 and {_QUEUE}_staffed:count5m{{{QUEUES}}} > 0)"
 )
 _LONGEST: Final = f"""\
 max by ({BY_QUEUE}) (
@@ -130,7 +129,7 @@ def coverage() -> Dashboard:
     )
 
 
-def _first() -> tuple[object, ...]:
+def _first() -> Panels:
     share = f"sum({_STAFFED})\n/\nsum({_READ})"
     return (
         count(
@@ -176,7 +175,7 @@ def _first() -> tuple[object, ...]:
             " added up.",
             f"sum({_EMPTY_MINUTES})",
             unit="m",
-            decimals=0,
+            decimals=1,
             empty="nothing read",
         ),
         count(
@@ -189,7 +188,7 @@ def _first() -> tuple[object, ...]:
     )
 
 
-def _by_queue() -> tuple[object, ...]:
+def _by_queue() -> Panels:
 
     return (
         rows(
@@ -271,7 +270,7 @@ _AN_HOUR: Final = {
 _HEAT: Final = steps("dark-red", (0.5, "red"), (0.8, "orange"), (0.9, "#b5a316"), (0.95, "green"))
 
 
-def _by_hour() -> tuple[object, ...]:
+def _by_hour() -> Panels:
     split = (
         "label_replace(\n  label_replace(\n{share},\n"
         '  "day", "$1", "hour", "(.).."),\n"hour", "$1", "hour", ".(..)")'
@@ -334,11 +333,7 @@ def _by_hour() -> tuple[object, ...]:
             "Where to send, at what hour",
             "The same for each queue by the hour of its own day: green hours can take a transfer."
             " Blank: closed, or not read.",
-            (
-                where.format(
-                    share=two_digits.format(share=_share_by_hour(_HOUR, by_queue=True))
-                ),
-            ),
+            (where.format(share=two_digits.format(share=_share_by_hour(_HOUR, by_queue=True))),),
             {},
             empty=_NOTHING,
             width=24,
@@ -355,7 +350,7 @@ def _by_hour() -> tuple[object, ...]:
     )
 
 
-def _today() -> tuple[object, ...]:
+def _today() -> Panels:
     def share(offset: str) -> str:
         staffed, read = (
             f"sum({_sum(f'staffed:{what}5m', '[1h]', offset)})" for what in ("sum", "count")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.frame import Dashboard, dashboard
-from grafana.panels import bars, count, graph, query, rows
+from grafana.panels import Panels, bars, count, graph, query, rows
 from grafana.words import ACTIVITY, BAD, GOOD, UNKNOWN, WARNING, reasons, steps, words
 from prometheus.thresholds import Thresholds
 
@@ -48,7 +48,7 @@ def _ratio(by: str, errors: str = _ERRORS, requests: str = _REQUESTS) -> str:
     return f"sum by ({by}) ({errors})\n/\n(sum by ({by}) ({requests}) > 0)"
 
 
-def _first() -> tuple[object, ...]:
+def _first() -> Panels:
     return (
         count(
             "Exporters",
@@ -105,7 +105,7 @@ def _first() -> tuple[object, ...]:
     )
 
 
-def _accounts() -> tuple[object, ...]:
+def _accounts() -> Panels:
     return (
         rows(
             "Why accounts fail",
@@ -124,7 +124,7 @@ def _accounts() -> tuple[object, ...]:
                 "Queues": {
                     "mappings": words({"0": ("none read", UNKNOWN), "1": ("some read", WARNING)}),
                     "cell": {"type": "color-text"},
-                    "noValue": "–",
+                    "noValue": "-",
                 },
             },
         ),
@@ -133,8 +133,10 @@ def _accounts() -> tuple[object, ...]:
             "Accounts that the API has told to come back later (429 with Retry-After), and how"
             " long it is still to go. Their queues are not asked, and unknown, until then.",
             (
-                "max by (account) (calltools_api_hold_until_timestamp_seconds"
-                f"{_ACCOUNT}) - time() > 0",
+                (
+                    "max by (account) (calltools_api_hold_until_timestamp_seconds"
+                    f"{_ACCOUNT}) - time() > 0"
+                ),
             ),
             {"account": "Account", "Value": "Still to wait"},
             empty="No account is told to wait",
@@ -163,7 +165,7 @@ def _accounts() -> tuple[object, ...]:
     )
 
 
-def _api() -> tuple[object, ...]:
+def _api() -> Panels:
     return (
         graph(
             "Requests and errors by code",
@@ -271,17 +273,20 @@ def _api() -> tuple[object, ...]:
     )
 
 
-def _exporter() -> tuple[object, ...]:
+def _exporter() -> Panels:
     return (
         graph(
             "Scrape duration and budget",
             "How long a scrape takes to ask the API, and how long it may: at the budget the page"
             " goes without what is outstanding.",
             (
-                query("max by (instance) (calltools_scrape_duration_seconds)", "{{instance}}",
-                      over_time=True),
+                query(
+                    "max by (instance) (calltools_scrape_duration_seconds)",
+                    "{{instance}}",
+                    over_time=True,
+                ),
                 query("min(calltools_scrape_budget_seconds)", "budget", over_time=True),
-            ),  # fmt: skip
+            ),
             unit="s",
             empty=_NO_EXPORTER,
             width=8,
@@ -326,18 +331,24 @@ def _exporter() -> tuple[object, ...]:
             height=8,
         ),
         rows(
-            "Exporters",
+            "Versions and configuration",
             "Version, Python, when the configuration was last accepted, when the process was"
             " started, and its open files, for each exporter.",
             (
                 "max by (instance, version, python_version) (calltools_exporter_build_info)",
                 "max by (instance) (calltools_exporter_config_last_reload_successful)",
-                "1000 * max by (instance) "
-                "(calltools_exporter_config_last_reload_success_timestamp_seconds)",
-                "1000 * max by (instance) (process_start_time_seconds"
-                " and on (instance, job) calltools_exporter_build_info)",
-                "max by (instance) (process_open_fds"
-                " and on (instance, job) calltools_exporter_build_info)",
+                (
+                    "1000 * max by (instance) "
+                    "(calltools_exporter_config_last_reload_success_timestamp_seconds)"
+                ),
+                (
+                    "1000 * max by (instance) (process_start_time_seconds"
+                    " and on (instance, job) calltools_exporter_build_info)"
+                ),
+                (
+                    "max by (instance) (process_open_fds"
+                    " and on (instance, job) calltools_exporter_build_info)"
+                ),
             ),
             {
                 "instance": "Exporter",

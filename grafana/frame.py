@@ -15,18 +15,16 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from grafana.panels import DATA_SOURCE
+from grafana.panels import DATA_SOURCE, Panels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from grafana_foundation_sdk.cog.builder import Builder
-    from grafana_foundation_sdk.models.dashboard import Panel
 
 __all__ = ["SCHEMA_VERSION", "TAG", "Dashboard", "choice", "dashboard", "variable"]
 
 Dashboard: TypeAlias = dict[str, Any]
-Panels: TypeAlias = "Sequence[Builder[Panel]]"
 
 #: What Grafana 10.4 writes; newer ones bring it up to their own.
 SCHEMA_VERSION: Final = 39
@@ -64,9 +62,7 @@ def choice(name: str, label: str, values: Mapping[str, str], default: str) -> bu
 def _variables(queues: bool) -> list[Builder[Any]]:  # noqa: FBT001
     data_source = build.DatasourceVariable("datasource").label("Data source").type("prometheus")
     account = variable("account", "Account", "label_values(calltools_account_info, account)")
-    team = variable(
-        "team", "Team", 'label_values(calltools_queue_info{account=~"$account"}, team)'
-    )
+    team = variable("team", "Team", 'label_values(calltools_queue_info{account=~"$account"}, team)')
     queue = variable(
         "queue",
         "Queue",
@@ -150,9 +146,35 @@ def dashboard(
             made.with_row(build.Row(heading))
         for panel in panels:
             made.with_panel(panel)
-    json_text = json.dumps(made.build(), cls=JSONEncoder)
-    document: Dashboard = json.loads(json_text)
+    document: Dashboard = json.loads(json.dumps(made.build(), cls=JSONEncoder))
+    _drop(document, "")
     document["schemaVersion"] = SCHEMA_VERSION
     for number, panel in enumerate(document["panels"], 1):
         panel["id"] = number
     return document
+
+
+#: What the library writes unasked, by the key above it, and Grafana 10.4 does not know or need.
+_UNASKED: Final = {
+    "list": {"placement", "builtIn", "allowCustomValue", "auto", "auto_min", "auto_count"},
+    "links": {"placement", "tooltip"},
+    "panels": {"repeatDirection", "transparent"},
+    "options": {
+        *("alignValue", "frameIndex", "namePlacement", "percentChangeColorMode", "perPage"),
+        *("showPercentChange", "showTypeIcons", "maxVizHeight", "minVizHeight", "minVizWidth"),
+        *("sizing", "footer"),
+    },
+    "custom": {"inspect"},
+}
+
+
+def _drop(value: object, above: str) -> None:
+    """Take out what was not asked for."""
+    if isinstance(value, dict):
+        for key in _UNASKED.get(above, set()) & value.keys():
+            del value[key]
+        for key, item in value.items():
+            _drop(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            _drop(item, above)

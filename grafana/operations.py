@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana.frame import Dashboard, dashboard
 from grafana.panels import (
+    Panels,
     bars,
     count,
     graph,
@@ -102,7 +103,7 @@ def operations() -> Dashboard:
     )
 
 
-def _counts() -> tuple[count, ...]:  # type: ignore[valid-type]
+def _counts() -> Panels:
     return (
         count(
             "Empty",
@@ -152,8 +153,8 @@ def _counts() -> tuple[count, ...]:  # type: ignore[valid-type]
     )
 
 
-def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
-    seconds_column = {"unit": "s", "decimals": 0, "width": 130}
+def _lists() -> Panels:
+    seconds_column = {"unit": "s", "decimals": 0, "width": 110}
     coloured = {"cell": {"type": "color-text"}}
     return (
         rows(
@@ -163,8 +164,10 @@ def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
             " Logged in: only with `detail: agents`.",
             (
                 _empty_for(),
-                f"max by ({BY_QUEUE}) (calltools_queue_logged_in_agents{{{QUEUES}}})"
-                f"\nand on ({BY_QUEUE}) {_NOW.state} == {State.EMPTY:d}",
+                (
+                    f"max by ({BY_QUEUE}) (calltools_queue_logged_in_agents{{{QUEUES}}})"
+                    f"\nand on ({BY_QUEUE}) {_NOW.state} == {State.EMPTY:d}"
+                ),
             ),
             {**_NAMES, "Value #A": "Empty for", "Value #B": "Logged in"},
             empty="No open queue that could be read is empty",
@@ -177,7 +180,7 @@ def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
                     **coloured,
                     "thresholds": _raw(steps(WARNING, (_PAGE, BAD))),
                 },
-                "Logged in": {"width": 100, "noValue": "–"},
+                "Logged in": {"width": 100, "noValue": "-"},
             },
             sort=("Empty for", True),
         ),
@@ -204,9 +207,11 @@ def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
             "Queues in their hours whose number is unknown, with the reason and when they were"
             " last read. They are neither empty nor staffed: nobody knows.",
             (
-                _of(State.UNKNOWN, _age()) + f"\nor {_NOW.state} == {State.UNKNOWN:d}",
-                f"max by ({BY_QUEUE}, code) (calltools_queue_failure{{{QUEUES}}})"
-                f"\nand on ({BY_QUEUE}) {_NOW.state} == {State.UNKNOWN:d}",
+                f"{_of(State.UNKNOWN, _age())}\nor ({_NOW.state} == {State.UNKNOWN:d}) * 0 - 1",
+                (
+                    f"max by ({BY_QUEUE}, code) (calltools_queue_failure{{{QUEUES}}})"
+                    f"\nand on ({BY_QUEUE}) {_NOW.state} == {State.UNKNOWN:d}"
+                ),
             ),
             {"queue": "Queue", "account": "Account", "code": "Reason", "Value #A": "Last read"},
             empty="Every open queue could be read",
@@ -214,10 +219,10 @@ def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
             height=8,
             overrides={
                 **_LINKED,
-                "Reason": {**coloured, "mappings": _raw(reasons())},
+                "Reason": {**coloured, "width": 180, "mappings": _raw(reasons())},
                 "Last read": {
                     **seconds_column,
-                    "mappings": _raw(words({"1": ("not known", UNKNOWN)})),
+                    "mappings": _raw(words({"-1": ("not known", UNKNOWN)})),
                 },
             },
             sort=("Last read", True),
@@ -225,7 +230,7 @@ def _lists() -> tuple[rows, ...]:  # type: ignore[valid-type]
     )
 
 
-def _queues() -> tuple[object, ...]:
+def _queues() -> Panels:
     look = ", ".join(look.word for look in STATES.values())
     return (
         tiles(
@@ -253,7 +258,7 @@ def _queues() -> tuple[object, ...]:
     )
 
 
-def _agents() -> tuple[object, ...]:
+def _agents() -> Panels:
     unread = f"sum(\n{_NOW.state} == bool {State.UNKNOWN:d}\n)"
     closed = f"avg(\n{and_known(f'{_NOW.open} == bool 0')}\n)"
     return (
@@ -355,7 +360,7 @@ def _agents() -> tuple[object, ...]:
     )
 
 
-def _around() -> tuple[object, ...]:
+def _around() -> Panels:
     def by_team(state: State) -> str:
         return f"sum by (account, team) (\n{_NOW.state} == bool {state:d}\n)"
 
@@ -371,7 +376,7 @@ def _around() -> tuple[object, ...]:
                 *(by_team(state) for state in shown),
                 f"sum by (account, team) (\n{agents}\n)",
             ),
-            {"account": "Account", "team": "Team", **fields, "Value #F": "agents available"},
+            {"account": "Account", "team": "Team", **fields, "Value #F": "agents"},
             empty="No exporter tells of any queue",
             width=12,
             height=10,
@@ -392,7 +397,7 @@ def _around() -> tuple[object, ...]:
                     }
                     for state in (State.EMPTY, State.UNKNOWN, State.LOW)
                 },
-                "agents available": {"noValue": "not known"},
+                "agents": {"noValue": "not known"},
             },
             sort=("empty", True),
         ),
@@ -401,9 +406,11 @@ def _around() -> tuple[object, ...]:
             "Alerts of the rules in prometheus/ that fire now, for the selected accounts and"
             " queues; those without a queue, too. Empty without those rules.",
             (
-                "max by (alertname, severity, account, queue, team, host) (\n"
-                '  ALERTS{alertstate="firing", alertname=~"CallTools.*", severity!="none",\n'
-                '    account=~"$account|", queue=~"$queue|"}\n)',
+                (
+                    "max by (alertname, severity, account, queue, team, host) (\n"
+                    '  ALERTS{alertstate="firing", alertname=~"CallTools.*", severity!="none",\n'
+                    '    account=~"$account|", queue=~"$queue|"}\n)'
+                ),
             ),
             {
                 "severity": "Severity",
@@ -416,7 +423,7 @@ def _around() -> tuple[object, ...]:
             width=12,
             height=10,
             overrides={
-                "/Queue|Account|Silo/": {"noValue": "–"},
+                "/Queue|Account|Silo/": {"noValue": "-"},
                 "Alert": {"width": 220},
                 "Severity": {
                     "cell": {"type": "color-text"},

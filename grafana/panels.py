@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import timeseries as series
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as m
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLink,
     DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
@@ -21,10 +23,16 @@ from grafana.words import NEUTRAL, steps
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from grafana_foundation_sdk.models.dashboard import Threshold, ValueMapping
+    from grafana_foundation_sdk.cog.variants import Dataquery
+    from grafana_foundation_sdk.models.dashboard import (
+        Panel,
+        Threshold,
+        ValueMapping,
+    )
 
 __all__ = [
     "DATA_SOURCE",
+    "Panels",
     "Query",
     "bars",
     "column",
@@ -39,6 +47,7 @@ __all__ = [
 ]
 
 Query = prometheus.Dataquery
+Panels: TypeAlias = "Sequence[Builder[Panel]]"
 Properties = list[DynamicConfigValue]
 
 #: Whatever Prometheus the reader has chosen.
@@ -55,7 +64,7 @@ def _table_query(expression: str) -> Query:
     return query(expression).format(PromQueryFormat.TABLE)
 
 
-def _named(queries: Sequence[Query]) -> list[Query]:
+def _named(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
     return [one.ref_id(chr(ord("A") + number)) for number, one in enumerate(queries)]
 
 
@@ -142,18 +151,18 @@ def tiles(
         .height(height)
     )
     if link:
-        made.data_links([_Raw(dict(link))])
+        made.data_links([_Link(link)])
     return made
 
 
-class _Raw:
-    """A piece of JSON where the library has only a builder for another kind of it."""
+class _Link(Builder[DashboardLink]):
+    """A link from data: the library has a builder for links of dashboards only."""
 
-    def __init__(self, json: dict[str, object]) -> None:
-        self._json = json
+    def __init__(self, link: Mapping[str, object]) -> None:
+        self._link = link
 
-    def build(self) -> Any:
-        return self._json
+    def build(self) -> DashboardLink:
+        return cast("DashboardLink", self._link)
 
 
 def timeline(
@@ -180,7 +189,7 @@ def timeline(
         .mappings(mappings)
         .thresholds(thresholds(steps(NEUTRAL)))
         .color_scheme(build.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(NEUTRAL))
-        .data_links([_Raw(dict(link))])
+        .data_links([_Link(link)])
         .show_value(m.VisibilityMode.NEVER)
         .merge_values(True)
         .row_height(0.85)
@@ -232,9 +241,7 @@ def graph(
         .no_value(empty)
         .legend(legend)
         .tooltip(
-            common.VizTooltipOptions()
-            .mode(m.TooltipDisplayMode.MULTI)
-            .sort(m.SortOrder.DESCENDING)
+            common.VizTooltipOptions().mode(m.TooltipDisplayMode.MULTI).sort(m.SortOrder.DESCENDING)
         )
         .line_width(1)
         .fill_opacity(fill)
@@ -377,6 +384,4 @@ def column(**properties: object) -> Properties:
         "align": "custom.align",
         "axis_label": "custom.axisLabel",
     }
-    return [
-        DynamicConfigValue(places.get(name, name), value) for name, value in properties.items()
-    ]
+    return [DynamicConfigValue(places.get(name, name), value) for name, value in properties.items()]

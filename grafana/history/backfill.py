@@ -31,6 +31,8 @@ Span = tuple[float, float]
 STEP: Final = 60
 #: The rules' own idea of fresh. There are no marks of staleness in what is written here.
 _FRESH: Final = "75s"
+#: So many exporters there were, one after the other: their counters begin anew.
+_RESTARTS: Final = 4
 _TARGET: Final = 'instance="history:15457",job="calltools"'
 _RULES: Final = Path(__file__).parents[2] / "prometheus/rules"
 _RULE_FILES: Final = ("calltools.recording.yml", "calltools.alerts.yml")
@@ -51,7 +53,7 @@ def backfill(
     folder.mkdir(parents=True)
     spans = [(start // STEP * STEP, end // STEP * STEP) for start, end in spans]
     workers = os.cpu_count() or 1
-    pieces = [piece for span in spans for piece in _pieces(span, -(-workers // len(spans)))]
+    pieces = [piece for span in spans for piece in _pieces(span)]
     with ProcessPoolExecutor(workers) as pool:
         for done in [pool.submit(_write_pages, make, piece, folder, tools) for piece in pieces]:
             done.result()
@@ -59,17 +61,19 @@ def backfill(
         for stage in stages(files, scrape=STEP) if rules else ():
             with server(folder, tools, lookback=_FRESH) as prometheus:
                 for done in [
-                    pool.submit(_write_rules, prometheus, stage[part::workers], spans, folder, tools)
+                    pool.submit(
+                        _write_rules, prometheus, stage[part::workers], spans, folder, tools
+                    )
                     for part in range(min(workers, len(stage)))
                 ]:
                     done.result()
 
 
-def _pieces(span: Span, number: int) -> Iterator[list[float]]:
-    """Divide a span into the scrapes of this many exporters."""
+def _pieces(span: Span) -> Iterator[list[float]]:
+    """Divide a span into the scrapes of several exporters, on whatever machine this is."""
     start, end = span
     times = [start + STEP * index for index in range(int((end - start) // STEP) + 1)]
-    length = -(-len(times) // number)
+    length = -(-len(times) // _RESTARTS)
     for first in range(0, len(times), length):
         yield times[first : first + length]
 

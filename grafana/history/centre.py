@@ -131,6 +131,7 @@ def one_account() -> Centre:
     """Return one account with twelve queues and every agent's status."""
     incidents = (
         Incident("acme", 1, time(14, 12), 21, "503"),
+        Incident("acme", 3, time(18, 20), 6, "401"),
         Incident("acme", 3, time(19, 5), 9, "429", retry_after=120),
         *(Incident("acme", day, time(0), 1440, "504", share=0.004) for day in _EVERY_DAY),
         *(Incident("acme", day, time(19, 35), 45, "timeout", queue=_id(8)) for day in (0, 3)),
@@ -146,9 +147,7 @@ def vendor(accounts: int = 150) -> Centre:
     made = []
     for number in range(accounts):
         plans = [
-            _Plan(
-                name, team, zones[number % 3], 1 + (number + place) % 2, 2 + (number + place) % 5
-            )
+            _Plan(name, team, zones[number % 3], 1 + (number + place) % 2, 2 + (number + place) % 5)
             for place, (name, team) in enumerate(
                 (("medicare", "health"), ("aca", "health"), ("auto", "cars"), ("final", "life"))
             )

@@ -79,11 +79,10 @@ class _Wire:
 
     def _go_wrong(self, queue: int) -> None:
         for incident in self._incidents:
-            concerns = queue and incident.queue in {0, queue}
-            if concerns and incident.is_on(self._now.at):
-                if self._now.dice.random() < incident.share:
-                    words = "a simulated failure"
-                    raise ApiError(Failure(incident.code, words), incident.retry_after)
+            concerns = queue and incident.queue in {0, queue} and incident.is_on(self._now.at)
+            if concerns and self._now.dice.random() < incident.share:
+                words = "a simulated failure"
+                raise ApiError(Failure(incident.code, words), incident.retry_after)
 
 
 class _Wires:

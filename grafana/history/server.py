@@ -49,7 +49,7 @@ class Tools:
 
     def write_blocks(self, samples: Path, folder: Path) -> None:
         """Add a file of samples, in OpenMetrics with times, to a data folder."""
-        command = [self.promtool, "tsdb", "create-blocks-from", "openmetrics"]
+        command: list[str | Path] = [self.promtool, "tsdb", "create-blocks-from", "openmetrics"]
         longest = "--max-block-duration=486h"
         subprocess.run(  # noqa: S603
             [*command, longest, samples, folder], check=True, stdout=subprocess.DEVNULL
@@ -89,7 +89,7 @@ def server(folder: Path, tools: Tools, *, lookback: str) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="history-") as temporary:
         config, log = Path(temporary) / "prometheus.yml", Path(temporary) / "log"
         config.write_text("{}\n")
-        command = [
+        command: list[str | Path] = [
             tools.prometheus,
             f"--config.file={config}",
             f"--storage.tsdb.path={folder}",
