@@ -47,7 +47,7 @@ unit: $(MARK).dev ## run the fast tests
 lint: $(MARK).dev ## check style, formatting and types
 	@$(VENV)/bin/ruff check --quiet
 	@$(VENV)/bin/ruff format --check --quiet
-	@$(VENV)/bin/mypy $(wildcard exporter prometheus tests scripts benchmarks)
+	@$(VENV)/bin/mypy $(wildcard exporter grafana prometheus tests scripts benchmarks)
 
 .PHONY: format
 format: $(MARK).dev ## put the code into the one format

@@ -1,0 +1,167 @@
+"""The exporter's pages of the past: its own scraper and rendering, on a clock that is set.
+
+Only two things are not as in service: a request goes straight to the simulated API instead of over
+a socket, and how long it took is made up, since nothing takes time here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Final, cast
+
+from requests.structures import CaseInsensitiveDict
+
+from exporter.errors import ApiError
+from exporter.exposition import choose_format
+from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
+from exporter.model import Attempt, Failure
+from exporter.scrape import Memory, Scraper
+from exporter.settings import Configuration
+from exporter.simulator import Dialect
+from exporter.simulator.api import Api
+from exporter.simulator.messages import Request
+from exporter.transport import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from requests import PreparedRequest
+
+    from exporter.model import Snapshot
+    from exporter.scrape import Workers
+    from exporter.settings import Account
+    from exporter.transport import Deadline, Transports
+    from grafana.history.centre import Centre, Incident
+
+__all__ = ["pages"]
+
+_BUDGET: Final = 9.5
+_QUEUE: Final = re.compile(r"[?&]queue=(\d+)")
+_FORMAT: Final = choose_format("application/openmetrics-text; version=1.0.0; escaping=allow-utf-8")
+
+
+class _Moment:
+    """The clock that all parts read, and the dice of what cannot be foreseen."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.dice = Random("history")
+
+    def __call__(self) -> float:
+        return self.at
+
+
+class _Wire:
+    """Stands where the transport stands: hands a request to the simulated API."""
+
+    def __init__(self, account: str, api: Api, now: _Moment, incidents: Sequence[Incident]) -> None:
+        self._account = account
+        self._api = api
+        self._now = now
+        self._incidents = [one for one in incidents if one.account == account]
+        self._connected = 0
+
+    def get(
+        self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
+    ) -> Answer:
+        del deadline
+        if self._connected < 4 or self._now.dice.random() < 0.002:
+            self._connected += 1
+            on_connect()
+        found = _QUEUE.search(request.path_url)
+        self._go_wrong(int(found[1]) if found else 0)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        made = Request("GET", "", "", {}, headers).to(request.path_url)
+        answer = self._api.answer(made, self._now.at)
+        return Answer(answer.status, CaseInsensitiveDict(answer.headers), answer.body)
+
+    def _go_wrong(self, queue: int) -> None:
+        for incident in self._incidents:
+            concerns = queue and incident.queue in {0, queue} and incident.is_on(self._now.at)
+            if concerns and self._now.dice.random() < incident.share:
+                words = "a simulated failure"
+                raise ApiError(Failure(incident.code, words), incident.retry_after)
+
+
+class _Wires:
+    """Stands where the transports stand."""
+
+    def __init__(self, centre: Centre, now: _Moment) -> None:
+        api = Api(centre.simulated, Dialect())
+        self._wires = {
+            account.name: _Wire(account.name, api, now, centre.incidents)
+            for account in centre.accounts
+        }
+
+    def get(self, account: Account, connections: int) -> _Wire:
+        del connections
+        return self._wires[account.name]
+
+
+class _AtOnce:
+    """Stands where the workers stand: does each job at once, in this thread."""
+
+    def submit(self, host: str, host_limit: int, job: Callable[[], None]) -> None:
+        del host, host_limit
+        job()
+
+
+class _Counters(Counters):
+    """The exporter's counters, told of requests that took as long as such requests do."""
+
+    def __init__(self, accounts: Sequence[str], now: _Moment) -> None:
+        super().__init__(accounts)
+        self._now = now
+        self.slowest = 0.0
+
+    def attempt(self, account: str, attempt: Attempt) -> None:
+        """Count a request that was tried."""
+        seconds = _BUDGET if attempt.code == "timeout" else _latency(self._now)
+        self.slowest = max(self.slowest, seconds)
+        super().attempt(account, Attempt(attempt.code, seconds))
+
+
+def _latency(now: _Moment) -> float:
+    """Return how long a request takes: a quarter of a second, more in the busy hours."""
+    hour = now.at / 3600 % 24
+    busy = 1.6 if 14 <= hour < 21 else 1.0
+    return min(now.dice.lognormvariate(-1.9, 0.55) * busy, _BUDGET - 1)
+
+
+def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]:
+    """Yield what the exporter says of a centre at these Unix times, as OpenMetrics."""
+    now = _Moment()
+    now.at = times[0]
+    configuration = Configuration(centre.accounts)
+    counters = _Counters([account.name for account in centre.accounts], now)
+    counters.reloaded(now.at)
+    scraper = Scraper(
+        configuration,
+        workers=cast("Workers", _AtOnce()),
+        transports=cast("Transports", _Wires(centre, now)),
+        observer=counters,
+        memory=Memory(),
+        clock=now,
+    )
+    for at in times:
+        now.at = at
+        counters.slowest = 0.0
+        snapshot = scraper.scrape(centre.accounts, _BUDGET)
+        page = PageCollector(
+            SnapshotCollector(_with_durations(snapshot, counters.slowest, now)),
+            ExporterCollector(counters),
+        )
+        yield at, _FORMAT.render(page).decode()
+
+
+def _with_durations(snapshot: Snapshot, slowest: float, now: _Moment) -> Snapshot:
+    """Return a snapshot whose fetches took as long as they would have."""
+    queues = tuple(
+        replace(queue, result=replace(queue.result, duration_seconds=_latency(now)))
+        if queue.result.duration_seconds is not None
+        else queue
+        for queue in snapshot.queues
+    )
+    return replace(snapshot, queues=queues, duration_seconds=slowest)

@@ -1,0 +1,77 @@
+"""What recorded rules and alerts would have made of the past: which queries to ask, in what order.
+
+A rule can be filled only after those that it rests on. Rules of every 15 s are filled with a value
+a minute, as there is a scrape a minute; where another rule counts their values, it is given one
+each 15 s by a subquery, so that it counts what it would have counted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Filling", "stages"]
+
+_RECORDED: Final = re.compile(r"\b\w+:\w+:\w+\b")
+_SECONDS: Final = {"s": 1, "m": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """One series to be filled: the labels and name that are set, the query, the step in seconds."""
+
+    labels: Mapping[str, str]
+    query: str
+    step: int
+
+
+def stages(files: Sequence[Mapping[str, Any]], *, scrape: int) -> list[list[Filling]]:
+    """Return what is to be filled, each stage resting on those before it.
+
+    A rule that reads its own last value is filled as if there was none, and `for` counts for
+    nothing: an alert of the past ends early, or begins so, by minutes.
+    """
+    groups = [group for file in files for group in file["groups"]]
+    every = {
+        rule["record"]: _seconds(group["interval"])
+        for group in groups
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    waiting = [
+        _filling(rule, max(scrape, _seconds(group["interval"])), every)
+        for group in groups
+        for rule in group["rules"]
+    ]
+    made: list[list[Filling]] = []
+    while waiting:
+        open_names = {filling.labels["__name__"] for filling in waiting}
+        now = [one for one in waiting if not _rests_on(one) & open_names]
+        if not now:
+            msg = f"recorded rules that rest on each other: {sorted(open_names)}"
+            raise ValueError(msg)
+        waiting = [one for one in waiting if one not in now]
+        made.append(now)
+    return made
+
+
+def _rests_on(filling: Filling) -> set[str]:
+    return set(_RECORDED.findall(filling.query)) - {filling.labels["__name__"]}
+
+
+def _filling(rule: Mapping[str, Any], step: int, every: Mapping[str, int]) -> Filling:
+    query = rule["expr"]
+    for name, seconds in every.items():
+        query = re.sub(rf"\b({name})\[(\w+)\]", rf"\1[\2:{seconds}s]", query)
+    if "record" in rule:
+        return Filling({"__name__": rule["record"]}, query, step)
+    labels = {"__name__": "ALERTS", "alertname": rule["alert"], "alertstate": "firing"}
+    return Filling({**labels, **rule["labels"]}, f"({query}) * 0 + 1", step)
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * _SECONDS[duration[-1]]

@@ -1,0 +1,75 @@
+"""Every expression is PromQL, and asks only for what the exporter or the rules have."""
+
+import re
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from exporter.metrics import FAMILIES, Counters
+from grafana.build import FOLDER
+from tests.grafana_expressions import Expression, all_expressions
+
+RULES = FOLDER.parents[1] / "prometheus/rules"
+EXPRESSIONS = all_expressions()
+
+# What is between parentheses or braces after these is a list of labels.
+LABEL_LISTS = re.compile(r"\b(?:by|on|without|ignoring|group_left|group_right) \(([^)]*)\)")
+MATCHERS = re.compile(r"(\w+)(?:=~|!~|!=|=)\"")
+NAMES = re.compile(r"(?:\w+:)?\b(?:calltools|process)_\w+(?::\w+)?|\bALERTS\b")
+
+
+def recorded() -> set[str]:
+    files = [yaml.safe_load(file.read_text()) for file in RULES.glob("*.yml")]
+    groups = [group for file in files for group in file["groups"]]
+    return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
+
+
+def exported() -> dict[str, set[str]]:
+    """Return the exporter's series with their labels."""
+    series = {name: set(labels) for name, (labels, _) in FAMILIES.items()}
+    for metric in Counters(["acme"]).registry.collect():
+        for sample in metric.samples:
+            series.setdefault(sample.name, set()).update(sample.labels)
+    return series
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_it_is_promql(expression: Expression) -> None:
+    promql_parser.parse(expression.filled())
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_every_series_exists(expression: Expression) -> None:
+    # the names in quotes are labels' values
+    text = re.sub(r'"[^"]*"', '""', expression.text)
+    unknown = set(NAMES.findall(text)) - exported().keys() - recorded() - {"ALERTS"}
+    assert not unknown
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_every_label_exists(expression: Expression) -> None:
+    of_exporter = {label for labels in exported().values() for label in labels}
+    of_alerts = {"alertname", "alertstate", "severity"}
+    of_targets = {"instance", "job"}
+    made = set(re.findall(r'(?:count_values[^"]*|label_\w+\([^"]*)"(\w+)"', expression.text))
+    lists = (name for found in LABEL_LISTS.findall(expression.text) for name in found.split(","))
+    used = {name.strip() for name in lists if name.strip()} | set(MATCHERS.findall(expression.text))
+    assert used <= of_exporter | of_alerts | of_targets | made
+
+
+def test_there_is_an_expression_for_every_exported_series() -> None:
+    """What the exporter tells is shown somewhere; the rest is named here with its reason."""
+    not_shown = {
+        # the runtime's own, of no use in operation
+        *("process_virtual_memory_bytes", "process_max_fds", "python_info"),
+        # parts of the histogram beside its buckets
+        *("calltools_api_request_duration_seconds_count",
+          "calltools_api_request_duration_seconds_sum"),
+        # seen in the latencies and in the state of the queue
+        "calltools_queue_fetch_duration_seconds",
+        "calltools_queue_ready_agents",
+    }  # fmt: skip
+    names: set[Any] = {name for one in EXPRESSIONS for name in NAMES.findall(one.text)}
+    assert exported().keys() - names == not_shown
