@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from exporter import __version__, config
+from exporter import __version__, config, systemd
 from exporter.commands import exits
 from exporter.errors import ConfigurationError
 from exporter.runtime import Runtime
@@ -57,15 +58,23 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     )
 
     def hang_up() -> None:
-        # The mistakes are in the log already: a signal has nobody to tell them to.
-        with contextlib.suppress(ConfigurationError):
+        systemd.notify(*systemd.reloading())
+        status = "STATUS="
+        try:
             runtime.reload()
+        except ConfigurationError:
+            # The mistakes are in the log already: a signal has nobody to tell them to.
+            status += "the configuration was refused; the one before is in force"
+        finally:
+            systemd.notify(systemd.READY, status)
 
     return Server(
         app,
         listen(options.listen_addresses),
         ssl_context=web_file.ssl_context if web_file else None,
         on_hangup=hang_up,
+        on_started=partial(systemd.notify, systemd.READY),
+        on_stopping=partial(systemd.notify, systemd.STOPPING),
     )
 
 

@@ -93,16 +93,20 @@ class Server:
         listeners: sockets from `exporter.web.listen.listen`; they are closed in the end.
         ssl_context: for HTTPS: gives the context of each handshake.
         on_hangup: what SIGHUP calls, in a thread.
+        on_started: is called when clients are served.
+        on_stopping: is called when the end begins.
         limits: what clients may take.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two have a default
         self,
         app: Starlette,
         listeners: Sequence[socket.socket],
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None = None,
         on_hangup: Callable[[], object] | None = None,
+        on_started: Callable[[], object] | None = None,
+        on_stopping: Callable[[], object] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.started = threading.Event()
@@ -113,6 +117,8 @@ class Server:
         # Or each TLS connection, idle or not, would hold a buffer of 256 KiB.
         SSLProtocol.max_size = 32 * 1024
         self._on_hangup = on_hangup
+        self._on_started = on_started
+        self._on_stopping = on_stopping
         config = uvicorn.Config(
             app,
             http=LimitedProtocol,
@@ -139,7 +145,7 @@ class Server:
             self.crowd,
             ssl_context=ssl_context,
             signals=signals,
-            on_started=self.started.set,
+            on_started=self._started,
         )
 
     @property
@@ -156,6 +162,13 @@ class Server:
         """Do what SIGTERM does; from any thread."""
         self._app.state.stopping = True
         self._uvicorn.should_exit = True
+        if self._on_stopping is not None:
+            self._on_stopping()
+
+    def _started(self) -> None:
+        self.started.set()
+        if self._on_started is not None:
+            self._on_started()
 
     def _signalled(self, number: signal.Signals) -> None:
         """Stop; at the second time, without waiting for anything."""

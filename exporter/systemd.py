@@ -1,0 +1,32 @@
+"""What systemd wants to know of a service with ``Type=notify``; see sd_notify(3)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+
+__all__ = ["READY", "STOPPING", "notify", "reloading"]
+
+READY = "READY=1"
+STOPPING = "STOPPING=1"
+
+
+def notify(*states: str) -> None:
+    """Send states to the socket that systemd listens on; where there is none, do nothing.
+
+    That nobody listens any more is no reason to stop serving.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto("\n".join(states).encode(), address)
+
+
+def reloading() -> tuple[str, str]:
+    """Return the states of a reload that begins now; `READY` ends it."""
+    return "RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}"
