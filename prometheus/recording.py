@@ -41,12 +41,15 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
         Record(f"{QUEUE}_up:max", "1 if some exporter read the queue.", _max("calltools_queue_up")),
         Record(
             f"{QUEUE}_info:max",
-            "1 with the queue's team and host; two series while replicas say different things.",
+            "1 with the queue's team and host; two series while replicas say different things. What"
+            " is read by /probe has no host.",
             promql(f"""
                 max without ({REPLICA}, queue_id, status_id) (
                   calltools_queue_info
                   * ignoring (queue, queue_id, status_id, team, host) group_left (host)
                   calltools_account_info
+                  or ignoring (host)
+                  calltools_queue_info
                 )
             """),
         ),
@@ -158,19 +161,21 @@ def _hold(good: str, bad: str, window: str, limits: Thresholds) -> str:
     """Return an expression that is 1 from a window without `good` until `good` has settled.
 
     It begins when it reads 0 at this moment, the window's fresh samples are most of those that
-    there could be, all but a blink are 0, and the queue was open and required throughout. It goes
-    on from the evaluation before (the rule reads its own last value, which a restart of Prometheus
-    under five minutes keeps) until the queue is read as good, is closed, is not required, or has
-    not been heard of for long.
+    there could be and begin with a 0 in its first minute, all but a blink are 0, and the queue was
+    open and required throughout. It goes on from the evaluation before (the rule reads its own last
+    value, which a restart of Prometheus under five minutes keeps) until the queue is read as good,
+    is closed, is not required, or has not been heard of for long.
     """
     series = f"{QUEUE}_{good}:open_hours"
     settled = limits.settled
+    first = seconds(window) - seconds(settled)
     return promql(f"""
         (
           (
             {series} == 0
             and avg_over_time({series}[{window}]) <= {limits.blink_share}
             and count_over_time({series}[{window}]) >= {limits.most(window)}
+            and last_over_time({series}[{settled}] offset {first}s) == 0
             and min_over_time({QUEUE}_open:min[{window}]) == 1
             and last_over_time({QUEUE}_open:min[{limits.page_window}] offset {window}) == 1
             and min_over_time({QUEUE}_required_agents:max[{window}]) > 0
@@ -194,8 +199,12 @@ def _accounts(limits: Thresholds) -> tuple[Record, ...]:
     return (
         Record(
             f"{ACCOUNT}_account_info:max",
-            "1 with the host of the account's silo.",
-            _max("calltools_account_info"),
+            "1 with the host of the account's silo; without it where only counters tell of it.",
+            promql(f"""
+                {_max("calltools_account_info")}
+                or ignoring (host)
+                {_max("calltools_api_requests_total")} * 0 + 1
+            """),
         ),
         Record(
             f"{ACCOUNT}_up:max",

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.paging.run import Figures, measure
+from benchmarks.paging.run import Extent, Figures, measure
 from benchmarks.paging.world import Setup
 
 SETUPS = (Setup(15, 1), Setup(30, 1), Setup(15, 2), Setup(30, 2))
@@ -21,14 +21,15 @@ SETUPS = (Setup(15, 1), Setup(30, 1), Setup(15, 2), Setup(30, 2))
 def main() -> int:
     """Print the figures of each setup; fail if the aim is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paging", description=__doc__)
-    parser.add_argument("--queues", type=int, default=53, help="of each setup; weeks of one year")
+    parser.add_argument("--queues", type=int, default=14, help="of each of four setups")
     parser.add_argument("--days", type=float, default=7)
     parser.add_argument("--seed", default="paging")
     parser.add_argument("--promtool", default="promtool")
     options = parser.parse_args()
+    extent = Extent(options.queues, options.days, options.seed)
     total = Figures()
     for setup in SETUPS:
-        found = measure(Path(options.promtool), setup, options.queues, options.days, options.seed)
+        found = measure(Path(options.promtool), setup, extent)
         total += found
         exporters = "one exporter" if setup.replicas == 1 else f"{setup.replicas} exporters"
         print(f"{setup.interval} s, {exporters}: {found.in_words()}", flush=True)

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     from benchmarks.paging.world import Interval, QueueWeek
 
-__all__ = ["Spell", "forbidden", "spells"]
+__all__ = ["Spell", "forbidden", "over", "spells"]
 
-#: An agent who is there for less than this ended nothing.
+#: An agent who is there for less than this ended nothing: the page is due all the same ...
 BLINK = 10
+#: ... and up to this, one scrape of 30 s and its evaluation, it may be sent.
+TOLERATED = 35
 #: The aim: no spell of this length is missed ...
 LENGTH = 360
 #: ... and this long after it began the page is on its way; `group_wait` is what is left of 7 min.
@@ -30,12 +32,14 @@ LAG = 75
 class Spell:
     """A time in open hours without an agent, but for blinks.
 
-    `due_from` is from when on six minutes of it could be read, None if never. `known` is when the
-    last of it must be over for the rules too.
+    `earliest` and `latest` are when a page for it may begin, `due_from` from when on six minutes of
+    it could be read, None if never. At `known` it must be over for the rules too.
     """
 
     start: float
     end: float
+    earliest: float
+    latest: float
     due_from: float | None
     known: float
 
@@ -45,28 +49,38 @@ def spells(week: QueueWeek) -> list[Spell]:
     if not week.required:
         return []
     reading = _Reading(week)
+    tolerant = _merged(_empty(week), TOLERATED)
     found = []
-    for start, end in _merged(_empty(week)):
+    for start, end in _merged(_empty(week), BLINK):
+        since = next(first for first, last in tolerant if first <= start < last)
         due = next((at for at in _steps(start, end - LENGTH) if reading.is_good(at)), None)
-        found.append(Spell(start, end, due, reading.known_to_be_over(end)))
+        latest = min(end + LAG, week.length)
+        found.append(
+            Spell(start, end, since + EARLIEST, latest, due, reading.known_to_be_over(end))
+        )
     return found
 
 
 def forbidden(week: QueueWeek, found: list[Spell]) -> list[Interval]:
-    """Return the times in which a page would be false."""
-    allowed = [
-        (spell.start + EARLIEST, spell.known)
-        for spell in found
-        if spell.start + EARLIEST < spell.end + LAG
-    ]
+    """Return the times in which a page, new or old, would be false."""
     quiet: list[Interval] = []
     at = 0.0
-    for start, end in allowed:
-        if start > at + 30:
-            quiet.append((at, start))
-        at = max(at, end)
+    for spell in found:
+        if spell.earliest < spell.latest:
+            quiet.append((at, spell.earliest))
+            at = max(at, spell.known)
     quiet.append((at, week.length))
-    return [(start, min(end, week.length)) for start, end in quiet if start + 30 < week.length]
+    return [(start, end) for start, end in quiet if start + 30 < end]
+
+
+def over(found: list[Spell]) -> list[Interval]:
+    """Return the times in which an old page may still be held, but none may begin."""
+    ends = [spell.earliest for spell in found[1:]] + [float("inf")]
+    return [
+        (spell.latest, min(spell.known, end))
+        for spell, end in zip(found, ends, strict=False)
+        if spell.latest + 30 < min(spell.known, end)
+    ]
 
 
 def _empty(week: QueueWeek) -> Iterator[Interval]:
@@ -78,10 +92,11 @@ def _empty(week: QueueWeek) -> Iterator[Interval]:
                 yield first, last
 
 
-def _merged(intervals: Iterator[Interval]) -> list[Interval]:
+def _merged(intervals: Iterator[Interval], gap: float) -> list[Interval]:
+    """Return intervals as one where they are less than so many seconds apart."""
     merged: list[Interval] = []
     for start, end in intervals:
-        if merged and start - merged[-1][1] < BLINK:
+        if merged and start - merged[-1][1] < gap:
             merged[-1] = (merged[-1][0], end)
         else:
             merged.append((start, end))

@@ -104,8 +104,7 @@ def _staffing(
         )[0]
         empty += _blinking(chance, at, at + lasts)
         at += lasts
-    nights = list(itertools.pairwise([(-DAY, -DAY), *openings, (length + DAY, length + DAY)]))
-    for (_, closes), (opens, _) in nights:
+    for (_, closes), (opens, _) in itertools.pairwise(openings):
         if chance.random() < 0.8:  # shifts end and begin around closing and opening time
             empty.append((closes + chance.uniform(-700, 900), opens + chance.uniform(-900, 700)))
     steps: list[tuple[float, int]] = []
