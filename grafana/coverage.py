@@ -16,7 +16,7 @@ from grafana.promql import BY_QUEUE, QUEUES
 from grafana.words import BAD, GOOD, NEUTRAL, UNKNOWN, WARNING, nothing, steps, words
 from prometheus.thresholds import Thresholds, seconds
 
-__all__ = ["UID", "coverage"]
+__all__ = ["EMPTY_MINUTES", "OPEN", "READ", "SPELLS", "STAFFED", "UID", "coverage"]
 
 UID: Final = "calltools-coverage"
 
@@ -39,12 +39,12 @@ def _sum(series: str, span: str = "[$__range]", offset: str = "") -> str:
     )
 
 
-_STAFFED: Final = f"({_sum('staffed:sum5m')})"
-_READ: Final = f"({_sum('staffed:count5m')})"
-_OPEN: Final = f"(({_sum('open:sum5m')}) > 0)"
-_COVERED: Final = f"{_STAFFED}\n/\n{_READ}"
-_EMPTY_MINUTES: Final = f"({_READ} - {_STAFFED}) * {_MINUTES:g}"
-_UNREAD: Final = f"clamp_min(1 - (\n  {_READ}\n  or 0 * {_OPEN}\n) / {_OPEN}, 0)"
+STAFFED: Final = f"({_sum('staffed:sum5m')})"
+READ: Final = f"({_sum('staffed:count5m')})"
+OPEN: Final = f"(({_sum('open:sum5m')}) > 0)"
+_COVERED: Final = f"{STAFFED}\n/\n{READ}"
+EMPTY_MINUTES: Final = f"({READ} - {STAFFED}) * {_MINUTES:g}"
+_UNREAD: Final = f"clamp_min(1 - (\n  {READ}\n  or 0 * {OPEN}\n) / {OPEN}, 0)"
 #: 1 while the last five minutes of open hours were read and nobody was there in any of them.
 _NOBODY: Final = (
     f"({_QUEUE}_staffed:sum5m{{{QUEUES}}} == 0 and {_QUEUE}_staffed:count5m{{{QUEUES}}} > 0)"
@@ -62,7 +62,7 @@ max by ({BY_QUEUE}) (
 ) / 60
 and on ({BY_QUEUE}) {_TEAMS}"""
 #: A shorter step would ask for more samples than Prometheus gives in one query.
-_SPELLS: Final = (
+SPELLS: Final = (
     f"max by ({BY_QUEUE}) (resets({_QUEUE}_staffed:open_hours{{{QUEUES}}}[$__range]))"
     f" and on ({BY_QUEUE}) {_TEAMS}"
 )
@@ -130,7 +130,7 @@ def coverage() -> Dashboard:
 
 
 def _first() -> Panels:
-    share = f"sum({_STAFFED})\n/\nsum({_READ})"
+    share = f"sum({STAFFED})\n/\nsum({READ})"
     return (
         count(
             "Covered",
@@ -163,7 +163,7 @@ def _first() -> Panels:
             "Not read",
             "Part of the open time that could not be read. Nothing is known of it: it counts"
             " neither as covered nor as empty, and the numbers beside leave it out.",
-            f"clamp_min(1 - (sum({_READ}) or 0 * sum({_OPEN})) / sum({_OPEN}), 0)",
+            f"clamp_min(1 - (sum({READ}) or 0 * sum({OPEN})) / sum({OPEN}), 0)",
             unit="percentunit",
             decimals=1,
             levels=steps(GOOD, (0.001, UNKNOWN)),
@@ -173,7 +173,7 @@ def _first() -> Panels:
             "Empty minutes",
             "Minutes of open time in which nobody was available, as read, all selected queues"
             " added up.",
-            f"sum({_EMPTY_MINUTES})",
+            f"sum({EMPTY_MINUTES})",
             unit="m",
             decimals=1,
             empty="nothing read",
@@ -181,7 +181,8 @@ def _first() -> Panels:
         count(
             "Empty spells",
             "How often somebody was available and then nobody, all selected queues added up.",
-            f"sum({_SPELLS})",
+            f"sum({SPELLS})",
+            unit="none",
             decimals=0,
             empty="nothing read",
         ),
@@ -200,11 +201,11 @@ def _by_queue() -> Panels:
             (
                 _COVERED,
                 f"({_COVERED}) - $objective",
-                _EMPTY_MINUTES,
-                _SPELLS,
+                EMPTY_MINUTES,
+                SPELLS,
                 _LONGEST,
                 _UNREAD,
-                f"{_OPEN} * {_MINUTES / 60:.10g}",
+                f"{OPEN} * {_MINUTES / 60:.10g}",
             ),
             {
                 "queue": "Queue",
@@ -242,14 +243,14 @@ def _by_queue() -> Panels:
                         "steps": steps(NEUTRAL, (0.001, UNKNOWN)),
                     },
                 },
-                "Open hours": {"unit": "h", "decimals": 0},
+                "Open hours": {"decimals": 0},
             },
             sort=("Covered", False),
         ),
         bars(
             "Empty minutes, the worst fifteen",
             "Minutes of open time in which nobody was available, as read.",
-            f"sort_desc(topk(15,\n{_EMPTY_MINUTES}\n))",
+            f"sort_desc(topk(15,\n{EMPTY_MINUTES}\n))",
             "{{queue}} · {{account}}",
             unit="m",
             empty=_NOTHING,
@@ -264,7 +265,6 @@ _CELL: Final = TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplay
 _AN_HOUR: Final = {
     "decimals": 0,
     "align": "center",
-    "width": 55,
     "mappings": nothing("", "transparent"),
 }
 _HEAT: Final = steps("dark-red", (0.5, "red"), (0.8, "orange"), (0.9, "#b5a316"), (0.95, "green"))

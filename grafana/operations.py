@@ -68,9 +68,7 @@ def _of(state: State, value: str) -> str:
 def _empty_for() -> str:
     there = f"{_NOW.available} > 0\nor {_NOW.open} == 0"
     since = f"max_over_time(\n  timestamp(\n{there}\n  )[{_MEMORY}:1m]\n)"
-    empty = f"({_NOW.state} == {State.EMPTY:d})"
-    known = _of(State.EMPTY, f"(time() - {since})")
-    return f"{known}\nor {empty} + {seconds('12h')}"
+    return _of(State.EMPTY, f"(\ntime() - {since}\nor {_NOW.available} * 0 + {seconds('12h')}\n)")
 
 
 def _age() -> str:
@@ -259,7 +257,8 @@ def _queues() -> Panels:
 
 
 def _agents() -> Panels:
-    unread = f"sum(\n{_NOW.state} == bool {State.UNKNOWN:d}\n)"
+    up = f"max by ({BY_QUEUE}) (calltools_queue_up{{{QUEUES}}})"
+    unread = f"sum(\n{and_known(_open_only(f'1 - {up}'))}\n)"
     closed = f"avg(\n{and_known(f'{_NOW.open} == bool 0')}\n)"
     return (
         graph(
