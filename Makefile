@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
+HISTORY ?= $(CACHE)/history
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
@@ -71,6 +72,14 @@ lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=-
 	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements/run.txt
 	@$(LOCK) $(UPGRADE) --group build -o requirements/build.txt
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
+
+.PHONY: dashboards
+dashboards: $(MARK).dev ## write the dashboards' JSON anew
+	@$(VENV)/bin/python -m grafana.build
+
+.PHONY: history
+history: tools ## make two weeks of a simulated call centre in HISTORY, a folder for Prometheus
+	@$(VENV)/bin/python -m grafana.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)
 
 .PHONY: clean
 clean: ## remove what was made and fetched

@@ -1,4 +1,4 @@
-"""Write the dashboards' JSON from their one source.
+"""Write the dashboards' JSON, and the tables of the README, from their one source.
 
 usage: python -m grafana.build [FOLDER]
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from grafana.coverage import coverage
 from grafana.exporter_and_api import exporter_and_api
 from grafana.operations import operations
+from grafana.tables import README, with_tables
 
 if TYPE_CHECKING:
     from grafana.frame import Dashboard
@@ -37,6 +38,8 @@ def main(folder: Path = FOLDER) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for dashboard in all_dashboards():
         (folder / f"{dashboard['uid']}.json").write_text(text(dashboard))
+    if folder == FOLDER:
+        README.write_text(with_tables(README.read_text(), all_dashboards()))
     return 0
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline, table
+from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import timeseries as series
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as m
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLink,
-    DataTransformerConfig,
     DynamicConfigValue,
     FieldColorModeId,
     ThresholdsMode,
 )
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.words import NEUTRAL, steps
 
@@ -38,9 +36,8 @@ __all__ = [
     "column",
     "count",
     "graph",
-    "link_to_queue",
+    "named",
     "query",
-    "rows",
     "thresholds",
     "tiles",
     "timeline",
@@ -60,26 +57,14 @@ def query(expression: str, legend: str = "__auto", *, over_time: bool = False) -
     return made.range() if over_time else made.instant()
 
 
-def _table_query(expression: str) -> Query:
-    return query(expression).format(PromQueryFormat.TABLE)
-
-
-def _named(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
+def named(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
+    """Return queries with their letters."""
     return [one.ref_id(chr(ord("A") + number)) for number, one in enumerate(queries)]
 
 
 def thresholds(steps: list[Threshold]) -> build.ThresholdsConfig:
     """Return thresholds of absolute values."""
     return build.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
-
-
-def link_to_queue(dashboard: str, row: str) -> dict[str, object]:
-    """Return a link to a dashboard of one queue, whose names `row` holds as fields or labels."""
-    variables = "".join(
-        f"&var-{name}=${{__{row}.{name}:percentencode}}" for name in ("account", "queue")
-    )
-    url = f"/d/{dashboard}?${{datasource:queryparam}}&${{__url_time_range}}{variables}"
-    return {"title": "This queue alone", "url": url}
 
 
 def count(
@@ -103,7 +88,7 @@ def count(
         .title(title)
         .description(description)
         .datasource(DATA_SOURCE)
-        .targets(_named([query(expression, legend, over_time=history)]))
+        .targets(named([query(expression, legend, over_time=history)]))
         .unit(unit)
         .no_value(empty)
         .mappings(list(mappings))
@@ -136,7 +121,7 @@ def tiles(
         .title(title)
         .description(description)
         .datasource(DATA_SOURCE)
-        .targets(_named([query(expression, legend)]))
+        .targets(named([query(expression, legend)]))
         .unit("none")
         .no_value(empty)
         .mappings(mappings)
@@ -145,6 +130,7 @@ def tiles(
         .color_mode(m.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(m.BigValueGraphMode.NONE)
         .justify_mode(m.BigValueJustifyMode.CENTER)
+        .text(common.VizTextDisplayOptions().title_size(13).value_size(20))
         .text_mode(m.BigValueTextMode.VALUE_AND_NAME)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .span(width)
@@ -182,8 +168,8 @@ def timeline(
         .title(title)
         .description(description)
         .datasource(DATA_SOURCE)
-        .targets(_named([query(expression, legend, over_time=True)]))
-        .max_data_points(300)
+        .targets(named([query(expression, legend, over_time=True)]))
+        .max_data_points(180)
         .unit("none")
         .no_value(empty)
         .mappings(mappings)
@@ -236,13 +222,14 @@ def graph(
         .title(title)
         .description(description)
         .datasource(DATA_SOURCE)
-        .targets(_named(queries))
+        .targets(named(queries))
         .unit(unit)
         .no_value(empty)
         .legend(legend)
         .tooltip(
             common.VizTooltipOptions().mode(m.TooltipDisplayMode.MULTI).sort(m.SortOrder.DESCENDING)
         )
+        .max_data_points(300)
         .line_width(1)
         .fill_opacity(fill)
         .show_points(m.VisibilityMode.NEVER)
@@ -288,7 +275,7 @@ def bars(
         .title(title)
         .description(description)
         .datasource(DATA_SOURCE)
-        .targets(_named([query(expression, legend)]))
+        .targets(named([query(expression, legend)]))
         .unit(unit)
         .no_value(empty)
         .min(0)
@@ -302,70 +289,6 @@ def bars(
         .height(height)
     )
     return made if highest is None else made.max(highest)
-
-
-def rows(
-    title: str,
-    description: str,
-    expressions: Sequence[str],
-    columns: Mapping[str, str],
-    *,
-    empty: str,
-    width: int,
-    height: int,
-    overrides: Mapping[str, Mapping[str, object]],
-    sort: tuple[str, bool] | None = None,
-    transformations: Sequence[tuple[str, dict[str, object]]] | None = None,
-    unit: str = "none",
-    cell: m.TableCellOptions | None = None,
-    mappings: Sequence[ValueMapping] = (),
-    levels: list[Threshold] | None = None,
-) -> table.Panel:
-    """Return a table: `columns` are fields in their order, with their headings.
-
-    Several expressions are joined by the labels that they share; their values are the fields
-    `Value #A`, `Value #B` and so on, or `Value` if there is only one.
-    """
-    chosen = transformations or (
-        ("merge", {}),
-        (
-            "organize",
-            {
-                "excludeByName": {"Time": True},
-                "indexByName": {name: place for place, name in enumerate(columns)},
-                "renameByName": dict(columns),
-            },
-        ),
-        ("filterFieldsByName", {"include": {"names": list(columns.values())}}),
-    )
-    made = (
-        table.Panel()
-        .title(title)
-        .description(description)
-        .datasource(DATA_SOURCE)
-        .targets(_named([_table_query(expression) for expression in expressions]))
-        .transformations([DataTransformerConfig(name, options=what) for name, what in chosen])
-        .unit(unit)
-        .no_value(empty)
-        .mappings(list(mappings))
-        .thresholds(thresholds(levels or steps(NEUTRAL)))
-        .cell_height(m.TableCellHeight.SM)
-        .min_width(60)
-        .show_header(True)
-        .span(width)
-        .height(height)
-    )
-    if cell is not None:
-        made.cell_options(cell)
-    for name, properties in overrides.items():
-        if name.startswith("/"):
-            made.override_by_regexp(name, column(**properties))
-        else:
-            made.override_by_name(name, column(**properties))
-    if sort is not None:
-        heading, descending = sort
-        made.sort_by([common.TableSortByFieldState().display_name(heading).desc(descending)])
-    return made
 
 
 def column(**properties: object) -> Properties:

@@ -66,27 +66,28 @@ topk by ({BY_QUEUE}) (1,
 
     @property
     def state(self) -> str:
-        """Each queue's `State`, with its team; what nobody tells of is unknown."""
-        known, available, required = nested(self.known), nested(self.available, 4), self.required
+        """Each queue's `State`, with its team; what nobody tells of any more is unknown.
+
+        With enough agents it is 3 more, with any agent 2 more: 0 is empty, 2 low, 3 nobody and none
+        required, 5 staffed.
+        """
+        available = self.available
+        told = f"last_over_time(calltools_queue_up{{{QUEUES}}}[1h]{self._at})"
         return f"""\
 (
-{known} * 0
+{nested(self.known)} * 0
   + on ({BY_QUEUE}) group_left () (
     ({self.open} == 0) + {State.CLOSED:d}
     or
-    ({available.strip()} >= {required} > 0) * 0 + {State.STAFFED:d}
+    3 * ({nested(available, 4).strip()} >= bool {self.required})
+    + 2 * ({nested(available, 4).strip()} > bool 0)
     or
-    ({available.strip()} > 0) * 0 + {State.LOW:d}
-    or
-    ({available.strip()} == {required}) + {State.OPTIONAL:d}
-    or
-{available} + {State.EMPTY:d}
+    max by ({BY_QUEUE}) ({told}) * 0 + {State.UNKNOWN:d}
   )
-  or
-{known} * 0 + {State.UNKNOWN:d}
 )"""
 
 
 def and_known(expression: str) -> str:
     """Return an expression by queue, for queues of the selected teams alone."""
-    return f"{expression}\nand on ({BY_QUEUE})\n{Now().known}"
+    info = f'calltools_queue_info{{{QUEUES}, team=~"$team"}}'
+    return f"{expression}\nand on ({BY_QUEUE}) {info}"

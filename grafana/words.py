@@ -47,14 +47,17 @@ ACTIVITY: Final = "blue"
 
 
 class State(IntEnum):
-    """What a queue is at a moment; the worst has the lowest number, so that it comes first."""
+    """What a queue is at a moment; the worst has the lowest number, so that it comes first.
+
+    `grafana.promql.Now.state` adds the numbers up.
+    """
 
     EMPTY = 0
     UNKNOWN = 1
     LOW = 2
     OPTIONAL = 3
-    STAFFED = 4
-    CLOSED = 5
+    STAFFED = 5
+    CLOSED = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 from grafana.history.backfill import backfill
 from grafana.history.centre import one_account
 from grafana.history.server import Server, Tools, server
+from grafana.words import State
 from tests.e2e import tools
 from tests.grafana_expressions import Expression, all_expressions
 
@@ -45,5 +46,5 @@ def test_it_says_what_was_made(filled: Server) -> None:
         for labels, points in filled.query_range(state, END - 60, END, 60)
     }
     assert len(series) == 12
-    assert series["billing"][END] == "1"  # it could not be read for the last 25 minutes
-    assert series["weekend"][END] == "5"  # a Thursday
+    assert series["billing"][END] == str(State.UNKNOWN.value)  # not read for the last 25 minutes
+    assert series["weekend"][END] == str(State.CLOSED.value)  # a Thursday

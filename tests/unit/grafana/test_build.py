@@ -1,10 +1,12 @@
 """The committed JSON is what the source makes, and holds nothing that Grafana 10.4 lacks."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from grafana.build import FOLDER, all_dashboards, main, text
+from grafana.tables import README, with_tables
 
 ALLOWED = Path(__file__).with_name("allowed_keys.txt")
 
@@ -33,6 +35,23 @@ def test_the_committed_files_are_what_the_source_makes() -> None:
     made = {f"{one['uid']}.json": text(one) for one in all_dashboards()}
     committed = {file.name: file.read_text() for file in FOLDER.glob("*")}
     assert committed == made, "run python -m grafana.build"
+
+
+def test_the_readme_has_every_panel() -> None:
+    document = README.read_text()
+    assert document == with_tables(document, all_dashboards()), "run python -m grafana.build"
+    assert all(
+        f"| {panel['title']} |" in document
+        for one in all_dashboards()
+        for panel in one["panels"]
+        if panel["type"] != "row"
+    )
+
+
+def test_every_picture_is_there_and_small() -> None:
+    pictures = re.findall(r"\]\((\.\./docs/images/[^)]+)\)", README.read_text())
+    assert len(pictures) >= 4
+    assert all(README.parent.joinpath(one).stat().st_size < 300_000 for one in pictures)
 
 
 def test_build_writes_into_another_folder(tmp_path: Path) -> None:

@@ -1,0 +1,222 @@
+"""Coverage: how the open hours of days and weeks were covered, and when a queue can be sent to."""
+
+from __future__ import annotations
+
+from grafana.coverage.hours import by_hour
+from grafana.coverage.series import (
+    COVERED,
+    EMPTY_MINUTES,
+    LONGEST,
+    MINUTES,
+    NOTHING,
+    OPEN,
+    READ,
+    SPELLS,
+    STAFFED,
+    UID,
+    UNREAD,
+    samples,
+)
+from grafana.frame import Dashboard, choice, dashboard
+from grafana.operations import UID as OPERATIONS
+from grafana.panels import Panels, bars, count, graph, query
+from grafana.rows import link_to_queue, rows
+from grafana.words import BAD, GOOD, NEUTRAL, UNKNOWN, WARNING, steps
+
+__all__ = ["EMPTY_MINUTES", "OPEN", "READ", "SPELLS", "STAFFED", "UID", "coverage"]
+
+
+def coverage() -> Dashboard:
+    """Return the dashboard."""
+    return dashboard(
+        UID,
+        "CallTools / Coverage",
+        "How much of their open hours queues had somebody available, when they were empty, and at"
+        " what hour somebody can be reached. It rests on the recording rules in prometheus/.",
+        (
+            (None, _first()),
+            ("By queue", _by_queue()),
+            ("By hour, on the queue's own clock", by_hour()),
+            ("Today and a week ago", _today()),
+        ),
+        since="now-7d",
+        more=(
+            choice(
+                "objective",
+                "Objective",
+                {"90 %": "0.9", "95 %": "0.95", "98 %": "0.98", "99 %": "0.99", "99.9 %": "0.999"},
+                "0.95",
+            ),
+        ),
+    )
+
+
+def _first() -> Panels:
+    share = f"sum({STAFFED})\n/\nsum({READ})"
+    return (
+        count(
+            "Covered",
+            "Part of the open time that could be read in which somebody was available, all"
+            " selected queues together.",
+            share,
+            unit="percentunit",
+            decimals=1,
+            empty="nothing read",
+        ),
+        count(
+            "Budget used",
+            "How much of the empty time that the objective allows was used up: at 100 % the"
+            " objective is just met.",
+            f"(1 - {share}) / (1 - $objective)",
+            unit="percentunit",
+            decimals=0,
+            levels=steps(GOOD, (0.75, WARNING), (1.000001, BAD)),
+            empty="nothing read",
+        ),
+        count(
+            "Queues below objective",
+            "Queues that had somebody available in a smaller part of their open time than the"
+            " objective asks.",
+            f"sum(({COVERED}) < bool $objective)",
+            levels=steps(GOOD, (1, WARNING)),
+            empty="nothing read",
+        ),
+        count(
+            "Not read",
+            "Part of the open time that could not be read. Nothing is known of it: it counts"
+            " neither as covered nor as empty, and the numbers beside leave it out.",
+            f"clamp_min(1 - (sum({READ}) or 0 * sum({OPEN})) / sum({OPEN}), 0)",
+            unit="percentunit",
+            decimals=1,
+            levels=steps(GOOD, (0.001, UNKNOWN)),
+            empty="no open hours",
+        ),
+        count(
+            "Empty minutes",
+            "Minutes of open time in which nobody was available, as read, all selected queues"
+            " added up.",
+            f"sum({EMPTY_MINUTES})",
+            unit="m",
+            decimals=1,
+            empty="nothing read",
+        ),
+        count(
+            "Empty spells",
+            "How often somebody was available and then nobody, all selected queues added up.",
+            f"sum({SPELLS})",
+            unit="none",
+            decimals=0,
+            empty="nothing read",
+        ),
+    )
+
+
+def _by_queue() -> Panels:
+
+    return (
+        rows(
+            "Queues",
+            "Each queue over the range: the part of its open time in which somebody was available,"
+            " how that stands to the objective, minutes and spells without anybody, the longest"
+            " of them (to five minutes; what cannot be read ends it), and the part of the open"
+            " time that could not be read, which none of the others counts.",
+            (
+                COVERED,
+                f"({COVERED}) - $objective",
+                EMPTY_MINUTES,
+                SPELLS,
+                LONGEST,
+                UNREAD,
+                f"{OPEN} * {MINUTES / 60:.10g}",
+            ),
+            {
+                "queue": "Queue",
+                "account": "Account",
+                "Value #A": "Covered",
+                "Value #B": "To objective",
+                "Value #C": "Empty minutes",
+                "Value #D": "Empty spells",
+                "Value #E": "Longest spell",
+                "Value #F": "Not read",
+                "Value #G": "Open hours",
+            },
+            empty=NOTHING,
+            width=16,
+            height=14,
+            overrides={
+                "Queue": {"links": [link_to_queue(OPERATIONS, "data.fields")]},
+                "Covered": {"unit": "percentunit", "decimals": 1, "noValue": "not read"},
+                "To objective": {
+                    "unit": "percentunit",
+                    "decimals": 1,
+                    "cell": {"type": "color-text"},
+                    "thresholds": {"mode": "absolute", "steps": steps(BAD, (0, GOOD))},
+                    "noValue": "not read",
+                },
+                "Empty minutes": {"unit": "m", "decimals": 1, "noValue": "not read"},
+                "Empty spells": {"decimals": 0, "noValue": "not read"},
+                "Longest spell": {"unit": "m", "decimals": 0, "noValue": "under 5 min"},
+                "Not read": {
+                    "unit": "percentunit",
+                    "decimals": 1,
+                    "cell": {"type": "color-text"},
+                    "thresholds": {
+                        "mode": "absolute",
+                        "steps": steps(NEUTRAL, (0.001, UNKNOWN)),
+                    },
+                },
+                "Open hours": {"decimals": 0},
+            },
+            sort=("Covered", False),
+        ),
+        bars(
+            "Empty minutes, the worst fifteen",
+            "Minutes of open time in which nobody was available, as read.",
+            f"sort_desc(topk(15,\n{EMPTY_MINUTES}\n))",
+            "{{queue}} · {{account}}",
+            unit="m",
+            empty=NOTHING,
+            width=8,
+            height=14,
+            levels=steps(BAD),
+        ),
+    )
+
+
+def _today() -> Panels:
+    def share(offset: str) -> str:
+        staffed, read = (
+            f"sum({samples(f'staffed:{what}5m', '[1h]', offset)})" for what in ("sum", "count")
+        )
+        return f"{staffed}\n/\n{read}"
+
+    unread = f"sum({samples('staffed:count5m', '[1h]')})"
+    opened = f"(sum({samples('open:sum5m', '[1h]')}) > 0)"
+    panel = graph(
+        "Covered, today and a week ago",
+        "Part of each hour's open time that could be read in which somebody was available, of the"
+        " selected queues, over the last day and at the same time a week before. Purple: the part"
+        " that could not be read.",
+        (
+            query(share(""), "today", over_time=True),
+            query(share(" offset 1w"), "a week ago", over_time=True),
+            query(
+                f"clamp_min(1 - ({unread} or 0 * {opened}) / {opened}, 0)",
+                "not read",
+                over_time=True,
+            ),
+        ),
+        unit="percentunit",
+        empty=NOTHING,
+        width=24,
+        highest=1,
+        overrides={
+            "today": {"color": {"mode": "fixed", "fixedColor": GOOD}, "line": 2},
+            "a week ago": {
+                "color": {"mode": "fixed", "fixedColor": "text"},
+                "dash": {"fill": "dash", "dash": [8, 6]},
+            },
+            "not read": {"color": {"mode": "fixed", "fixedColor": UNKNOWN}, "fill": 30},
+        },
+    )
+    return (panel.time_from("24h"),)

@@ -1,0 +1,114 @@
+"""By hour of the week and of the day, on the clock of each queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from grafana_foundation_sdk.models.common import (
+    TableCellBackgroundDisplayMode,
+    TableColoredBackgroundCellOptions,
+)
+
+from grafana.coverage.series import (
+    DAYS,
+    HOUR,
+    HOUR_OF_WEEK,
+    NOTHING,
+    share_by_hour,
+)
+from grafana.rows import rows
+from grafana.words import NEUTRAL, nothing, steps, words
+
+if TYPE_CHECKING:
+    from grafana.panels import Panels
+
+__all__ = ["by_hour"]
+
+_CELL: Final = TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplayMode.BASIC)
+_AN_HOUR: Final = {
+    "decimals": 0,
+    "align": "center",
+    "mappings": nothing("", "transparent"),
+}
+_HEAT: Final = steps("dark-red", (0.5, "red"), (0.8, "orange"), (0.9, "#b5a316"), (0.95, "green"))
+
+
+def by_hour() -> Panels:
+    """Return the tables by hour."""
+    split = (
+        "label_replace(\n  label_replace(\n{share},\n"
+        '  "day", "$1", "hour", "(.).."),\n"hour", "$1", "hour", ".(..)")'
+    )
+    hours = [f"{hour:02}" for hour in range(24)]
+    two_digits = 'label_replace(\n{share},\n"hour", "0$1", "hour", "(.)")'
+    where = 'label_join(\n{share},\n"queue", " · ", "queue", "account")'
+    days = {str(number): name for number, name in enumerate(DAYS, 1)}
+
+    def matrix(row: str, heading: str) -> tuple[tuple[str, dict[str, object]], ...]:
+        """Return the steps from rows of (row, hour, value) to a column for each hour."""
+        field = f"{row}\\hour"
+        return (
+            ("sortBy", {"sort": [{"field": row}]}),
+            (
+                "groupingToMatrix",
+                {
+                    "columnField": "hour",
+                    "rowField": row,
+                    "valueField": "Value",
+                    "emptyValue": "null",
+                },
+            ),
+            (
+                "organize",
+                {
+                    "excludeByName": {},
+                    "indexByName": {name: place for place, name in enumerate([field, *hours])},
+                    "renameByName": {field: heading},
+                },
+            ),
+        )
+
+    return (
+        rows(
+            "Hour of the week",
+            "Part of the open time that could be read in which somebody was available, by the day"
+            " and hour on each queue's own clock; a sample every five minutes. Blank: closed, or"
+            " not read.",
+            (split.format(share=share_by_hour(HOUR_OF_WEEK, by_queue=False)),),
+            {},
+            empty=NOTHING,
+            width=24,
+            height=10,
+            unit="percentunit",
+            cell=_CELL,
+            levels=_HEAT,
+            overrides={
+                "Day": {
+                    "mappings": words({number: (name, NEUTRAL) for number, name in days.items()}),
+                    "cell": {"type": "auto"},
+                    "width": 70,
+                    "unit": "none",
+                },
+                "/^\\d\\d$/": _AN_HOUR,
+            },
+            transformations=matrix("day", "Day"),
+        ),
+        rows(
+            "Where to send, at what hour",
+            "The same for each queue by the hour of its own day: green hours can take a transfer."
+            " Blank: closed, or not read.",
+            (where.format(share=two_digits.format(share=share_by_hour(HOUR, by_queue=True))),),
+            {},
+            empty=NOTHING,
+            width=24,
+            height=14,
+            unit="percentunit",
+            cell=_CELL,
+            levels=_HEAT,
+            overrides={
+                "Queue": {"cell": {"type": "auto"}, "width": 190, "unit": "none"},
+                "/^\\d\\d$/": _AN_HOUR,
+            },
+            transformations=matrix("queue", "Queue"),
+        ),
+    )

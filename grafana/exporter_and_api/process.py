@@ -1,0 +1,132 @@
+"""The exporter itself: scrapes, process, version."""
+
+from __future__ import annotations
+
+from grafana.exporter_and_api.series import (
+    ACCOUNT,
+    NO_EXPORTER,
+    RATE,
+)
+from grafana.panels import Panels, graph, query
+from grafana.rows import rows
+from grafana.words import BAD, GOOD, words
+
+__all__ = ["exporter"]
+
+
+def exporter() -> Panels:
+    """Return what the exporter does."""
+    return (
+        graph(
+            "Scrape duration and budget",
+            "How long a scrape takes to ask the API, and how long it may: at the budget the page"
+            " goes without what is outstanding.",
+            (
+                query(
+                    "max by (instance) (calltools_scrape_duration_seconds)",
+                    "{{instance}}",
+                    over_time=True,
+                ),
+                query("min(calltools_scrape_budget_seconds)", "budget", over_time=True),
+            ),
+            unit="s",
+            empty=NO_EXPORTER,
+            width=8,
+            height=8,
+            overrides={
+                "budget": {
+                    "color": {"mode": "fixed", "fixedColor": BAD},
+                    "dash": {"fill": "dash", "dash": [8, 6]},
+                }
+            },
+        ),
+        graph(
+            "CPU",
+            "Processor time that each exporter uses: 100 % is one core.",
+            (
+                query(
+                    f"sum by (instance) (rate(process_cpu_seconds_total{RATE})"
+                    " and on (instance, job) calltools_exporter_build_info)",
+                    "{{instance}}",
+                    over_time=True,
+                ),
+            ),
+            unit="percentunit",
+            empty=NO_EXPORTER,
+            width=8,
+            height=8,
+        ),
+        graph(
+            "Memory",
+            "Resident memory of each exporter.",
+            (
+                query(
+                    "sum by (instance) (process_resident_memory_bytes"
+                    " and on (instance, job) calltools_exporter_build_info)",
+                    "{{instance}}",
+                    over_time=True,
+                ),
+            ),
+            unit="bytes",
+            empty=NO_EXPORTER,
+            width=8,
+            height=8,
+        ),
+        rows(
+            "Versions and configuration",
+            "Version, Python, when the configuration was last accepted, when the process was"
+            " started, and its open files, for each exporter.",
+            (
+                "max by (instance, version, python_version) (calltools_exporter_build_info)",
+                "max by (instance) (calltools_exporter_config_last_reload_successful)",
+                (
+                    "1000 * max by (instance) "
+                    "(calltools_exporter_config_last_reload_success_timestamp_seconds)"
+                ),
+                (
+                    "1000 * max by (instance) (process_start_time_seconds"
+                    " and on (instance, job) calltools_exporter_build_info)"
+                ),
+                (
+                    "max by (instance) (process_open_fds"
+                    " and on (instance, job) calltools_exporter_build_info)"
+                ),
+            ),
+            {
+                "instance": "Exporter",
+                "version": "Version",
+                "python_version": "Python",
+                "Value #B": "Configuration",
+                "Value #C": "Accepted",
+                "Value #D": "Started",
+                "Value #E": "Open files",
+            },
+            empty=NO_EXPORTER,
+            width=16,
+            height=6,
+            overrides={
+                "Configuration": {
+                    "mappings": words({"1": ("accepted", GOOD), "0": ("refused", BAD)}),
+                    "cell": {"type": "color-text"},
+                },
+                "/Accepted|Started/": {"unit": "dateTimeAsLocal", "width": 180},
+            },
+        ),
+        graph(
+            "Queues that come and go",
+            "Queues that appeared in an account's list or vanished from it, where `queues: all`"
+            " asks for all of them.",
+            (
+                query(
+                    "sum by (change) ("
+                    f"increase(calltools_account_queue_changes_total{ACCOUNT}{RATE}))",
+                    "{{change}}",
+                    over_time=True,
+                ),
+            ),
+            unit="short",
+            empty=NO_EXPORTER,
+            width=8,
+            height=6,
+        ),
+    )
