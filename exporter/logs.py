@@ -46,6 +46,16 @@ def _kind_and_place(exc_info: structlog.typing.ExcInfo) -> str:
     return f"{kind.__name__} in {name}:{where.lineno}"
 
 
+def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape what a terminal would obey; ends of lines are the renderer's."""
+    return {
+        key: "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in value)
+        if isinstance(value, str)
+        else value
+        for key, value in event.items()
+    }
+
+
 class _Stream:
     """Write as long as somebody reads: a log that is gone must not cost a scrape."""
 
@@ -81,6 +91,7 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
             structlog.processors.TimeStamper(fmt="iso", key="ts"),
             structlog.processors.ExceptionRenderer(_kind_and_place),
             structlog.processors.EventRenamer("msg"),
+            _printable,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

@@ -145,7 +145,7 @@ class Account:
     timeout: float | None = None
     max_parallel_requests: int = 16
     tls: TlsFiles = field(default_factory=TlsFiles)
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     detail: Literal["count", "agents"] = "count"
     max_age: float = 0.0
     every_queue: Queue | None = None

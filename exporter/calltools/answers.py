@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from exporter.errors import ApiError
 from exporter.model import Failure
+from exporter.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,15 @@ __all__ = ["Page", "check_status", "contradiction", "read_id", "read_page", "une
 
 #: No account has as many agents; a larger count is a fault.
 LARGEST_COUNT: Final = 1_000_000
-_QUOTED: Final = 200
+
+#: Many times what a whole page of rows holds. More would be read for seconds in which nothing else
+#: in this process goes on, into hundreds of megabytes.
+_MOST_CONTAINERS: Final = 250_000
+_MOST_VALUES: Final = 1_000_000
+# Reads each character once, however many tags begin and never end.
+_MARKUP: Final = re.compile(
+    r"<(script|style)\b.*?(</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
+)
 
 _HINTS: Final = {
     400: "the API refuses the request",
@@ -61,7 +70,7 @@ def check_status(answer: Answer, token: Secret) -> None:
     quoted = _quote(answer, token)
     said = f", it says: {quoted}" if quoted else ""
     if 300 <= status <= 399:
-        target = _clean(token.mask(answer.headers.get("location", "nowhere")))[:_QUOTED]
+        target = one_line(token.mask(answer.headers.get("location", "nowhere")))
         raise ApiError(
             Failure(
                 "redirect",
@@ -126,6 +135,9 @@ def read_id(value: object) -> int | None:
 
 
 def _read_json(body: bytes) -> object:
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
+        raise ApiError(Failure("too_large", "the API sent more values than any list of it has"))
     try:
         return json.loads(
             body.decode("utf-8-sig"),
@@ -202,14 +214,8 @@ def _quote(answer: Answer, token: Secret) -> str:
     if answer.status < 300:
         return ""
     text = answer.body[: 64 * 1024].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    if text.startswith(("{", "[")):
-        text = _error_text(text)
-    else:
-        text = re.sub(
-            r"<(script|style)\b.*?</\1\s*>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
-        )
-    text = _clean(token.mask(text))
-    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+    text = _error_text(text) if text.startswith(("{", "[")) else _MARKUP.sub(" ", text)
+    return one_line(token.mask(text))
 
 
 def _error_text(text: str) -> str:
@@ -228,8 +234,3 @@ def _error_text(text: str) -> str:
                 if all(isinstance(word, str) for word in words)
             )
     return ""
-
-
-def _clean(text: str) -> str:
-    """Leave only what can be printed, in one line: no control or bidirectional characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.calltools.answers import read_id, unexpected
 from exporter.model import AgentDetail
+from exporter.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -161,9 +162,7 @@ def _boolean(value: object) -> bool | None:
 
 def _text(value: object) -> str:
     """Return a name as one printable line of a sane length."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split())[:200]
+    return one_line(value) if isinstance(value, str) else ""
 
 
 def _time(value: object) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.model import Failure
 from exporter.names import hint
 from exporter.settings import AUTO
+from exporter.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +44,8 @@ def resolve_statuses(
         if len(matches) != 1:
             number = "several statuses" if matches else "no agent status"
             candidates = ", ".join(f"{row.name} ({row.id})" for row in matches or rows)
-            words = f"the account has {number} {wanted}; give an id of: {candidates or 'none'}"
+            listed = one_line(candidates, 1000) or "none"
+            words = f"the account has {number} {wanted}; give an id of: {listed}"
             return Failure("unknown_id", words)
         found[matches[0].id] = None
     return tuple(found)

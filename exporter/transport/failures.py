@@ -11,6 +11,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from exporter.model import Failure
+from exporter.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,5 +91,5 @@ def _reason(causes: tuple[BaseException, ...]) -> str:
         if isinstance(cause, OSError) and cause.errno and cause.strerror:
             return cause.strerror.lower()
         if isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed"):
-            return "the proxy refused the connection: " + str(cause).partition(": ")[2]
+            return "the proxy refused the connection: " + one_line(str(cause).partition(": ")[2])
     return "the connection failed"

@@ -308,6 +308,23 @@ def test_a_status_that_is_not_clear_lists_the_candidates(
     assert words in failure.message
 
 
+def test_candidates_are_cut(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    world: FixedWorld,
+) -> None:
+    world.set_statuses([Status(1, "\x1b[2JA"), *(Status(i, "B" * 300) for i in range(2, 200))])
+    account = make_account(
+        start_simulator(SimulatedAccount(world)), queues=(Queue(5457, "sales", ("Nobody",)),)
+    )
+    failure = make_runtime(account).snapshot([account], 10).queues[0].result.failure
+    assert failure is not None
+    assert "give an id of: [2JA (1), BBB" in failure.message
+    assert failure.message.isprintable()
+    assert len(failure.message) < 1200
+
+
 def test_all_queues_are_asked_for_and_changes_are_told(
     start_simulator: StartSimulator,
     make_account: MakeAccount,

@@ -423,7 +423,7 @@ class Proxy:
         self.heads.append(head.decode())
         method, target, _ = head.decode().split(" ", 2)
         if self._refuse:
-            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            client.sendall(b"HTTP/1.1 407 \x1b[2JRequired" + b" still" * 1000 + b"\r\n\r\n")
             client.close()
             return
         host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
@@ -508,7 +508,9 @@ def test_a_proxy_that_refuses_is_said(
     assert isinstance(failure, Failure)
     assert failure.code == "connection"
     assert "proxy refused" in failure.message
-    assert "407" in failure.message
+    assert "407 [2JRequired still" in failure.message
+    assert failure.message.isprintable()
+    assert len(failure.message) < 300
 
 
 def test_the_environments_proxies_are_not_read_at_scrape_time(

@@ -64,10 +64,21 @@ def test_a_level_shows_itself_and_above(
 
 
 @pytest.mark.parametrize("style", logs.FORMATS)
-def test_no_text_can_make_a_line_of_its_own(style: str, write_logs: WriteLogs) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_no_text_can_make_a_line_of_its_own(end: str, style: str, write_logs: WriteLogs) -> None:
     stream = write_logs("info", style)
-    structlog.get_logger().info("words", reason="one\nlevel=error msg=faked")
+    structlog.get_logger().info(f"words{end}", reason=f"one{end}level=error msg=faked")
     assert len(stream.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("style", logs.FORMATS)
+def test_no_text_tells_a_terminal_anything(style: str, write_logs: WriteLogs) -> None:
+    stream = write_logs("info", style)
+    logging.getLogger("library").warning("\x1b[2J\x07 wiped")
+    structlog.get_logger().info("words", queue="\x1b]0;title\x07", team="\u202egnp", city="Köln")
+    text = stream.getvalue()
+    assert text.replace("\n", "").isprintable()
+    assert ("Köln" in text) is (style == "logfmt")
 
 
 @pytest.mark.parametrize("style", logs.FORMATS)

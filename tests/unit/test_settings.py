@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TokenError
-from exporter.settings import Account, Queue, TokenEnvironment, TokenFile
+from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,3 +141,9 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
 def test_the_host_is_the_silo(url: str, host: str) -> None:
     account = Account("acme", url, TokenEnvironment(VARIABLE), (Queue(1, "one", (2,)),))
     assert account.host == host
+
+
+def test_a_proxys_password_is_not_in_what_an_account_looks_like() -> None:
+    account = Account("acme", "https://x", TokenEnvironment("T"), (), proxy="http://me:hunter2@p")
+    assert "hunter2" not in repr(account)
+    assert "hunter2" not in repr(Configuration((account,)))

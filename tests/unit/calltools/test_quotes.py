@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -65,3 +66,20 @@ def test_nothing_keeps_an_answer_that_is_not_json() -> None:
             read_page(Answer(200, {}, body))
         # A decoder's exception holds the whole text, also where no traceback shows it.
         assert raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "text", ["<" * 70_000, "<script " * 9000, "</script" * 9000, "<a" + " " * 70_000]
+)
+def test_markup_that_never_ends_is_passed_over_in_no_time(text: str) -> None:
+    """While a pattern is looked for, nothing else in the process goes on."""
+    begun = time.thread_time()
+    told(502, text)
+    assert time.thread_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("body", ["[" + "{}," * 300_000 + "{}]", "[" + "1," * 2_000_000 + "1]"])
+def test_more_than_any_list_holds_is_not_even_read(body: str) -> None:
+    with pytest.raises(ApiError) as raised:
+        read_page(Answer(200, {}, body.encode()))
+    assert raised.value.failure.code == "too_large"
