@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import certifi
 import requests
@@ -226,12 +226,19 @@ def _files(tls: TlsFiles) -> tuple[Path, ...]:
     return tuple(path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None)
 
 
+_Way: TypeAlias = "tuple[str, TlsFiles, str | None]"
+
+
+def _way(account: Account) -> _Way:
+    return account.url, account.tls, account.proxy
+
+
 class Transports:
     """All transports, made when first needed and made anew when a TLS file has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._transports: dict[tuple[str, TlsFiles, str | None, int], tuple[Stamps, Transport]] = {}
+        self._transports: dict[_Way, tuple[tuple[Stamps, int], Transport]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
         """Return the transport for an account, shared with all that have the same way to go.
@@ -243,25 +250,24 @@ class Transports:
         Raises:
             ApiError: a TLS file cannot be used; the code is `tls`.
         """
-        key = (account.url, account.tls, account.proxy, connections)
-        found = stamps(_files(account.tls))
+        way = _way(account)
+        made_for = stamps(_files(account.tls)), connections
         with self._lock:
-            known = self._transports.get(key)
-            if known is not None and known[0] == found:
+            known = self._transports.get(way)
+            if known is not None and known[0] == made_for:
                 return known[1]
             transport = Transport(account.host, account.tls, account.proxy, connections)
-            self._transports[key] = (found, transport)
+            self._transports[way] = (made_for, transport)
         if known is not None:
             known[1].close()
         return transport
 
     def keep(self, configuration: Configuration) -> None:
         """Close the connections of origins, TLS files and proxies that are no longer configured."""
-        ways = {(one.url, one.tls, one.proxy) for one in configuration.accounts}
+        ways = {_way(account) for account in configuration.accounts}
         with self._lock:
-            gone = [key for key in self._transports if key[:3] not in ways]
-            transports = [self._transports.pop(key)[1] for key in gone]
-        for transport in transports:
+            gone = [self._transports.pop(way)[1] for way in self._transports.keys() - ways]
+        for transport in gone:
             transport.close()
 
     def close(self) -> None:
