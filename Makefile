@@ -60,8 +60,9 @@ rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md fr
 	@$(VENV)/bin/python -m prometheus.build
 
 .PHONY: docs
-docs: $(MARK).dev ## write the tables of docs/configuration.md and docs/metrics.md from the code
+docs: $(MARK).dev ## write the tables of docs/ (configuration, metrics, faults) from the code
 	@$(VENV)/bin/python scripts/make_docs.py
+	@$(VENV)/bin/python -m tests.integration.fault_rows
 
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests
@@ -80,6 +81,11 @@ dashboards: $(MARK).dev ## write the dashboards' JSON anew
 .PHONY: history
 history: tools ## make two weeks of a simulated call centre in HISTORY, a folder for Prometheus
 	@$(VENV)/bin/python -m grafana.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)
+
+.PHONY: audit
+audit: $(MARK).dev ## look the locked versions up among the known vulnerabilities (asks the internet)
+	@$(VENV)/bin/uv tool run --quiet pip-audit --strict --disable-pip --require-hashes \
+		-r requirements/run.txt -r requirements/build.txt
 
 .PHONY: clean
 clean: ## remove what was made and fetched

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[2] / "docs/faults.md"
-REGENERATE = "python -m tests.integration.fault_rows"
+REGENERATE = "make docs"
 
 #: What the broken queue would show if all were well.
 TRUE_NUMBER = 3
