@@ -27,7 +27,9 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
     causes = tuple(_causes(error))
     if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in causes):
         reason = next((c.strerror for c in causes if isinstance(c, socket.gaierror)), None)
-        return Failure("dns", f"no address for {host}: {reason or 'the name cannot be resolved'}")
+        # The name may be the proxy's.
+        name = next((c.conn.host for c in causes if isinstance(c, NameResolutionError)), host)
+        return Failure("dns", f"no address for {name}: {reason or 'the name cannot be resolved'}")
     if any(_is_timeout(cause) for cause in causes):
         return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
     if any(_is_too_large(cause) for cause in causes):

