@@ -16,8 +16,11 @@ __all__ = ["Spell", "forbidden", "over", "spells"]
 
 #: An agent who is there for less than this ended nothing: the page is due all the same ...
 BLINK = 10
-#: ... and up to this, one scrape of 30 s and its evaluation, it may be sent.
-TOLERATED = 35
+#: ... and up to what so many scrapes in a row see, by the interval in seconds, it may be sent: what
+#: a single scrape of 30 s sees may have lasted five seconds or nearly a minute.
+BLINK_SCRAPES = {15: 2, 30: 1}
+#: A scrape reads the queue up to this long after its time.
+READ_WITHIN = 3
 #: The aim: no spell of this length is missed ...
 LENGTH = 360
 #: ... and this long after it began the page is on its way; `group_wait` is what is left of 7 min.
@@ -49,7 +52,8 @@ def spells(week: QueueWeek) -> list[Spell]:
     if not week.required:
         return []
     reading = _Reading(week)
-    tolerant = _merged(_empty(week), TOLERATED)
+    tolerated = (BLINK_SCRAPES[week.interval] + 1) * week.interval + READ_WITHIN
+    tolerant = _merged(_empty(week), tolerated)
     found = []
     for start, end in _merged(_empty(week), BLINK):
         since = next(first for first, last in tolerant if first <= start < last)

@@ -52,6 +52,7 @@ class QueueWeek:
     """The truth of one queue over `length` seconds, and the scrapes of its exporters."""
 
     name: str
+    interval: int
     required: int
     length: int
     openings: tuple[Interval, ...]
@@ -75,6 +76,7 @@ def make_week(name: str, setup: Setup, begins: float, length: int, seed: str) ->
     faults = _Faults.by(chance, length)
     return QueueWeek(
         name,
+        setup.interval,
         0 if chance.random() < 0.1 else 1,
         length,
         openings,
