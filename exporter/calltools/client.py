@@ -66,7 +66,7 @@ class Client:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._prepared: dict[str, PreparedRequest] = {}
+        self._prepared: dict[tuple[object, ...], PreparedRequest] = {}
 
     def count_available(self, queue: Queue, context: RequestContext) -> int:
         """Return the number of agents of a queue in an available status and ready.
@@ -222,10 +222,11 @@ class Client:
 
     def _request(self, path: str, query: Mapping[str, object], token: Secret) -> PreparedRequest:
         """Return a request ready to be sent; what does not change is prepared only once."""
-        url = f"{self._account.url}{path}?{urlencode(query)}"
-        prepared = self._prepared.get(url)
+        key = (path, *query.items())
+        prepared = self._prepared.get(key)
         if prepared is None:
-            prepared = self._prepared[url] = PreparedRequest()
+            url = f"{self._account.url}{path}?{urlencode(query)}"
+            prepared = self._prepared[key] = PreparedRequest()
             prepared.prepare(method="GET", url=url, headers=dict(_HEADERS))
         request = prepared.copy()
         request.headers["Authorization"] = f"Token {token.reveal()}"
