@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
 from benchmarks.paging.run import Extent, measure
 from benchmarks.paging.world import Setup
 from prometheus.thresholds import Thresholds
 from tests.e2e import tools
+from tests.process_fixtures import ENVIRON, ROOT
 
+ALERTING = (ROOT / "docs/alerting.md").read_text()
 PIECE = Extent(queues=16, days=0.25, seed="piece2")
 
 
@@ -34,3 +40,27 @@ def test_other_thresholds_miss_the_aim(limits: Thresholds, wrong: str) -> None:
     setup = Setup(30, 1)
     found = measure(tools.require("promtool"), setup, PIECE, limits)
     assert any(wrong in line for line in found.wrong), found.in_words()
+
+
+def test_the_documented_measurement_runs() -> None:
+    """Here for an hour in place of a week."""
+    said = re.search(r"^python (-m benchmarks\.paging .*)$", ALERTING, re.MULTILINE)
+    assert said is not None
+    shorter = re.sub(r"--queues=\d+ --days=\d+", "--queues=1 --days=0.05", said[1])
+    assert shorter != said[1]
+    done = subprocess.run(
+        [sys.executable, *shorter.split(), f"--promtool={tools.require('promtool')}"],
+        cwd=ROOT,
+        env=dict(ENVIRON),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        *("15 s, one exporter", "30 s, one exporter", "15 s, 2 exporters", "30 s, 2 exporters"),
+        "all",
+    ]
+    assert all(line.endswith(" 0 wrong") for line in lines)
