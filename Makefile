@@ -78,6 +78,11 @@ lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=-
 dashboards: $(MARK).dev ## write the dashboards' JSON anew
 	@$(VENV)/bin/python -m grafana.build
 
+.PHONY: bench
+bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmarks/results.md (half an hour)
+	@$(VENV)/bin/python scripts/fetch_peers.py $(CACHE)
+	@$(VENV)/bin/python -m benchmarks $(CACHE)
+
 .PHONY: history
 history: tools ## make two weeks of a simulated call centre in HISTORY, a folder for Prometheus
 	@$(VENV)/bin/python -m grafana.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)

@@ -50,6 +50,7 @@ LASTING = {
 #: What the pools may hold, and the memory that the allocator may keep after the worst of bodies.
 WORKERS = SILOS * 16
 SPARE_MEBIBYTES = 32
+TENTHS = 10
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Figures:
     wrong: list[str] = field(default_factory=list)
     late: list[float] = field(default_factory=list)
     warm: Sample = field(default_factory=Sample.take)
+    along: list[Sample] = field(default_factory=list)
     end: Sample = field(default_factory=Sample.take)
     requests: float = 0.0
     errors: float = 0.0
@@ -228,7 +230,9 @@ def soak(
         breaker.start()
         begun = time.monotonic()
         before = figures.scrapes
-        stop.wait(seconds)
+        for _ in range(TENTHS):
+            stop.wait(seconds / TENTHS)
+            figures.along.append(Sample.take())
         stop.set()
         for thread in (*askers, breaker):
             thread.join()
@@ -276,6 +280,7 @@ def main() -> int:
         f" by {late[len(late) // 2] if late else 0:.3f} s (median),"
         f" {late[-1] if late else 0:.3f} s (most)\n"
         f"warm: {figures.warm}\n"
+        f"MiB after each tenth: {', '.join(f'{one.mebibytes:.0f}' for one in figures.along)}\n"
         f"at the end: {figures.end}\n"
         f"left behind: {', '.join(left_behind) or 'nothing'}"
     )

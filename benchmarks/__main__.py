@@ -1,0 +1,170 @@
+"""Measure everything, and write benchmarks/results.md and the tables of docs/scaling.md.
+
+    python -m benchmarks CACHE [--quick] [--output FOLDER]
+
+CACHE/peers holds what the exporter is compared with; `make bench` fetches it before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import cost, growth, limit, profile, report, ways
+from benchmarks.peers import compare
+from benchmarks.processes import API_CORES, pin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+
+HEAD = """# Results
+
+Written by `make bench` in {minutes:.0f} minutes. {machine}
+
+The API is the [simulator](../exporter/simulator) over TLS 1.3 with kept connections, in a process
+of its own; it and who asks for pages share {api} core{s}, what is measured has another for itself.
+Who is compared takes turns in each round. Everything is on one machine, so a round trip costs next
+to nothing: over the internet each new connection takes two more of them, which peers that open one
+for each probe would pay and these tables do not show.
+"""
+PEERS = """
+It is behind in two columns, and this is why.
+
+- **Memory.** Most of it is there before the first queue: Python, `requests`, TLS, the checks of the
+  configuration and the web server. The peers are Go, or end after each round. To come down to
+  theirs would take another language.
+- **Samples.** Each queue has its number and beside it what a page or an alert needs to trust it:
+  whether it could be read and why not, open hours, required agents, team. The others leave that to
+  their users.
+
+blackbox_exporter tells only whether there is somebody, not how many, and like json_exporter it is
+one target a queue for Prometheus. The loop has no scrape of its own, as its numbers come along with
+node_exporter's; they are as old as its last run, and nothing tells of what failed.
+"""
+
+
+WORK = compare.Work(queues=200, parallel=16, latency=0.05)
+SHARED = growth.Size(accounts=50, queues=40)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int = 5
+    queues: tuple[int, ...] = (10, 100, 500, 2000)
+    parallel: tuple[int, ...] = (16, 32, 64)
+    latency: tuple[float, ...] = (0, 0.05, 0.2)
+    work: compare.Work = WORK
+    cost_queues: int = 500
+    memory: tuple[int, ...] = (1, 100, 2000)
+    scrapes: int = 10_000
+    growing_queues: tuple[int, ...] = (100, 500, 1000, 2000, 5000)
+    growing_accounts: tuple[int, ...] = (1, 30, 100, 300)
+    replicas: tuple[int, ...] = (1, 2, 4)
+    shared: growth.Size = SHARED
+
+
+QUICK = Plan(
+    rounds=1,
+    queues=(10,),
+    parallel=(16,),
+    latency=(0, 0.01),
+    work=compare.Work(10, 4, 0.01),
+    cost_queues=20,
+    memory=(1,),
+    scrapes=20,
+    growing_queues=(10,),
+    growing_accounts=(2,),
+    replicas=(1, 2),
+    shared=growth.Size(4, 3),
+)
+
+
+def main() -> int:
+    """Measure, and write what was found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--quick", action="store_true", help="only see whether all of it runs")
+    parser.add_argument("--output", type=Path, default=ROOT, help="default: this repository")
+    options = parser.parse_args()
+    machine = report.machine()
+    pin(API_CORES)
+    begun = time.monotonic()
+    found = _measure(QUICK if options.quick else Plan(), options.cache / "peers")
+    head = HEAD.format(
+        minutes=(time.monotonic() - begun) / 60,
+        machine=machine,
+        api=len(API_CORES),
+        s="s" * (len(API_CORES) > 1),
+    )
+    growth_tables = found.pop("Growth")
+    parts = [head, *(f"## {name}\n\n{text.strip()}\n" for name, text in found.items())]
+    parts.append("## Growth\n\nSee [docs/scaling.md](../docs/scaling.md#growth).\n")
+    (options.output / "benchmarks/results.md").write_text("\n".join(parts))
+    _replace(options.output / "docs/scaling.md", "growth: made by make bench", growth_tables)
+    return 0
+
+
+def _measure(plan: Plan, peers: Path) -> dict[str, str]:
+    sections: dict[str, Callable[[], str]] = {
+        "Against the limit": lambda: limit.measure(
+            limit.cases(plan.queues, plan.parallel, plan.latency), plan.rounds
+        ),
+        "Against what people would use instead": lambda: (
+            compare.measure(plan.work, plan.rounds, peers) + PEERS
+        ),
+        "Cost": lambda: "\n".join(
+            [
+                cost.cpu(plan.cost_queues, plan.rounds),
+                cost.start(2 * plan.rounds),
+                cost.memory(plan.memory, plan.rounds),
+                cost.growth_over_scrapes(plan.scrapes, 5),
+            ]
+        ),
+        "Growth": lambda: _growth(plan),
+        # Last, as they pin this process to the core of what is measured.
+        "Profile": lambda: profile.by_package(plan.cost_queues, plan.rounds),
+        "Ways to be faster": lambda: ways.measure(plan.cost_queues, plan.rounds),
+    }
+    found = {}
+    for name, measure in sections.items():
+        print(name, file=sys.stderr, flush=True)
+        found[name] = measure()
+    return found
+
+
+def _growth(plan: Plan) -> str:
+    size, milliseconds = plan.shared, 1000 * growth.LATENCY
+    return f"""
+{growth.PARALLEL} requests at a time, an answer after {milliseconds:.0f} ms, medians of
+{plan.rounds} pages:
+
+{growth.by_queues(plan.growing_queues, plan.rounds)}
+{growth.by_accounts(plan.growing_accounts, 4, plan.rounds)}
+{size.accounts} accounts of {size.queues} queues over `/probe`, shared by a hash, 16 requests at a
+time for each replica, all replicas on one core:
+
+{growth.by_replicas(plan.replicas, size, 16, plan.rounds)}
+"""
+
+
+def _replace(path: Path, name: str, text: str) -> None:
+    """Put a text between the marks `<!-- NAME -->` and `<!-- /NAME's first word -->`."""
+    end = f"<!-- /{name.partition(':')[0]} -->"
+    pattern = re.compile(f"(<!-- {re.escape(name)} -->\n).*?({re.escape(end)})", re.DOTALL)
+    whole, number = pattern.subn(lambda found: f"{found[1]}{text}{found[2]}", path.read_text())
+    if number != 1:
+        sys.exit(f"{path} has no place marked `<!-- {name} -->`")
+    path.write_text(whole)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

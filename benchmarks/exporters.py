@@ -1,0 +1,97 @@
+"""This exporter under measurement: its configuration, its start and its pages."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.processes import Measured
+from exporter.simulator import AVAILABLE
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
+    from benchmarks.upstream import Upstream
+
+__all__ = ["Page", "free_port", "read_page", "start_exporter", "write_configuration"]
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, in seconds from the request to its last byte, and how much it holds."""
+
+    seconds: float
+    asking_seconds: float
+    read: int
+    samples: int
+    bytes: int
+
+
+def write_configuration(
+    path: Path, upstream: Upstream, parallel: int = 16, **defaults: object
+) -> None:
+    """Write a configuration for all accounts and queues of the API."""
+    queues = [{"id": number, "name": f"queue-{number}"} for number in range(1, upstream.queues + 1)]
+    accounts = []
+    for number, key in enumerate(upstream.keys):
+        file = path.parent / f"key-{number}"
+        file.write_text(key)
+        accounts.append({"name": f"client-{number}", "token_file": str(file), "queues": queues})
+    common = {
+        "url": upstream.url,
+        "available_status": AVAILABLE,
+        "max_parallel_requests": parallel,
+        "tls": {"ca_file": str(upstream.ca_file)},
+        **defaults,
+    }
+    path.write_text(yaml.safe_dump({"defaults": common, "accounts": accounts}))
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def start_exporter(path: Path) -> Measured:
+    """Start the exporter as a user does."""
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "exporter", f"--config.file={path}"),
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    return Measured(command, port, {"PYTHONPATH": str(ROOT)})
+
+
+def read_page(
+    connection: HTTPConnection, budget_seconds: float = 120, path: str = "/metrics"
+) -> Page:
+    """Ask for a page as Prometheus does."""
+    headers = {
+        "X-Prometheus-Scrape-Timeout-Seconds": str(budget_seconds),
+        "Accept": "application/openmetrics-text;version=1.0.0",
+        "Accept-Encoding": "identity",
+    }
+    begun = time.monotonic()
+    connection.request("GET", path, headers=headers)
+    body = connection.getresponse().read()
+    seconds = time.monotonic() - begun
+    text = body.decode()
+    asking = re.search(r"^calltools_scrape_duration_seconds (\S+)", text, re.MULTILINE)
+    return Page(
+        seconds,
+        float(asking[1]) if asking else seconds,
+        len(re.findall(r"^calltools_queue_available_agents\{", text, re.MULTILINE)),
+        sum(1 for line in text.splitlines() if not line.startswith("#")),
+        len(body),
+    )

@@ -1,0 +1,128 @@
+"""Growth: what more queues, more accounts and more replicas do to a page."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.report import median, table
+from benchmarks.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["by_accounts", "by_queues", "by_replicas"]
+
+LATENCY = 0.05
+PARALLEL = 64
+
+
+@dataclass(frozen=True)
+class Size:
+    """So many accounts with so many queues each."""
+
+    accounts: int
+    queues: int
+
+
+def by_queues(numbers: Sequence[int], pages: int) -> str:
+    """Return a table of one account with more and more queues."""
+    return _sizes("queues", [Size(1, number) for number in numbers], pages)
+
+
+def by_accounts(numbers: Sequence[int], queues: int, pages: int) -> str:
+    """Return a table of more and more accounts with so many queues each."""
+    return _sizes("accounts", [Size(number, queues) for number in numbers], pages)
+
+
+def _sizes(what: str, sizes: Sequence[Size], pages: int) -> str:
+    rows = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with Upstream(folder, size.queues, LATENCY, size.accounts) as upstream:
+                path = folder / "exporter.yml"
+                write_configuration(path, upstream, PARALLEL)
+                with start_exporter(path) as exporter:
+                    connection = exporter.connect()
+                    first = read_page(connection)
+                    seconds, cpu = [], []
+                    for _ in range(pages):
+                        before = exporter.cost().cpu_seconds
+                        page = read_page(connection)
+                        seconds.append(page.seconds)
+                        cpu.append(exporter.cost().cpu_seconds - before)
+                        if page.read != size.accounts * size.queues:
+                            raise RuntimeError(f"{size}: only {page.read} queues were read")
+                    connection.close()
+                    cost = exporter.cost()
+        total = size.accounts * size.queues
+        least = math.ceil(total / PARALLEL) * LATENCY
+        name_of_row = f"{size.accounts} x {size.queues}" if what == "accounts" else str(total)
+        rows.append(
+            (
+                name_of_row,
+                f"{least:.2f}",
+                f"{median(seconds):.2f}",
+                f"{first.seconds:.2f}",
+                f"{median(cpu):.2f}",
+                f"{cost.mebibytes:.0f}",
+            )
+        )
+    head = (
+        "accounts x queues" if what == "accounts" else what,
+        *("at least, s", "page, s", "first page, s", "CPU a page, s", "memory, MiB"),
+    )
+    return table(head, rows)
+
+
+def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) -> str:
+    """Return a table of exporters that share the accounts by a hash, asked over `/probe`.
+
+    All probes are sent at once; each exporter asks so many requests at a time.
+    """
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Upstream(folder, size.queues, LATENCY, size.accounts) as upstream:
+            path = folder / "exporter.yml"
+            write_configuration(path, upstream, parallel)
+            for number in numbers:
+                with ExitStack() as stack:
+                    exporters = [stack.enter_context(start_exporter(path)) for _ in range(number)]
+                    probes = []
+                    for account in (f"client-{index}" for index in range(size.accounts)):
+                        exporter = exporters[zlib.crc32(account.encode()) % number]
+                        connection = exporter.connect()
+                        stack.callback(connection.close)
+                        probes.append((connection, f"/probe?account={account}"))
+                    seconds, cpu = [], []
+                    pool = stack.enter_context(ThreadPoolExecutor(len(probes)))
+                    for _ in range(rounds + 1):
+                        before = [exporter.cost().cpu_seconds for exporter in exporters]
+                        begun = time.monotonic()
+                        pages = list(
+                            pool.map(lambda probe: read_page(probe[0], path=probe[1]), probes)
+                        )
+                        seconds.append(time.monotonic() - begun)
+                        cpu.append(sum(one.cost().cpu_seconds for one in exporters) - sum(before))
+                        if sum(page.read for page in pages) != size.accounts * size.queues:
+                            raise RuntimeError(f"{number} replicas: not all queues were read")
+                    memory = sum(exporter.cost().mebibytes for exporter in exporters)
+                rows.append(
+                    (
+                        number,
+                        f"{median(seconds[1:]):.2f}",
+                        f"{median(cpu[1:]):.2f}",
+                        f"{memory:.0f}",
+                    )
+                )
+    return table(("replicas", "all probes, s", "CPU of all, s", "memory of all, MiB"), rows)

@@ -1,0 +1,130 @@
+"""Against the limit: how near is a page to ceil(queues / parallel) * latency?
+
+A round starts an exporter for every case, one after the other, and takes of each its first page,
+which opens the connections, proves the filters and reads the lists, and a second one. The rounds
+alternate between the cases, so that what disturbs the machine disturbs all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.report import median, table, times
+from benchmarks.upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["cases", "measure"]
+
+#: The aims hold up to so many requests a second.
+RATE = 500
+WARM, COLD = 1.15, 1.3
+
+
+@dataclass(frozen=True)
+class Case:
+    """So many queues, requests at a time, and seconds until an answer."""
+
+    queues: int
+    parallel: int
+    latency: float
+
+    @property
+    def limit(self) -> float:
+        """The least time that a page can take, in seconds."""
+        return math.ceil(self.queues / self.parallel) * self.latency
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one exporter took for its two pages, in seconds, and the API's share of a core."""
+
+    cold: float
+    warm: float
+    warm_cpu: float
+    api_share: float
+
+
+def cases(queues: Sequence[int], parallel: Sequence[int], latency: Sequence[float]) -> list[Case]:
+    """Return every combination."""
+    return [Case(*one) for one in _product(queues, parallel, latency)]
+
+
+def _product(
+    queues: Sequence[int], parallel: Sequence[int], latency: Sequence[float]
+) -> Iterator[tuple[int, int, float]]:
+    for seconds in latency:
+        for number in queues:
+            for at_a_time in parallel:
+                yield number, at_a_time, seconds
+
+
+def measure(found: Sequence[Case], rounds: int) -> str:
+    """Return the table."""
+    samples: dict[Case, list[Sample]] = defaultdict(list)
+    for _ in range(rounds):
+        for case in found:
+            samples[case].append(_sample(case))
+    return _tables(samples, rounds)
+
+
+def _sample(case: Case) -> Sample:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Upstream(folder, case.queues, case.latency) as upstream:
+            path = folder / "exporter.yml"
+            write_configuration(path, upstream, case.parallel)
+            with start_exporter(path) as exporter:
+                connection = exporter.connect()
+                cold = read_page(connection)
+                seen, cost = upstream.seen(), exporter.cost()
+                warm = read_page(connection)
+                api, cpu = upstream.seen() - seen, exporter.cost().cpu_seconds - cost.cpu_seconds
+                connection.close()
+    if cold.read != case.queues or warm.read != case.queues:
+        raise RuntimeError(f"{case}: only {cold.read} and {warm.read} queues were read")
+    return Sample(cold.seconds, warm.seconds, cpu, api.cpu_seconds / warm.seconds)
+
+
+def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
+    with_limit, without = [], []
+    missed = []
+    for case, taken in samples.items():
+        cold, warm = median(one.cold for one in taken), median(one.warm for one in taken)
+        cpu = 1000 * median(one.warm_cpu for one in taken) / case.queues
+        share = f"{median(one.api_share for one in taken):.0%}"
+        name = f"{case.queues} queues, {case.parallel} at a time"
+        if not case.limit:
+            rate = f"{case.queues / warm:.0f}"
+            without.append((name, f"{cold:.3f}", f"{warm:.3f}", rate, f"{cpu:.2f}", share))
+            continue
+        over = case.queues / case.limit > RATE
+        if not over and (warm > WARM * case.limit or cold > COLD * case.limit):
+            missed.append(f"{name}, {1000 * case.latency:.0f} ms")
+        with_limit.append(
+            (
+                f"{name}, {1000 * case.latency:.0f} ms" + " (over)" * over,
+                f"{case.limit:.2f}",
+                f"{warm:.3f} ({times(warm / case.limit)})",
+                f"{cold:.3f} ({times(cold / case.limit)})",
+                f"{cpu:.2f}",
+                share,
+            )
+        )
+    costs = ("exporter's CPU a queue, ms", "API's share of its core")
+    return (
+        f"Whole pages, from the request to the last byte, in seconds; medians of {rounds}. The"
+        f" aim up to {RATE} requests a second is {times(WARM)} warm and {times(COLD)} for the"
+        " first page of a fresh process; (over) is above that rate.\n\n"
+        + table(("", "limit", "warm", "first page", *costs), with_limit)
+        + f"\nThe aim is missed by: {'; '.join(missed) or 'none'}.\n\nWithout latency there is no"
+        " limit but the CPU:\n\n"
+        + table(("", "first page", "warm", "queues a second", *costs), without)
+    )

@@ -1,0 +1,59 @@
+"""`make bench`, cut short: each part of it runs, and what it says is possible."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.process_fixtures import ENVIRON, ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs/scaling.md", tmp_path / "docs")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", tmp_path, "--quick", "--output", tmp_path],
+        cwd=ROOT,
+        env=dict(ENVIRON),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = (tmp_path / "benchmarks/results.md").read_text()
+    committed = (ROOT / "benchmarks/results.md").read_text()
+    headings = re.compile(r"^## .*", re.MULTILINE)
+    assert headings.findall(results) == headings.findall(committed)
+    assert "left out: prometheus-blackbox-exporter, json_exporter" in results
+    # Faster than possible would be a fault of the measurement.
+    warm = re.search(r"10 queues, 16 at a time, 10 ms.* \| 0\.01 \| (\S+) \((\S+) x\)", results)
+    assert warm is not None
+    assert float(warm[1]) >= 0.01
+    assert float(warm[2]) >= 1
+    # One request a queue, for each of two servers; half of that with `max_age`.
+    assert re.search(r"^\| this exporter \| 0 \| 0 \| \S+ \| 10 \| 20 \|$", results, re.MULTILINE)
+    assert re.search(r"`max_age: 10s` \|.*\| 10 \|$", results, re.MULTILINE)
+    growth = (tmp_path / "docs/scaling.md").read_text()
+    assert re.search(r"^\| 2 x 4 \| 0\.05 \| ", growth, re.MULTILINE)
+
+
+def test_what_is_said_of_the_speed_was_measured() -> None:
+    """README names the row of 500 queues."""
+    results = (ROOT / "benchmarks/results.md").read_text()
+    row = re.search(
+        r"^\| 500 queues, 16 at a time, 50 ms \| (\S+) \| (\S+) ", results, re.MULTILINE
+    )
+    assert row is not None
+    said = re.search(
+        r"page of (\S+) s where (\S+) s is the least", (ROOT / "README.md").read_text()
+    )
+    assert said is not None
+    assert (said[2], float(said[1])) == (row[1], round(float(row[2]), 2))
