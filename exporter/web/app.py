@@ -86,7 +86,7 @@ class _Routes:
         def scrape(seconds: float) -> Collector:
             return self._pages.probe(account=account, queue=queue, budget_seconds=seconds)
 
-        return await self._scrapes.answer(request, scrape, kind="probe")
+        return await self._scrapes.answer(request, scrape, kind=("probe", account, queue))
 
     async def targets(self, request: Request) -> Response:
         """Tell Prometheus' HTTP service discovery what there is to probe."""

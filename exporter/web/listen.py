@@ -24,6 +24,18 @@ _REASONS: Final = {
 }
 
 
+class _Listener(socket.socket):
+    """A socket whose queue stays long.
+
+    asyncio has one number for how many connections may wait in the kernel and for how many it
+    accepts before it does anything else: the server gives the second.
+    """
+
+    def listen(self, _: int = _BACKLOG, /) -> None:
+        """Listen, with room for a crowd."""
+        super().listen(_BACKLOG)
+
+
 class ListenError(ExporterError):
     """An address cannot be listened on."""
 
@@ -48,7 +60,7 @@ def _bind(family: socket.AddressFamily, host: str, port: int, *, dual: bool) -> 
     # Connections inherit it. asyncio sets it only for sockets that name their protocol, which this
     # one does not; without it every answer on a kept connection waits 40 ms for an acknowledgement.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return bound
+    return _Listener(bound.family, bound.type, bound.proto, fileno=bound.detach())
 
 
 def _listen_on(address: str) -> list[socket.socket]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from exporter.exposition import COMPRESS_FROM_BYTES, accepts_gzip, choose_format, compress
 from exporter.web.budget import TIMEOUT_HEADER, budget_seconds
+from exporter.web.gathering import Gathering
 from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.responses import PageResponse, plain
 from exporter.web.turns import NoTurnError, Turns
@@ -20,7 +22,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from exporter.exposition import Format
+
 __all__ = ["Scrapes"]
+
+#: How long a page waits for others of its kind to end before it is begun beside them, so that all
+#: who come meanwhile can share it; and how much of a short budget at most.
+_PATIENCE_SECONDS: Final = 0.05
+_PATIENCE_SHARE: Final = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +42,7 @@ class Scrapes:
 
     def __init__(self, *, max_requests: int, timeout_offset: float) -> None:
         self._turns = Turns(max_requests)
+        self._gathering = Gathering()
         self._timeout_offset = timeout_offset
         self._rendering: dict[Hashable, float] = {}
 
@@ -42,15 +52,35 @@ class Scrapes:
         """Answer with what ``scrape`` returns, in the format that the client likes best.
 
         ``scrape`` gets its budget in seconds and is called in a thread. ``kind`` says which
-        pages are alike, so that the last one tells how long the next takes to render.
+        pages are the same: the last one tells how long the next takes to render, and a crowd that
+        asks for one, in one format and with one time-out, shares it.
         """
+        timeout = request.headers.get(TIMEOUT_HEADER)
         budget = budget_seconds(
-            request.headers.get(TIMEOUT_HEADER),
+            timeout,
             offset=self._timeout_offset,
             rendering=self._rendering.get(kind, 0.0),
         )
         chosen = choose_format(",".join(request.headers.getlist("Accept")))
         gzip = accepts_gzip(",".join(request.headers.getlist("Accept-Encoding")))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + budget
+
+        async def make() -> Response:
+            return await self._make(scrape, deadline - loop.time(), kind, chosen, gzip=gzip)
+
+        patience = min(_PATIENCE_SECONDS, budget * _PATIENCE_SHARE)
+        return await self._gathering.answer((kind, chosen, gzip, timeout), make, patience=patience)
+
+    async def _make(
+        self,
+        scrape: Callable[[float], Collector],
+        budget: float,
+        kind: Hashable,
+        chosen: Format,
+        *,
+        gzip: bool,
+    ) -> Response:
         headers = {"Content-Type": chosen.content_type, "Vary": "Accept, Accept-Encoding"}
 
         def scrape_and_render(seconds: float) -> bytes:

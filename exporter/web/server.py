@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Server"]
 
-_BACKLOG: Final = 2048
+#: Connections that are accepted before those that are there get their turn again.
+_ACCEPTED_AT_ONCE: Final = 4
 _END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
@@ -65,7 +66,9 @@ class _Uvicorn(uvicorn.Server):
             make_protocol = partial(Handshake, self._crowd, self._ssl_context, serve)
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
-            server = await loop.create_server(make_protocol, sock=listener, backlog=_BACKLOG)
+            server = await loop.create_server(
+                make_protocol, sock=listener, backlog=_ACCEPTED_AT_ONCE
+            )
             self.servers.append(server)
         self._on_started()
 

@@ -302,4 +302,42 @@ def test_a_burst_of_500(serve: Serve) -> None:
 
     with ThreadPoolExecutor(500) as clients:
         assert list(clients.map(get, range(500))) == [200] * 500
+    assert len(web.pages.asked) < 250, "who comes while others wait shares their page"
     assert web.pages.most_in_work <= 40
+
+
+def test_a_crowd_gets_what_each_has_asked_for(serve: Serve) -> None:
+    pages = MadePages(series=200, gate=threading.Event())
+    web = serve(pages=pages)
+    asked = [
+        (query, accept, encoding)
+        for query in ("", "?account=acme", "?account=acne", "?collect[]=exporter")
+        for accept in ("text/plain;version=0.0.4", "application/openmetrics-text;version=1.0.0")
+        for encoding in ("gzip", "identity")
+        for _ in range(6)
+    ]
+
+    def get(query: str, accept: str, encoding: str) -> tuple[int, bool, bool]:
+        answer = web.get(f"/metrics{query}", Accept=accept, Accept_Encoding=encoding)
+        return (
+            answer.status_code,
+            answer.headers["Content-Type"].startswith(accept.partition(";")[0]),
+            answer.headers.get("Content-Encoding", "identity") == encoding,
+        )
+
+    with ThreadPoolExecutor(len(asked)) as clients:
+        answers = [clients.submit(get, *one) for one in asked]
+        wrong = sum(query == "?account=acne" for query, _, _ in asked)
+        until(lambda: len(web.server.crowd.clients) == len(asked) - wrong)
+        assert pages.gate
+        pages.gate.set()
+        for (query, _, _), answer in zip(asked, answers, strict=True):
+            if query == "?account=acne":
+                assert answer.result()[0] == 400
+            else:
+                assert answer.result() == (200, True, True)
+    assert {(account, only) for account, only, _ in pages.asked} == {
+        (None, False),
+        ("acme", False),
+        (None, True),
+    }

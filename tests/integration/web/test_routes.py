@@ -165,7 +165,11 @@ def test_so_many_requests_are_worked_on_and_more_wait(serve: Serve) -> None:
     pages = MadePages(gate=threading.Event())
     web = serve(pages=pages, max_requests=3)
     with ThreadPoolExecutor(10) as clients:
-        answers = [clients.submit(web.get, "/metrics") for _ in range(10)]
+        # Each with a time-out of its own, or they would share pages.
+        answers = [
+            clients.submit(web.get, "/metrics", X_Prometheus_Scrape_Timeout_Seconds=str(seconds))
+            for seconds in range(20, 30)
+        ]
         for _ in range(3):
             assert pages.entered.acquire(timeout=20)
         # Health needs no turn, and who finds none within the budget is told so.
