@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from exporter.settings import Account, Queue
     from exporter.transport import Deadline, Transport
 
-__all__ = ["Fetch", "Round"]
+__all__ = ["FORBIDDEN_QUEUES", "Fetch", "Round"]
 
 log = structlog.get_logger(__name__)
 
 #: After so many queues that are forbidden, and none that was read, the key itself is at fault.
-_FORBIDDEN_QUEUES: Final = 3
+FORBIDDEN_QUEUES: Final = 3
 
 
 class Round:
@@ -66,7 +66,7 @@ class Round:
                 self.refusal = failure
             elif failure.code == "403":
                 self._forbidden += 1
-                if self._forbidden >= _FORBIDDEN_QUEUES and not self._answered:
+                if self._forbidden >= FORBIDDEN_QUEUES and not self._answered:
                     self.refusal = failure
 
 

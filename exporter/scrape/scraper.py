@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.calltools import Client
 from exporter.errors import ApiError, TokenError
 from exporter.model import Failure, QueueResult, Snapshot
-from exporter.scrape.fetch import Fetch, Round
+from exporter.scrape.fetch import FORBIDDEN_QUEUES, Fetch, Round
 from exporter.scrape.page import Page, Part
 from exporter.scrape.standing import Standing
 from exporter.scrape.upkeep import Upkeep
@@ -119,8 +119,6 @@ class Scraper:
                 self._release(page)
 
             part.upkeep.then(go_on)
-        if part.upkeep is not None:
-            # After the queues' fetches: a key that is refused is then counted as an error of them.
             self._submit(account, part.upkeep.claim())
         return part
 
@@ -158,6 +156,7 @@ class Scraper:
         standing = part.standing
         ignored = standing.ignored_filter()
         asked: list[tuple[Queue, Fetch | QueueResult]] = []
+        jobs: list[Callable[[], None]] = []
         for queue in part.queues:
             why_not = (
                 ignored
@@ -170,11 +169,20 @@ class Scraper:
                 self._observer.coalesced(part.account.name)
                 asked.append((queue, recent))
             else:
-                asked.append((queue, self._fetch(queue, around, page)))
+                fetch, job = self._fetch(queue, around, page)
+                asked.append((queue, fetch))
+                jobs += [job] if job else []
         part.asked = asked
+        # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
+        # as lists have pages, one after the other, for which everything else would have to wait.
+        upkeep = part.upkeep.claim() if part.upkeep is not None else []
+        first = max(self._host_limits[part.account.host], FORBIDDEN_QUEUES)
+        self._submit(part.account, [*jobs[:first], *upkeep, *jobs[first:]])
 
-    def _fetch(self, queue: Queue, around: Round, page: Page) -> Fetch:
-        """Wait for the queue's fetch in flight, else start one.
+    def _fetch(
+        self, queue: Queue, around: Round, page: Page
+    ) -> tuple[Fetch, Callable[[], None] | None]:
+        """Wait for the queue's fetch in flight, else make one, and its job to be submitted.
 
         A fetch that is joined may last as long as the longest budget of its pages, counted from its
         own beginning: were it counted from theirs, a silent connection could be kept for ever by
@@ -189,7 +197,7 @@ class Scraper:
                 pages.append(page)
                 fetch.deadline.extend(fetch.begun + page.budget_seconds)
                 self._observer.coalesced(account.name)
-                return fetch
+                return fetch, None
             deadline = Deadline(page.begun + page.budget_seconds)
             fetch = Fetch(queue, around, deadline, self._observer, self._clock)
             self._fetches[key] = (fetch, [page])
@@ -203,8 +211,7 @@ class Scraper:
             for waiting in pages:
                 self._release(waiting)
 
-        self._submit(account, [run])
-        return fetch
+        return fetch, run
 
     def _hold_back(self, page: Page) -> None:
         """Note that a page waits for one thing more."""

@@ -414,3 +414,20 @@ def test_lists_that_do_not_come_in_time_are_said_to_be_late(
     account = make_account(simulator, queues=(Queue(5457, "sales", ("Available",)),))
     snapshot = make_runtime(account).snapshot([account], 0.4)
     assert codes(snapshot) == ["timeout"]
+
+
+def test_lists_are_read_beside_the_queues_and_not_after_them(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    """A list of many pages, one after the other, would else be what a first page waits for."""
+    numbers = range(1, 41)
+    world = FixedWorld({number: f"queue-{number}" for number in numbers})
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, *numbers, max_parallel_requests=4)
+    snapshot = make_runtime(account).snapshot([account], 20)
+    assert codes(snapshot) == [0] * 40
+    paths = [request.path for request in simulator.requests]
+    assert paths[0] == "/api/agentstatuses/"
+    assert max(paths.index("/api/statuses/"), paths.index("/api/queues/")) < 20
