@@ -45,9 +45,11 @@ def machine() -> str:
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     ).stdout.strip()
+    ahead = os.sched_getscheduler(0) != os.SCHED_OTHER
+    priority = " With real-time priority, as others used the machine." if ahead else ""
     return (
         f"{processor[1] if processor else platform.machine()}, {cores} cores, Linux"
         f" {platform.release().partition('-')[0]}, Python {platform.python_version()},"
         f" {ssl.OPENSSL_VERSION.rpartition(' ')[0].rpartition(' ')[0].rpartition(' ')[0]},"
-        f" {libraries}. Commit {commit or 'unknown'}."
+        f" {libraries}. Commit {commit or 'unknown'}.{priority}"
     )
