@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from textwrap import dedent
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus.thresholds import Thresholds
 
 __all__ = [
     "ACCOUNT",
@@ -18,6 +21,7 @@ __all__ = [
     "Record",
     "by_queue",
     "indent",
+    "known",
     "promql",
 ]
 
@@ -98,3 +102,8 @@ def by_queue(expression: str) -> str:
         )
         * ignoring (team, host) group_left (team, host) {QUEUE}_info:last
     """)
+
+
+def known(limits: Thresholds) -> str:
+    """Return an expression that is there for queues of which some exporter has told lately."""
+    return f"last_over_time({QUEUE}_up:max[{limits.remembered}])"

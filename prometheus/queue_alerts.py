@@ -27,7 +27,10 @@ def queues(limits: Thresholds) -> Group:
         " enough to miss no empty spell of six minutes and to be told within seven; long enough"
         " for the wrap-up after a call."
     )
-    end = f" Ends when somebody is there for {settled}, at closing time, not by being unreadable."
+    end = (
+        f" Ends when somebody is there for {settled} (where reads fail: by every reading of"
+        f" {page} or {limits.unreadable_window}), at closing time, not by being unreadable."
+    )
     unstaffed, unattended = f"{QUEUE}_unstaffed:held", f"{QUEUE}_unattended:held"
     logged_in = f"{QUEUE}_logged_in_agents:last"
     staffed = f"{QUEUE}_staffed:open_hours"

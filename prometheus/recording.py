@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus.model import ACCOUNT, QUEUE, REPLICA, Group, Record, indent, promql
+from prometheus.held import held
+from prometheus.model import ACCOUNT, QUEUE, REPLICA, Group, Record, indent, known, promql
 from prometheus.thresholds import seconds
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def now(limits: Thresholds) -> Group:
         (
             *_queues(limits),
             *_open_hours(),
-            *_held(limits),
+            *held(limits),
             *_accounts(limits),
         ),
     )
@@ -62,7 +63,7 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
                 or ignoring (team, host)
                 topk without (team, host) (1, {QUEUE}_info:max)
                 or ignoring (team, host)
-                ({QUEUE}_info:last and ignoring (team, host) {_known(limits)})
+                ({QUEUE}_info:last and ignoring (team, host) {known(limits)})
             """),
         ),
         Record(
@@ -89,7 +90,7 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
                 or (
                   {QUEUE}_logged_in_agents:last
                   unless {QUEUE}_available_agents:max
-                  and {_known(limits)}
+                  and {known(limits)}
                 )
             """),
         ),
@@ -128,70 +129,6 @@ def _open_hours() -> tuple[Record, ...]:
             """),
         ),
     )
-
-
-def _held(limits: Thresholds) -> tuple[Record, ...]:
-    """Return what the pages are: 1 from when a window shows it until there is proof of an end."""
-    told = f"and {QUEUE}_logged_in_agents:last"
-    return (
-        Record(
-            f"{QUEUE}_unstaffed:held",
-            "1 while nobody is available in open hours, by a window of fresh zeros. Not being able"
-            " to read the queue ends it as little as a blink does; being staffed, closed or no"
-            " longer required does.",
-            _hold("staffed", "unstaffed", limits.page_window, limits),
-        ),
-        Record(
-            f"{QUEUE}_unattended:held",
-            "1 while nobody is logged in in open hours; likewise.",
-            promql(f"""
-                {indent(_hold("attended", "unattended", limits.page_window, limits), 16)}
-                {told}
-            """),
-        ),
-        Record(
-            f"{QUEUE}_insufficient:held",
-            "1 while fewer than required are available in open hours; likewise.",
-            _hold("sufficient", "insufficient", limits.short_window, limits),
-        ),
-    )
-
-
-def _hold(good: str, bad: str, window: str, limits: Thresholds) -> str:
-    """Return an expression that is 1 from a window without `good` until `good` has settled.
-
-    It begins when it reads 0 at this moment, the window's fresh samples are most of those that
-    there could be and begin with a 0 in its first minute, all but a blink are 0, and the queue was
-    open and required throughout. It goes on from the evaluation before (the rule reads its own last
-    value, which a restart of Prometheus under five minutes keeps) until the queue is read as good,
-    is closed, is not required, or has not been heard of for long.
-    """
-    series = f"{QUEUE}_{good}:open_hours"
-    settled = limits.settled
-    first = seconds(window) - seconds(settled)
-    return promql(f"""
-        (
-          (
-            {series} == 0
-            and avg_over_time({series}[{window}]) <= {limits.blink_share}
-            and count_over_time({series}[{window}]) >= {limits.most(window)}
-            and last_over_time({series}[{settled}] offset {first}s) == 0
-            and min_over_time({QUEUE}_open:min[{window}]) == 1
-            and last_over_time({QUEUE}_open:min[{limits.page_window}] offset {window}) == 1
-            and min_over_time({QUEUE}_required_agents:max[{window}]) > 0
-          ) + 1
-          or (
-            {QUEUE}_{bad}:held
-            unless (
-              min_over_time({series}[{settled}]) == 1
-              and count_over_time({series}[{settled}]) >= {limits.most(settled)}
-            )
-            unless {QUEUE}_open:min == 0
-            unless {QUEUE}_required_agents:max == 0
-            and {_known(limits)}
-          )
-        )
-    """)
 
 
 def _accounts(limits: Thresholds) -> tuple[Record, ...]:
@@ -326,7 +263,3 @@ def _counts() -> tuple[Record, ...]:
 
 def _max(metric: str) -> str:
     return f"max without ({REPLICA}) ({metric})"
-
-
-def _known(limits: Thresholds) -> str:
-    return f"last_over_time({QUEUE}_up:max[{limits.remembered}])"

@@ -38,6 +38,7 @@ class Thresholds:
     #: the page's window, two samples of 16.
     blink_share: float = 0.13
     #: A queue is staffed again when all that was read in this time says so: longer than a blink.
+    #: Where too little of it was read, all of the page's window says so, or of the unreadable one.
     settled: str = "1m"
     #: A page is held through what cannot be read, and a team remembered, while some exporter
     #: has told of the queue in this time. It ends the page of a queue that was removed.
