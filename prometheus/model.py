@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCOUNT",
+    "ANSWERED",
     "QUEUE",
     "REPLICA",
     "WHERE",
@@ -29,6 +30,11 @@ __all__ = [
 #: what a target has besides (job, cluster, environment, ...) stays and keeps installations apart.
 #: `replica` is there where two Prometheus servers are seen together.
 REPLICA: Final = "instance, pod, replica"
+
+#: Failures that do not speak against the silo: it answered as the API does, with a reason of the
+#: account's or the queue's own, or was not asked at all (`token`). All others do: nothing answers,
+#: it answers that it is broken (5xx), or something answers in its place (a page, a redirect).
+ANSWERED: Final = "4..|token|unknown_id|filter_ignored|unexpected_answer|too_large"
 
 #: How recorded series begin that have one value for each account, or for each queue.
 ACCOUNT: Final = "account:calltools"

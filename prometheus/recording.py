@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus.held import held
-from prometheus.model import ACCOUNT, QUEUE, REPLICA, Group, Record, indent, known, promql
+from prometheus.model import ACCOUNT, ANSWERED, QUEUE, REPLICA, Group, Record, indent, known, promql
 from prometheus.thresholds import seconds
 
 if TYPE_CHECKING:
@@ -165,15 +165,18 @@ def _accounts(limits: Thresholds) -> tuple[Record, ...]:
         ),
         Record(
             "host:calltools_up:max",
-            "1 if the silo gave a right answer for some account. Accounts that are refused for"
-            " reasons of their own (key, filters, told to wait) do not speak for it.",
+            "1 if the silo gave a right answer for some account, 0 if none did and a failure is its"
+            " own. What it answers for reasons of the account or the queue (key, ids, filters, told"
+            " to wait) is not.",
             promql(f"""
                 max without ({REPLICA}, account) (
                   (
                     calltools_up == 1
                     or calltools_up
-                      unless ignoring (code)
-                        calltools_account_failure{{code=~"401|403|token|filter_ignored"}}
+                      and max without (queue, code) (
+                        calltools_queue_failure{{code!~"{ANSWERED}"}}
+                        or calltools_account_failure{{code!~"{ANSWERED}"}}
+                      )
                       unless calltools_api_hold_until_timestamp_seconds
                   )
                   * ignoring (host) group_left (host) calltools_account_info

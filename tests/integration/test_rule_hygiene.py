@@ -12,6 +12,7 @@ from exporter.model import HTTP_CODES, WORD_CODES
 from exporter.settings import TokenEnvironment
 from exporter.simulator import ALL_FILTERS, Dialect, FixedWorld, SimulatedAccount
 from prometheus.build import rule_files
+from prometheus.model import ANSWERED
 from tests.integration.rule_labels import LabelReader, UnknownNameError
 
 if TYPE_CHECKING:
@@ -109,11 +110,20 @@ def test_every_code_that_a_rule_names_exists() -> None:
     codes = {
         code
         for rule in RULES
-        for found in re.findall(r'code=~?"([^"]+)"', rule["expr"])
+        for found in re.findall(r'code[!=]~?"([^"]+)"', rule["expr"])
         for code in found.split("|")
     }
-    assert {"401", "429", "unknown_id"} <= codes
-    assert codes <= {*HTTP_CODES, *WORD_CODES}
+    assert {"401", "429", "4..", "unknown_id"} <= codes
+    for code in codes:
+        assert any(re.fullmatch(code, one) for one in (*HTTP_CODES, *WORD_CODES)), code
+
+
+def test_it_is_decided_for_every_code_whether_it_speaks_against_the_silo() -> None:
+    against = {code for code in (*HTTP_CODES, *WORD_CODES) if not re.fullmatch(ANSWERED, code)}
+    assert against == {
+        *("500", "502", "503", "504"),
+        *("timeout", "dns", "connection", "tls", "redirect", "invalid_json"),
+    }
 
 
 def test_a_sum_over_queues_stands_beside_what_could_not_be_read(reader: LabelReader) -> None:
