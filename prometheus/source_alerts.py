@@ -28,6 +28,7 @@ def sources(limits: Thresholds) -> Group:
     unreadable = limits.unreadable_window
     silo = limits.silo_window
     lasting, keep = limits.lasting, limits.keep
+    cause, cause_keep = limits.cause_for, limits.cause_keep
     errors, slow = limits.errors_window, limits.slow_window
     wait = limits.wait_window
     ratio = f"{limits.errors_ratio:.0%}"
@@ -40,12 +41,14 @@ def sources(limits: Thresholds) -> Group:
                 "warning",
                 f"a queue in its open hours was read in less than {most} of {unreadable}",
                 "The same share as a page needs: either pages can be relied on, or this is told."
-                " Two page windows long, so that a passing fault is none. Not at night: a queue"
-                " that stays unreadable is told of when it opens.",
+                f" Two page windows long, and {limits.unreadable_for} more, so that a passing fault"
+                " is none, and a cause with an alert of its own comes first and silences this. Not"
+                " at night: a queue that stays unreadable is told of when it opens.",
                 by_queue(
                     f"""
                     100 * avg_over_time({QUEUE}_up:max[{unreadable}]) < {read}
                     and count_over_time({QUEUE}_up:max[{unreadable}]) >= {limits.most(unreadable)}
+                    and min_over_time({QUEUE}_up:max[{limits.mended}]) == 0
                     and {QUEUE}_open:min == 1
                     """
                 ),
@@ -54,14 +57,15 @@ def sources(limits: Thresholds) -> Group:
                 f" {unreadable} could read it. Whether somebody is available is not known, and no"
                 " page for it can be relied on. calltools_queue_failure has the reason.",
                 Dashboard.OPERATIONS,
+                wait=limits.unreadable_for,
                 keep=keep,
             ),
             Alert(
                 "CallToolsUnknownId",
                 "warning",
-                f"an id of the configuration is not in the account for {lasting}",
+                f"an id of the configuration is not in the account for {cause}",
                 "A mistake in the configuration or a queue deleted in CallTools: it stays until"
-                f" mended, so {lasting} cost nothing and a passing wrong answer is none.",
+                f" mended, so {cause} cost nothing and a passing wrong answer is none.",
                 by_queue(
                     f"""
                     max without ({REPLICA}, code) (
@@ -73,8 +77,8 @@ def sources(limits: Thresholds) -> Group:
                 f"{WHERE}: the id of the queue or of its status is not in the account. Correct"
                 " exporter.yml; `calltools-exporter check --online` lists what there is.",
                 Dashboard.OPERATIONS,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsQueueGone",
@@ -97,9 +101,9 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsFilterIgnored",
                 "critical",
-                f"the API ignores the filters of an account for {lasting}",
+                f"the API ignores the filters of an account for {cause}",
                 "All counts of the account are worthless until a person looks, but none is shown"
-                f" meanwhile: {lasting} let one odd answer pass. Not while all its queues are"
+                f" meanwhile: {cause} let one odd answer pass. Not while all its queues are"
                 " closed.",
                 promql(f"""
                     max without ({REPLICA}, queue, code) (
@@ -113,13 +117,13 @@ def sources(limits: Thresholds) -> Group:
                 " for, so none of its counts can be believed and its queues are not read. Look"
                 " whether the API has changed; update the exporter.",
                 Dashboard.ACCOUNT,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsKeyRejected",
                 "critical",
-                f"the API key of an account is refused for {lasting}",
+                f"the API key of an account is refused for {cause}",
                 "The account is blind until a person brings a new key. Not while all of its queues"
                 " are closed: it is told when the first one opens.",
                 promql(f"""
@@ -134,8 +138,8 @@ def sources(limits: Thresholds) -> Group:
                 " of its queues is watched. Make a key under Integrations > API Keys and put it"
                 " where token_file or token_env says.",
                 Dashboard.ACCOUNT,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsToldToWait",
@@ -180,18 +184,23 @@ def sources(limits: Thresholds) -> Group:
                 f" {silo} got any answer that is right. Its queues are not known. See CallTools'"
                 " status page; try the address from the exporter's machine.",
                 Dashboard.EXPORTER,
-                keep=keep,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsApiErrors",
                 "warning",
                 f"more than {ratio} of an account's requests failed over {errors}",
                 f"Queues are still read, as a page needs {most} of the scrapes; there is time to"
-                f" look. {errors} are 30 requests for an account of one queue.",
+                f" look. {errors} are 30 requests for an account of one queue. Not if the last was"
+                f" {limits.errors_recent} ago, and not while all queues are closed.",
                 promql(f"""
                     (
                       100 * {ACCOUNT}_api_errors:ratio_rate{errors}
                       > {100 * limits.errors_ratio:g}
+                      and sum without ({REPLICA}, code) (
+                        increase(calltools_api_errors_total[{limits.errors_recent}])
+                      ) > 0
+                      unless {ACCOUNT}_queue_open:max == 0
                     )
                     * ignoring (host) group_left (host) {ACCOUNT}_account_info:max
                 """),
@@ -207,7 +216,8 @@ def sources(limits: Thresholds) -> Group:
                 "warning",
                 f"{1 - limits.slow_quantile:.0%} of an account's requests take more than"
                 f" {limits.slow_share:.0%} of a scrape's budget over {slow}",
-                "At twice as slow a part of the queues is cut off at the end of the budget.",
+                "At twice as slow a part of the queues is cut off at the end of the budget. Not"
+                " while all queues are closed.",
                 promql(f"""
                     (
                       {ACCOUNT}_api_request_duration_seconds:p{limits.slow_quantile * 100:g}
@@ -215,6 +225,7 @@ def sources(limits: Thresholds) -> Group:
                         {limits.slow_share} * min without ({REPLICA}) (
                           calltools_scrape_budget_seconds
                         )
+                      unless {ACCOUNT}_queue_open:max == 0
                     )
                     * ignoring (host) group_left (host) {ACCOUNT}_account_info:max
                 """),
@@ -224,7 +235,6 @@ def sources(limits: Thresholds) -> Group:
                 " twice that. Raise scrape_timeout, or ask CallTools.",
                 Dashboard.ACCOUNT,
                 wait=lasting,
-                keep=keep,
             ),
         ),
     )
