@@ -102,10 +102,10 @@ def queues(limits: Thresholds) -> Group:
                 "warning",
                 f"fewer than `required_agents` are available in open hours for {short}",
                 f"{short}, not {page}: somebody takes the calls, and shifts overlap by minutes."
-                " Silent while nobody is available, which is told by itself.",
+                " Silent while nobody is available (told by itself), and where one is enough.",
                 by_queue(
                     f"""
-                    last_over_time({QUEUE}_required_agents:max[{limits.remembered}])
+                    last_over_time({QUEUE}_required_agents:max[{limits.remembered}]) > 1
                     and {QUEUE}_insufficient:held
                     unless {unstaffed}
                     """

@@ -25,7 +25,7 @@ __all__ = ["sources"]
 def sources(limits: Thresholds) -> Group:
     """Return the alerts about what cannot be read, and why."""
     most, read = f"{limits.read_share:.0%}", f"{100 * limits.read_share:g}"
-    unreadable = limits.unreadable_window
+    unreadable, mended, page = limits.unreadable_window, limits.mended, limits.page_window
     silo = limits.silo_window
     lasting, keep = limits.lasting, limits.keep
     cause, cause_keep = limits.cause_for, limits.cause_keep
@@ -39,22 +39,26 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsQueueUnreadable",
                 "warning",
-                f"a queue in its open hours was read in less than {most} of {unreadable}",
-                "The same share as a page needs: either pages can be relied on, or this is told."
+                f"a queue in its open hours was read in less than {limits.unreadable_share:.0%} of"
+                f" {unreadable}",
+                f"A little more than the {most} that a page needs, as reads fail in a row; of the"
+                " scrapes that were due, as a lost one read nothing. Either pages can be relied on,"
+                " or this is told."
                 f" Two page windows long, and {limits.unreadable_for} more, so that a passing fault"
                 " is none, and a cause with an alert of its own comes first and silences this. Not"
                 " at night: a queue that stays unreadable is told of when it opens.",
                 by_queue(
                     f"""
-                    100 * avg_over_time({QUEUE}_up:max[{unreadable}]) < {read}
-                    and count_over_time({QUEUE}_up:max[{unreadable}]) >= {limits.most(unreadable)}
-                    and min_over_time({QUEUE}_up:max[{limits.mended}]) == 0
-                    and {QUEUE}_open:min == 1
+                    100 * sum_over_time({QUEUE}_up:max[{unreadable}])
+                      / {limits.samples(unreadable)} < {100 * limits.unreadable_share:g}
+                    and sum_over_time({QUEUE}_up:max[{mended}]) < {limits.samples(mended)}
+                    and last_over_time({QUEUE}_up:max[{page}] offset {unreadable})
+                    and last_over_time({QUEUE}_open:min[{mended}]) == 1
                     """
                 ),
                 "A queue cannot be read",
-                f"{WHERE}: only {{{{ printf `%.0f%%` $value }}}} of the scrapes of"
-                f" {unreadable} could read it. Whether somebody is available is not known, and no"
+                f"{WHERE}: only {{{{ printf `%.0f%%` $value }}}} of the scrapes due in"
+                f" {unreadable} read it. Whether somebody is available is not known, and no"
                 " page for it can be relied on. calltools_queue_failure has the reason.",
                 Dashboard.OPERATIONS,
                 wait=limits.unreadable_for,

@@ -31,8 +31,7 @@ class Thresholds:
     page_window: str = "4m"
     #: Too few agents is no emergency, and shift changes take minutes.
     short_window: str = "10m"
-    #: Of what could have been read in a window, this much was: most. With less the alert is that
-    #: the queue cannot be read, so that one of the two always holds.
+    #: Of what could have been read in a window, this much was: most.
     read_share: float = 0.6
     #: An agent who is there for so small a part of a window ended nothing: one scrape of 30 s in
     #: the page's window, two samples of 16.
@@ -47,6 +46,9 @@ class Thresholds:
     #: A queue that could not be read in the most of this time is blind: one passing fault of the
     #: API is not, and the page's window fits twice.
     unreadable_window: str = "10m"
+    #: ... or of which less than this part was read: a little more than a page needs of its window.
+    #: Reads that fail in a row leave no window with enough, though there are enough over all.
+    unreadable_share: float = 0.66
     #: While that is so for so long it is told: after any cause that has an alert of its own.
     unreadable_for: str = "3m"
     #: A queue that was read throughout this time is readable again, whatever was before. Not
