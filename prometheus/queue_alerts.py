@@ -83,7 +83,8 @@ def queues(limits: Thresholds) -> Group:
                 "CallToolsAllAgentsBusy",
                 "warning",
                 f"agents are logged in, but none is available in open hours for {page}",
-                "The same window. A warning: people are at work, and calls end.",
+                "The same window. A warning: people are at work, and calls end. Have all logged out"
+                f" since, it says so, until that is {page} ago: then CallToolsNobodyLoggedIn.",
                 by_queue(
                     f"""
                     {logged_in}
@@ -91,10 +92,12 @@ def queues(limits: Thresholds) -> Group:
                     unless {unattended}
                     """
                 ),
-                "All agents of an open queue are busy",
-                f"{WHERE}: {{{{ $value }}}} logged in when last read, but nobody available for"
-                f" about {page} or longer. They are on calls, on a break or not ready. Call some"
-                " back, or add agents.",
+                "All agents of an open queue are busy or gone",
+                f"{WHERE}: nobody has been available for about {page} or longer, "
+                "{{ if eq $value 0.0 }}and when last read nobody was logged in any more. Have"
+                " agents log in; ask the team's lead where they are{{ else }}with {{ $value }}"
+                " logged in when last read: they are on calls, on a break or not ready. Call some"
+                " back, or add agents{{ end }}.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
