@@ -43,7 +43,7 @@ def queues(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsNobodyAvailable",
                 "critical",
-                f"nobody is available in open hours for {page}; for queues with `detail: count`",
+                f"nobody is available in open hours for {page}; who is logged in is not told",
                 rests + end,
                 by_queue(
                     f"""
@@ -58,8 +58,7 @@ def queues(limits: Thresholds) -> Group:
                 "Nobody is available in an open queue",
                 f"{WHERE}: nobody has been available for about {page} or longer.{_UNREAD}"
                 " Callers wait. Have somebody log in or become ready. Whether all are busy or"
-                " nobody is logged in, this queue's numbers cannot tell; with `detail: agents` they"
-                " can.",
+                " nobody is logged in, what is read of this queue does not tell.",
                 Dashboard.OPERATIONS,
             ),
             Alert(

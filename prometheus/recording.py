@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus.held import held
 from prometheus.model import ACCOUNT, ANSWERED, QUEUE, REPLICA, Group, Record, indent, known, promql
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["now"]
 
+_LOGGED_IN: Final = "calltools_queue_logged_in_agents"
+
 
 def now(limits: Thresholds) -> Group:
     """Return the rules that the alerts rest on."""
@@ -21,7 +23,7 @@ def now(limits: Thresholds) -> Group:
         limits.evaluation,
         (
             *_queues(limits),
-            *_open_hours(),
+            *_open_hours(limits),
             *held(limits),
             *_accounts(limits),
         ),
@@ -29,15 +31,6 @@ def now(limits: Thresholds) -> Group:
 
 
 def _queues(limits: Thresholds) -> tuple[Record, ...]:
-    def fresh(metric: str) -> str:
-        return promql(f"""
-            max without ({REPLICA}) (
-              {metric}
-              and time() - timestamp({metric}) < {seconds(limits.fresh)}
-            )
-        """)
-
-    logged_in = "calltools_queue_logged_in_agents"
     return (
         Record(f"{QUEUE}_up:max", "1 if some exporter read the queue.", _max("calltools_queue_up")),
         Record(
@@ -80,16 +73,20 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
             f"{QUEUE}_available_agents:max",
             "Available agents as some exporter read them just now; absent when none did. Replicas"
             " ask at different moments: nobody is available only where all say so.",
-            fresh("calltools_queue_available_agents"),
+            _fresh("calltools_queue_available_agents", limits),
         ),
         Record(
             f"{QUEUE}_logged_in_agents:last",
-            "Logged-in agents, through an outage as last read; absent for `detail: count`.",
+            "Logged-in agents, through an outage as last read, and for some minutes where only this"
+            " is not told; absent for `detail: count`.",
             promql(f"""
-                {indent(fresh(logged_in), 16)}
+                {indent(_fresh(_LOGGED_IN, limits), 16)}
                 or (
                   {QUEUE}_logged_in_agents:last
-                  unless {QUEUE}_available_agents:max
+                  unless (
+                    {QUEUE}_available_agents:max
+                    unless {_max(f"last_over_time({_LOGGED_IN}[{limits.page_window}])")}
+                  )
                   and {known(limits)}
                 )
             """),
@@ -97,7 +94,7 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
     )
 
 
-def _open_hours() -> tuple[Record, ...]:
+def _open_hours(limits: Thresholds) -> tuple[Record, ...]:
     available = f"{QUEUE}_available_agents:max"
     return (
         Record(
@@ -112,7 +109,10 @@ def _open_hours() -> tuple[Record, ...]:
             f"{QUEUE}_attended:open_hours",
             "1 if somebody is logged in, 0 if nobody is; absent when closed, not read or not told.",
             promql(f"""
-                ({QUEUE}_logged_in_agents:last > bool 0)
+                (
+                  {indent(_fresh(_LOGGED_IN, limits), 18)}
+                  > bool 0
+                )
                 and {available}
                 and {QUEUE}_open:min == 1
             """),
@@ -266,3 +266,12 @@ def _counts() -> tuple[Record, ...]:
 
 def _max(metric: str) -> str:
     return f"max without ({REPLICA}) ({metric})"
+
+
+def _fresh(metric: str, limits: Thresholds) -> str:
+    return promql(f"""
+        max without ({REPLICA}) (
+          {metric}
+          and time() - timestamp({metric}) < {seconds(limits.fresh)}
+        )
+    """)
