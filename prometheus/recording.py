@@ -136,9 +136,15 @@ def _accounts(limits: Thresholds) -> tuple[Record, ...]:
     return (
         Record(
             f"{ACCOUNT}_account_info:max",
-            "1 with the host of the account's silo; without it where only counters tell of it.",
+            "1 with the host of the account's silo; without it where only counters tell of it. One"
+            " for each account: while exporters see it on two hosts, that on which it was before.",
             promql(f"""
-                {_max("calltools_account_info")}
+                (
+                  {_max("calltools_account_info")}
+                  and {ACCOUNT}_account_info:max
+                )
+                or ignoring (host)
+                topk without (host) (1, {_max("calltools_account_info")})
                 or ignoring (host)
                 {_max("calltools_api_requests_total")} * 0 + 1
             """),

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 TARGET = {"job", "instance"}
 #: What a recorded series has one value for, by the beginning of its name.
 LEVELS = {"account_queue": {"account", "queue"}, "account": {"account"}, "host": {"host"}}
+#: What the recorded series have besides that read their own last value.
+INFORM = {
+    "account_queue:calltools_queue_info:last": {"team", "host"},
+    "account:calltools_account_info:max": {"host"},
+}
 RULES: list[dict[str, Any]] = [
     rule
     for text in rule_files().values()
@@ -79,7 +84,7 @@ def reader(shown: dict[str, set[str]]) -> LabelReader:
     for rule in RULES:
         if "record" in rule:
             level = LEVELS[rule["record"].partition(":")[0]]
-            more = {"team", "host"} if rule["record"].endswith("info:last") else set()
+            more = INFORM.get(rule["record"], set())
             labels = made.learn(rule["record"], rule["expr"], expected={"job", *level, *more})
             assert level <= labels, rule["record"]
             assert "instance" not in labels, rule["record"]
