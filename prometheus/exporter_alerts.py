@@ -40,7 +40,10 @@ def exporter(limits: Thresholds) -> Group:
                 f"By share, so that one that restarts over and over is told of too, and for"
                 f" {limits.down_for}, so that a new one may start. A warning: with a second"
                 " exporter nothing is lost, without one CallToolsExporterAbsent is critical.",
-                f'100 * avg_over_time(up{{job=~"calltools.*"}}[{down}]) < {read}',
+                promql(f"""
+                    100 * avg_over_time(up{{job=~"calltools.*"}}[{down}]) < {read}
+                    and up{{job=~"calltools.*"}}
+                """),
                 "A calltools-exporter is down",
                 "Exporter {{ $labels.instance }}: only {{ printf `%.0f%%` $value }} of the"
                 f" scrapes of {down} succeeded. Look at its log, and at the error that"
