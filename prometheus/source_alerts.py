@@ -99,7 +99,7 @@ def sources(limits: Thresholds) -> Group:
                 "A queue is no longer watched",
                 f"{WHERE}: no exporter has told of it for {limits.gone}. If it was"
                 " removed from exporter.yml on purpose there is nothing to do; if not, nobody will"
-                " be paged for it: restore it and reload.",
+                " be paged for it: restore it and reload, or start the exporter that is down.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
@@ -129,10 +129,12 @@ def sources(limits: Thresholds) -> Group:
                 "critical",
                 f"the API key of an account is refused for {cause}",
                 "The account is blind until a person brings a new key. Not while all of its queues"
-                " are closed: it is told when the first one opens.",
+                " are closed: it is told when the first one opens. What /probe shows has only the"
+                " queues' reasons; a 403 there may be the queue's own.",
                 promql(f"""
-                    max without ({REPLICA}, code) (
-                      calltools_account_failure{{code=~"401|403|token"}}
+                    max without ({REPLICA}, queue, code) (
+                      calltools_queue_failure{{code=~"401|token"}}
+                      or calltools_account_failure{{code=~"401|403|token"}}
                     )
                     and {ACCOUNT}_up:max == 0
                     unless {ACCOUNT}_queue_open:max == 0
@@ -220,8 +222,9 @@ def sources(limits: Thresholds) -> Group:
                 "warning",
                 f"{1 - limits.slow_quantile:.0%} of an account's requests take more than"
                 f" {limits.slow_share:.0%} of a scrape's budget over {slow}",
-                "At twice as slow a part of the queues is cut off at the end of the budget. Not"
-                " while all queues are closed.",
+                "At twice as slow a part of the queues is cut off at the end of the budget. It is"
+                " held against that, not an account's `timeout`: what ends by a shorter one is an"
+                " error, and CallToolsApiErrors tells of it. Not while all queues are closed.",
                 promql(f"""
                     (
                       {ACCOUNT}_api_request_duration_seconds:p{limits.slow_quantile * 100:g}
