@@ -64,7 +64,8 @@ def coverage(limits: Thresholds) -> Group:
             ),
             Record(
                 f"{QUEUE}_unreadable:ratio{period}",
-                f"Part of the open hours of {period} in which the queue could not be read.",
+                f"Part of the open hours of {period} in which the queue could not be read. What no"
+                " exporter told of, because it was down, is not in it.",
                 promql(f"""
                     1 - (
                       sum_over_time({read}{within(period)})

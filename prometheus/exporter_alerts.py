@@ -36,15 +36,21 @@ def exporter(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsExporterDown",
                 "warning",
-                f"an exporter was scraped in less than {most} of {down}",
+                f"an exporter, or a target of /probe, was scraped in less than {most} of {down}",
                 f"By share, so that one that restarts over and over is told of too, and for"
-                f" {limits.down_for}, so that a new one may start. A warning: with a second"
-                " exporter nothing is lost, without one CallToolsExporterAbsent is critical.",
-                f'100 * avg_over_time(up{{job=~"calltools.*"}}[{down}]) < {read}',
-                "A calltools-exporter is down",
-                "Exporter {{ $labels.instance }}: only {{ printf `%.0f%%` $value }} of the"
-                f" scrapes of {down} succeeded. Look at its log, and at the error that"
-                " Prometheus' targets page shows for it.",
+                f" {limits.down_for}, so that a new one may start. A warning: where another reads"
+                " the same queues nothing is lost. Where none does CallToolsQueueGone tells of it;"
+                " CallToolsExporterAbsent is for when none at all is scraped. Not for a target that"
+                " discovery no longer has.",
+                promql(f"""
+                    100 * avg_over_time(up{{job=~"calltools.*"}}[{down}]) < {read}
+                    and up{{job=~"calltools.*"}}
+                """),
+                "A target of calltools-exporter cannot be scraped",
+                "Target {{ $labels.instance }} of job {{ $labels.job }}: only"
+                f" {{{{ printf `%.0f%%` $value }}}} of the scrapes of {down} succeeded. It is an"
+                " exporter, or the account or queue that one is asked for by /probe. Look at the"
+                " error that Prometheus' targets page shows for it, then at the exporter's log.",
                 Dashboard.EXPORTER,
                 wait=limits.down_for,
                 keep=limits.keep,

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from textwrap import dedent
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus.thresholds import Thresholds
 
 __all__ = [
     "ACCOUNT",
+    "ANSWERED",
     "QUEUE",
     "REPLICA",
     "WHERE",
@@ -18,6 +22,7 @@ __all__ = [
     "Record",
     "by_queue",
     "indent",
+    "known",
     "promql",
 ]
 
@@ -25,6 +30,11 @@ __all__ = [
 #: what a target has besides (job, cluster, environment, ...) stays and keeps installations apart.
 #: `replica` is there where two Prometheus servers are seen together.
 REPLICA: Final = "instance, pod, replica"
+
+#: Failures that do not speak against the silo: it answered as the API does, with a reason of the
+#: account's or the queue's own, or was not asked at all (`token`). All others do: nothing answers,
+#: it answers that it is broken (5xx), or something answers in its place (a page, a redirect).
+ANSWERED: Final = "4..|token|unknown_id|filter_ignored|unexpected_answer|too_large"
 
 #: How recorded series begin that have one value for each account, or for each queue.
 ACCOUNT: Final = "account:calltools"
@@ -98,3 +108,8 @@ def by_queue(expression: str) -> str:
         )
         * ignoring (team, host) group_left (team, host) {QUEUE}_info:last
     """)
+
+
+def known(limits: Thresholds) -> str:
+    """Return an expression that is there for queues of which some exporter has told lately."""
+    return f"last_over_time({QUEUE}_up:max[{limits.remembered}])"

@@ -27,7 +27,10 @@ def queues(limits: Thresholds) -> Group:
         " enough to miss no empty spell of six minutes and to be told within seven; long enough"
         " for the wrap-up after a call."
     )
-    end = f" Ends when somebody is there for {settled}, at closing time, not by being unreadable."
+    end = (
+        f" Ends when somebody is there for {settled} (where reads fail: by every reading of"
+        f" {page} or {limits.unreadable_window}), at closing time, not by being unreadable."
+    )
     unstaffed, unattended = f"{QUEUE}_unstaffed:held", f"{QUEUE}_unattended:held"
     logged_in = f"{QUEUE}_logged_in_agents:last"
     staffed = f"{QUEUE}_staffed:open_hours"
@@ -40,7 +43,7 @@ def queues(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsNobodyAvailable",
                 "critical",
-                f"nobody is available in open hours for {page}; for queues with `detail: count`",
+                f"nobody is available in open hours for {page}; who is logged in is not told",
                 rests + end,
                 by_queue(
                     f"""
@@ -55,8 +58,7 @@ def queues(limits: Thresholds) -> Group:
                 "Nobody is available in an open queue",
                 f"{WHERE}: nobody has been available for about {page} or longer.{_UNREAD}"
                 " Callers wait. Have somebody log in or become ready. Whether all are busy or"
-                " nobody is logged in, this queue's numbers cannot tell; with `detail: agents` they"
-                " can.",
+                " nobody is logged in, what is read of this queue does not tell.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
@@ -80,7 +82,8 @@ def queues(limits: Thresholds) -> Group:
                 "CallToolsAllAgentsBusy",
                 "warning",
                 f"agents are logged in, but none is available in open hours for {page}",
-                "The same window. A warning: people are at work, and calls end.",
+                "The same window. A warning: people are at work, and calls end. Have all logged out"
+                f" since, it says so, until that is {page} ago: then CallToolsNobodyLoggedIn.",
                 by_queue(
                     f"""
                     {logged_in}
@@ -88,10 +91,12 @@ def queues(limits: Thresholds) -> Group:
                     unless {unattended}
                     """
                 ),
-                "All agents of an open queue are busy",
-                f"{WHERE}: {{{{ $value }}}} logged in when last read, but nobody available for"
-                f" about {page} or longer. They are on calls, on a break or not ready. Call some"
-                " back, or add agents.",
+                "All agents of an open queue are busy or gone",
+                f"{WHERE}: nobody has been available for about {page} or longer, "
+                "{{ if eq $value 0.0 }}and when last read nobody was logged in any more. Have"
+                " agents log in; ask the team's lead where they are{{ else }}with {{ $value }}"
+                " logged in when last read: they are on calls, on a break or not ready. Call some"
+                " back, or add agents{{ end }}.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
@@ -99,10 +104,10 @@ def queues(limits: Thresholds) -> Group:
                 "warning",
                 f"fewer than `required_agents` are available in open hours for {short}",
                 f"{short}, not {page}: somebody takes the calls, and shifts overlap by minutes."
-                " Silent while nobody is available, which is told by itself.",
+                " Silent while nobody is available (told by itself), and where one is enough.",
                 by_queue(
                     f"""
-                    last_over_time({QUEUE}_required_agents:max[{limits.remembered}])
+                    last_over_time({QUEUE}_required_agents:max[{limits.remembered}]) > 1
                     and {QUEUE}_insufficient:held
                     unless {unstaffed}
                     """

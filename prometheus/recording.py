@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from prometheus.model import ACCOUNT, QUEUE, REPLICA, Group, Record, indent, promql
+from prometheus.held import held
+from prometheus.model import ACCOUNT, ANSWERED, QUEUE, REPLICA, Group, Record, indent, known, promql
 from prometheus.thresholds import seconds
 
 if TYPE_CHECKING:
     from prometheus.thresholds import Thresholds
 
 __all__ = ["now"]
+
+_LOGGED_IN: Final = "calltools_queue_logged_in_agents"
 
 
 def now(limits: Thresholds) -> Group:
@@ -20,23 +23,14 @@ def now(limits: Thresholds) -> Group:
         limits.evaluation,
         (
             *_queues(limits),
-            *_open_hours(),
-            *_held(limits),
+            *_open_hours(limits),
+            *held(limits),
             *_accounts(limits),
         ),
     )
 
 
 def _queues(limits: Thresholds) -> tuple[Record, ...]:
-    def fresh(metric: str) -> str:
-        return promql(f"""
-            max without ({REPLICA}) (
-              {metric}
-              and time() - timestamp({metric}) < {seconds(limits.fresh)}
-            )
-        """)
-
-    logged_in = "calltools_queue_logged_in_agents"
     return (
         Record(f"{QUEUE}_up:max", "1 if some exporter read the queue.", _max("calltools_queue_up")),
         Record(
@@ -62,7 +56,7 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
                 or ignoring (team, host)
                 topk without (team, host) (1, {QUEUE}_info:max)
                 or ignoring (team, host)
-                ({QUEUE}_info:last and ignoring (team, host) {_known(limits)})
+                ({QUEUE}_info:last and ignoring (team, host) {known(limits)})
             """),
         ),
         Record(
@@ -79,24 +73,28 @@ def _queues(limits: Thresholds) -> tuple[Record, ...]:
             f"{QUEUE}_available_agents:max",
             "Available agents as some exporter read them just now; absent when none did. Replicas"
             " ask at different moments: nobody is available only where all say so.",
-            fresh("calltools_queue_available_agents"),
+            _fresh("calltools_queue_available_agents", limits),
         ),
         Record(
             f"{QUEUE}_logged_in_agents:last",
-            "Logged-in agents, through an outage as last read; absent for `detail: count`.",
+            "Logged-in agents, through an outage as last read, and for some minutes where only this"
+            " is not told; absent for `detail: count`.",
             promql(f"""
-                {indent(fresh(logged_in), 16)}
+                {indent(_fresh(_LOGGED_IN, limits), 16)}
                 or (
                   {QUEUE}_logged_in_agents:last
-                  unless {QUEUE}_available_agents:max
-                  and {_known(limits)}
+                  unless (
+                    {QUEUE}_available_agents:max
+                    unless {_max(f"last_over_time({_LOGGED_IN}[{limits.page_window}])")}
+                  )
+                  and {known(limits)}
                 )
             """),
         ),
     )
 
 
-def _open_hours() -> tuple[Record, ...]:
+def _open_hours(limits: Thresholds) -> tuple[Record, ...]:
     available = f"{QUEUE}_available_agents:max"
     return (
         Record(
@@ -111,7 +109,10 @@ def _open_hours() -> tuple[Record, ...]:
             f"{QUEUE}_attended:open_hours",
             "1 if somebody is logged in, 0 if nobody is; absent when closed, not read or not told.",
             promql(f"""
-                ({QUEUE}_logged_in_agents:last > bool 0)
+                (
+                  {indent(_fresh(_LOGGED_IN, limits), 18)}
+                  > bool 0
+                )
                 and {available}
                 and {QUEUE}_open:min == 1
             """),
@@ -130,78 +131,20 @@ def _open_hours() -> tuple[Record, ...]:
     )
 
 
-def _held(limits: Thresholds) -> tuple[Record, ...]:
-    """Return what the pages are: 1 from when a window shows it until there is proof of an end."""
-    told = f"and {QUEUE}_logged_in_agents:last"
-    return (
-        Record(
-            f"{QUEUE}_unstaffed:held",
-            "1 while nobody is available in open hours, by a window of fresh zeros. Not being able"
-            " to read the queue ends it as little as a blink does; being staffed, closed or no"
-            " longer required does.",
-            _hold("staffed", "unstaffed", limits.page_window, limits),
-        ),
-        Record(
-            f"{QUEUE}_unattended:held",
-            "1 while nobody is logged in in open hours; likewise.",
-            promql(f"""
-                {indent(_hold("attended", "unattended", limits.page_window, limits), 16)}
-                {told}
-            """),
-        ),
-        Record(
-            f"{QUEUE}_insufficient:held",
-            "1 while fewer than required are available in open hours; likewise.",
-            _hold("sufficient", "insufficient", limits.short_window, limits),
-        ),
-    )
-
-
-def _hold(good: str, bad: str, window: str, limits: Thresholds) -> str:
-    """Return an expression that is 1 from a window without `good` until `good` has settled.
-
-    It begins when it reads 0 at this moment, the window's fresh samples are most of those that
-    there could be and begin with a 0 in its first minute, all but a blink are 0, and the queue was
-    open and required throughout. It goes on from the evaluation before (the rule reads its own last
-    value, which a restart of Prometheus under five minutes keeps) until the queue is read as good,
-    is closed, is not required, or has not been heard of for long.
-    """
-    series = f"{QUEUE}_{good}:open_hours"
-    settled = limits.settled
-    first = seconds(window) - seconds(settled)
-    return promql(f"""
-        (
-          (
-            {series} == 0
-            and avg_over_time({series}[{window}]) <= {limits.blink_share}
-            and count_over_time({series}[{window}]) >= {limits.most(window)}
-            and last_over_time({series}[{settled}] offset {first}s) == 0
-            and min_over_time({QUEUE}_open:min[{window}]) == 1
-            and last_over_time({QUEUE}_open:min[{limits.page_window}] offset {window}) == 1
-            and min_over_time({QUEUE}_required_agents:max[{window}]) > 0
-          ) + 1
-          or (
-            {QUEUE}_{bad}:held
-            unless (
-              min_over_time({series}[{settled}]) == 1
-              and count_over_time({series}[{settled}]) >= {limits.most(settled)}
-            )
-            unless {QUEUE}_open:min == 0
-            unless {QUEUE}_required_agents:max == 0
-            and {_known(limits)}
-          )
-        )
-    """)
-
-
 def _accounts(limits: Thresholds) -> tuple[Record, ...]:
     errors = limits.errors_window
     return (
         Record(
             f"{ACCOUNT}_account_info:max",
-            "1 with the host of the account's silo; without it where only counters tell of it.",
+            "1 with the host of the account's silo; without it where only counters tell of it. One"
+            " for each account: while exporters see it on two hosts, that on which it was before.",
             promql(f"""
-                {_max("calltools_account_info")}
+                (
+                  {_max("calltools_account_info")}
+                  and {ACCOUNT}_account_info:max
+                )
+                or ignoring (host)
+                topk without (host) (1, {_max("calltools_account_info")})
                 or ignoring (host)
                 {_max("calltools_api_requests_total")} * 0 + 1
             """),
@@ -228,15 +171,18 @@ def _accounts(limits: Thresholds) -> tuple[Record, ...]:
         ),
         Record(
             "host:calltools_up:max",
-            "1 if the silo gave a right answer for some account. Accounts that are refused for"
-            " reasons of their own (key, filters, told to wait) do not speak for it.",
+            "1 if the silo gave a right answer for some account, 0 if none did and a failure is its"
+            " own. What it answers for reasons of the account or the queue (key, ids, filters, told"
+            " to wait) is not.",
             promql(f"""
                 max without ({REPLICA}, account) (
                   (
                     calltools_up == 1
                     or calltools_up
-                      unless ignoring (code)
-                        calltools_account_failure{{code=~"401|403|token|filter_ignored"}}
+                      and max without (queue, code) (
+                        calltools_queue_failure{{code!~"{ANSWERED}"}}
+                        or calltools_account_failure{{code!~"{ANSWERED}"}}
+                      )
                       unless calltools_api_hold_until_timestamp_seconds
                   )
                   * ignoring (host) group_left (host) calltools_account_info
@@ -328,5 +274,10 @@ def _max(metric: str) -> str:
     return f"max without ({REPLICA}) ({metric})"
 
 
-def _known(limits: Thresholds) -> str:
-    return f"last_over_time({QUEUE}_up:max[{limits.remembered}])"
+def _fresh(metric: str, limits: Thresholds) -> str:
+    return promql(f"""
+        max without ({REPLICA}) (
+          {metric}
+          and time() - timestamp({metric}) < {seconds(limits.fresh)}
+        )
+    """)

@@ -25,9 +25,10 @@ __all__ = ["sources"]
 def sources(limits: Thresholds) -> Group:
     """Return the alerts about what cannot be read, and why."""
     most, read = f"{limits.read_share:.0%}", f"{100 * limits.read_share:g}"
-    unreadable = limits.unreadable_window
+    unreadable, mended, page = limits.unreadable_window, limits.mended, limits.page_window
     silo = limits.silo_window
     lasting, keep = limits.lasting, limits.keep
+    cause, cause_keep = limits.cause_for, limits.cause_keep
     errors, slow = limits.errors_window, limits.slow_window
     wait = limits.wait_window
     ratio = f"{limits.errors_ratio:.0%}"
@@ -38,30 +39,37 @@ def sources(limits: Thresholds) -> Group:
             Alert(
                 "CallToolsQueueUnreadable",
                 "warning",
-                f"a queue in its open hours was read in less than {most} of {unreadable}",
-                "The same share as a page needs: either pages can be relied on, or this is told."
-                " Two page windows long, so that a passing fault is none. Not at night: a queue"
-                " that stays unreadable is told of when it opens.",
+                f"a queue in its open hours was read in less than {limits.unreadable_share:.0%} of"
+                f" {unreadable}",
+                f"A little more than the {most} that a page needs, as reads fail in a row; of the"
+                " scrapes that were due, as a lost one read nothing. Either pages can be relied on,"
+                " or this is told."
+                f" Two page windows long, and {limits.unreadable_for} more, so that a passing fault"
+                " is none, and a cause with an alert of its own comes first and silences this. Not"
+                " at night: a queue that stays unreadable is told of when it opens.",
                 by_queue(
                     f"""
-                    100 * avg_over_time({QUEUE}_up:max[{unreadable}]) < {read}
-                    and count_over_time({QUEUE}_up:max[{unreadable}]) >= {limits.most(unreadable)}
-                    and {QUEUE}_open:min == 1
+                    100 * sum_over_time({QUEUE}_up:max[{unreadable}])
+                      / {limits.samples(unreadable)} < {100 * limits.unreadable_share:g}
+                    and sum_over_time({QUEUE}_up:max[{mended}]) < {limits.samples(mended)}
+                    and last_over_time({QUEUE}_up:max[{page}] offset {unreadable})
+                    and last_over_time({QUEUE}_open:min[{mended}]) == 1
                     """
                 ),
                 "A queue cannot be read",
-                f"{WHERE}: only {{{{ printf `%.0f%%` $value }}}} of the scrapes of"
-                f" {unreadable} could read it. Whether somebody is available is not known, and no"
+                f"{WHERE}: only {{{{ printf `%.0f%%` $value }}}} of the scrapes due in"
+                f" {unreadable} read it. Whether somebody is available is not known, and no"
                 " page for it can be relied on. calltools_queue_failure has the reason.",
                 Dashboard.OPERATIONS,
+                wait=limits.unreadable_for,
                 keep=keep,
             ),
             Alert(
                 "CallToolsUnknownId",
                 "warning",
-                f"an id of the configuration is not in the account for {lasting}",
+                f"an id of the configuration is not in the account for {cause}",
                 "A mistake in the configuration or a queue deleted in CallTools: it stays until"
-                f" mended, so {lasting} cost nothing and a passing wrong answer is none.",
+                f" mended, so {cause} cost nothing and a passing wrong answer is none.",
                 by_queue(
                     f"""
                     max without ({REPLICA}, code) (
@@ -73,8 +81,8 @@ def sources(limits: Thresholds) -> Group:
                 f"{WHERE}: the id of the queue or of its status is not in the account. Correct"
                 " exporter.yml; `calltools-exporter check --online` lists what there is.",
                 Dashboard.OPERATIONS,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsQueueGone",
@@ -91,15 +99,15 @@ def sources(limits: Thresholds) -> Group:
                 "A queue is no longer watched",
                 f"{WHERE}: no exporter has told of it for {limits.gone}. If it was"
                 " removed from exporter.yml on purpose there is nothing to do; if not, nobody will"
-                " be paged for it: restore it and reload.",
+                " be paged for it: restore it and reload, or start the exporter that is down.",
                 Dashboard.OPERATIONS,
             ),
             Alert(
                 "CallToolsFilterIgnored",
                 "critical",
-                f"the API ignores the filters of an account for {lasting}",
+                f"the API ignores the filters of an account for {cause}",
                 "All counts of the account are worthless until a person looks, but none is shown"
-                f" meanwhile: {lasting} let one odd answer pass. Not while all its queues are"
+                f" meanwhile: {cause} let one odd answer pass. Not while all its queues are"
                 " closed.",
                 promql(f"""
                     max without ({REPLICA}, queue, code) (
@@ -113,18 +121,20 @@ def sources(limits: Thresholds) -> Group:
                 " for, so none of its counts can be believed and its queues are not read. Look"
                 " whether the API has changed; update the exporter.",
                 Dashboard.ACCOUNT,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsKeyRejected",
                 "critical",
-                f"the API key of an account is refused for {lasting}",
+                f"the API key of an account is refused for {cause}",
                 "The account is blind until a person brings a new key. Not while all of its queues"
-                " are closed: it is told when the first one opens.",
+                " are closed: it is told when the first one opens. What /probe shows has only the"
+                " queues' reasons; a 403 there may be the queue's own.",
                 promql(f"""
-                    max without ({REPLICA}, code) (
-                      calltools_account_failure{{code=~"401|403|token"}}
+                    max without ({REPLICA}, queue, code) (
+                      calltools_queue_failure{{code=~"401|token"}}
+                      or calltools_account_failure{{code=~"401|403|token"}}
                     )
                     and {ACCOUNT}_up:max == 0
                     unless {ACCOUNT}_queue_open:max == 0
@@ -134,8 +144,8 @@ def sources(limits: Thresholds) -> Group:
                 " of its queues is watched. Make a key under Integrations > API Keys and put it"
                 " where token_file or token_env says.",
                 Dashboard.ACCOUNT,
-                wait=lasting,
-                keep=keep,
+                wait=cause,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsToldToWait",
@@ -180,18 +190,23 @@ def sources(limits: Thresholds) -> Group:
                 f" {silo} got any answer that is right. Its queues are not known. See CallTools'"
                 " status page; try the address from the exporter's machine.",
                 Dashboard.EXPORTER,
-                keep=keep,
+                keep=cause_keep,
             ),
             Alert(
                 "CallToolsApiErrors",
                 "warning",
                 f"more than {ratio} of an account's requests failed over {errors}",
                 f"Queues are still read, as a page needs {most} of the scrapes; there is time to"
-                f" look. {errors} are 30 requests for an account of one queue.",
+                f" look. {errors} are 30 requests for an account of one queue. Not if the last was"
+                f" {limits.errors_recent} ago, and not while all queues are closed.",
                 promql(f"""
                     (
                       100 * {ACCOUNT}_api_errors:ratio_rate{errors}
                       > {100 * limits.errors_ratio:g}
+                      and sum without ({REPLICA}, code) (
+                        increase(calltools_api_errors_total[{limits.errors_recent}])
+                      ) > 0
+                      unless {ACCOUNT}_queue_open:max == 0
                     )
                     * ignoring (host) group_left (host) {ACCOUNT}_account_info:max
                 """),
@@ -207,7 +222,9 @@ def sources(limits: Thresholds) -> Group:
                 "warning",
                 f"{1 - limits.slow_quantile:.0%} of an account's requests take more than"
                 f" {limits.slow_share:.0%} of a scrape's budget over {slow}",
-                "At twice as slow a part of the queues is cut off at the end of the budget.",
+                "At twice as slow a part of the queues is cut off at the end of the budget. It is"
+                " held against that, not an account's `timeout`: what ends by a shorter one is an"
+                " error, and CallToolsApiErrors tells of it. Not while all queues are closed.",
                 promql(f"""
                     (
                       {ACCOUNT}_api_request_duration_seconds:p{limits.slow_quantile * 100:g}
@@ -215,6 +232,7 @@ def sources(limits: Thresholds) -> Group:
                         {limits.slow_share} * min without ({REPLICA}) (
                           calltools_scrape_budget_seconds
                         )
+                      unless {ACCOUNT}_queue_open:max == 0
                     )
                     * ignoring (host) group_left (host) {ACCOUNT}_account_info:max
                 """),
@@ -224,7 +242,6 @@ def sources(limits: Thresholds) -> Group:
                 " twice that. Raise scrape_timeout, or ask CallTools.",
                 Dashboard.ACCOUNT,
                 wait=lasting,
-                keep=keep,
             ),
         ),
     )

@@ -31,13 +31,13 @@ class Thresholds:
     page_window: str = "4m"
     #: Too few agents is no emergency, and shift changes take minutes.
     short_window: str = "10m"
-    #: Of what could have been read in a window, this much was: most. With less the alert is that
-    #: the queue cannot be read, so that one of the two always holds.
+    #: Of what could have been read in a window, this much was: most.
     read_share: float = 0.6
     #: An agent who is there for so small a part of a window ended nothing: one scrape of 30 s in
     #: the page's window, two samples of 16.
     blink_share: float = 0.13
     #: A queue is staffed again when all that was read in this time says so: longer than a blink.
+    #: Where too little of it was read, all of the page's window says so, or of the unreadable one.
     settled: str = "1m"
     #: A page is held through what cannot be read, and a team remembered, while some exporter
     #: has told of the queue in this time. It ends the page of a queue that was removed.
@@ -46,10 +46,23 @@ class Thresholds:
     #: A queue that could not be read in the most of this time is blind: one passing fault of the
     #: API is not, and the page's window fits twice.
     unreadable_window: str = "10m"
+    #: ... or of which less than this part was read: a little more than a page needs of its window.
+    #: Reads that fail in a row leave no window with enough, though there are enough over all.
+    unreadable_share: float = 0.66
+    #: While that is so for so long it is told: after any cause that has an alert of its own.
+    unreadable_for: str = "3m"
+    #: A queue that was read throughout this time is readable again, whatever was before. Not
+    #: longer, so that what follows from a cause ends before the cause does.
+    mended: str = "2m"
     #: A silo is told of before its queues are, and silences them.
     silo_window: str = "5m"
-    #: What stays until a person mends it (a key, an id, filters, a reload) need not be told at
-    #: once, but before the queues are told to be unreadable.
+    #: What stays until a person mends it (a key, an id, filters) is told of after this time: one
+    #: odd answer passes, and it is told before the queues are told to be unreadable.
+    cause_for: str = "2m"
+    #: A cause stays so long after it was mended: longer than all that follows from it, which is
+    #: `mended` or `errors_recent`, and then `keep`.
+    cause_keep: str = "12m"
+    #: A refused reload and slow or failing requests need not be told at once.
     lasting: str = "5m"
     #: A configured queue may be missing through a restart, but not longer.
     gone: str = "10m"
@@ -58,6 +71,8 @@ class Thresholds:
 
     #: Over this window the ratio of errors is taken: a single queue makes 30 requests in it.
     errors_window: str = "15m"
+    #: ... while there were any in this one, so that an outage is not told of when it is over.
+    errors_recent: str = "5m"
     #: A tenth of the requests failing is not yet seen in the numbers, but leads there.
     errors_ratio: float = 0.1
     #: Over this window it is taken how long requests last.

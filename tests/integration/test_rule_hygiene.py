@@ -12,6 +12,7 @@ from exporter.model import HTTP_CODES, WORD_CODES
 from exporter.settings import TokenEnvironment
 from exporter.simulator import ALL_FILTERS, Dialect, FixedWorld, SimulatedAccount
 from prometheus.build import rule_files
+from prometheus.model import ANSWERED
 from tests.integration.rule_labels import LabelReader, UnknownNameError
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 TARGET = {"job", "instance"}
 #: What a recorded series has one value for, by the beginning of its name.
 LEVELS = {"account_queue": {"account", "queue"}, "account": {"account"}, "host": {"host"}}
+#: What the recorded series have besides that read their own last value.
+INFORM = {
+    "account_queue:calltools_queue_info:last": {"team", "host"},
+    "account:calltools_account_info:max": {"host"},
+}
 RULES: list[dict[str, Any]] = [
     rule
     for text in rule_files().values()
@@ -78,7 +84,7 @@ def reader(shown: dict[str, set[str]]) -> LabelReader:
     for rule in RULES:
         if "record" in rule:
             level = LEVELS[rule["record"].partition(":")[0]]
-            more = {"team", "host"} if rule["record"].endswith("info:last") else set()
+            more = INFORM.get(rule["record"], set())
             labels = made.learn(rule["record"], rule["expr"], expected={"job", *level, *more})
             assert level <= labels, rule["record"]
             assert "instance" not in labels, rule["record"]
@@ -109,11 +115,20 @@ def test_every_code_that_a_rule_names_exists() -> None:
     codes = {
         code
         for rule in RULES
-        for found in re.findall(r'code=~?"([^"]+)"', rule["expr"])
+        for found in re.findall(r'code[!=]~?"([^"]+)"', rule["expr"])
         for code in found.split("|")
     }
-    assert {"401", "429", "unknown_id"} <= codes
-    assert codes <= {*HTTP_CODES, *WORD_CODES}
+    assert {"401", "429", "4..", "unknown_id"} <= codes
+    for code in codes:
+        assert any(re.fullmatch(code, one) for one in (*HTTP_CODES, *WORD_CODES)), code
+
+
+def test_it_is_decided_for_every_code_whether_it_speaks_against_the_silo() -> None:
+    against = {code for code in (*HTTP_CODES, *WORD_CODES) if not re.fullmatch(ANSWERED, code)}
+    assert against == {
+        *("500", "502", "503", "504"),
+        *("timeout", "dns", "connection", "tls", "redirect", "invalid_json"),
+    }
 
 
 def test_a_sum_over_queues_stands_beside_what_could_not_be_read(reader: LabelReader) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,13 +17,29 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import RunsTool
 
 TESTS = sorted((REPOSITORY / "prometheus/tests").glob("*.yml"))
+ALERTS = {alert.name for alert in all_alerts()}
+NAMED = re.compile(r'alertname=~?"([^"]*)"')
 
 
-def fired(file: Path) -> set[str]:
-    """Return the alerts of which a test asserts labels and texts."""
-    tests: list[dict[str, Any]] = yaml.safe_load(file.read_text())["tests"]
-    cases = [case for test in tests for case in test.get("alert_rule_test", ())]
-    return {case["alertname"] for case in cases if case.get("exp_alerts")}
+def cases(file: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(file.read_text())["tests"]
+    return found
+
+
+def fired(case: dict[str, Any]) -> set[str]:
+    """Return the alerts of which a case asserts labels and texts."""
+    return {one["alertname"] for one in case.get("alert_rule_test", ()) if one.get("exp_alerts")}
+
+
+def silent(case: dict[str, Any]) -> set[str]:
+    """Return the alerts of which a case says by name that they do not fire, never that they do."""
+    silent = {one["alertname"] for one in case.get("alert_rule_test", ())} - fired(case)
+    told: set[str] = set()
+    for one in case.get("promql_expr_test", ()):
+        for names in NAMED.findall(one["expr"]):
+            named = {alert for alert in ALERTS if re.fullmatch(names, alert)}
+            (told if one.get("exp_samples") or "unless" in one["expr"] else silent).update(named)
+    return silent - told
 
 
 @pytest.mark.matrix
@@ -40,4 +58,9 @@ def test_the_rules_do_what_is_said_of_them(promtool: RunsTool, file: Path) -> No
 
 
 def test_each_alert_is_seen_to_fire_with_its_texts() -> None:
-    assert set().union(*map(fired, TESTS)) == {alert.name for alert in all_alerts()}
+    assert set().union(*(fired(case) for file in TESTS for case in cases(file))) == ALERTS
+
+
+def test_each_alert_is_seen_to_be_silent_in_two_cases_at_least() -> None:
+    found = Counter(name for file in TESTS for case in cases(file) for name in silent(case))
+    assert {name for name in ALERTS if found[name] < 2} == {"CallToolsWatchdog"}
