@@ -156,7 +156,9 @@ class Scraper:
         standing = part.standing
         ignored = standing.ignored_filter()
         asked: list[tuple[Queue, Fetch | QueueResult]] = []
-        jobs: list[Callable[[], None]] = []
+        # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
+        # as lists have pages, one after the other, for which everything else would have to wait.
+        upkeep_after = max(self._host_limits[part.account.host], FORBIDDEN_QUEUES)
         for queue in part.queues:
             why_not = (
                 ignored
@@ -169,20 +171,15 @@ class Scraper:
                 self._observer.coalesced(part.account.name)
                 asked.append((queue, recent))
             else:
-                fetch, job = self._fetch(queue, around, page)
-                asked.append((queue, fetch))
-                jobs += [job] if job else []
+                asked.append((queue, self._fetch(queue, around, page)))
+            if part.upkeep is not None and len(asked) == upkeep_after:
+                self._submit(part.account, part.upkeep.claim())
         part.asked = asked
-        # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
-        # as lists have pages, one after the other, for which everything else would have to wait.
-        upkeep = part.upkeep.claim() if part.upkeep is not None else []
-        first = max(self._host_limits[part.account.host], FORBIDDEN_QUEUES)
-        self._submit(part.account, [*jobs[:first], *upkeep, *jobs[first:]])
+        if part.upkeep is not None:
+            self._submit(part.account, part.upkeep.claim())
 
-    def _fetch(
-        self, queue: Queue, around: Round, page: Page
-    ) -> tuple[Fetch, Callable[[], None] | None]:
-        """Wait for the queue's fetch in flight, else make one, and its job to be submitted.
+    def _fetch(self, queue: Queue, around: Round, page: Page) -> Fetch:
+        """Wait for the queue's fetch in flight, else start one.
 
         A fetch that is joined may last as long as the longest budget of its pages, counted from its
         own beginning: were it counted from theirs, a silent connection could be kept for ever by
@@ -197,7 +194,7 @@ class Scraper:
                 pages.append(page)
                 fetch.deadline.extend(fetch.begun + page.budget_seconds)
                 self._observer.coalesced(account.name)
-                return fetch, None
+                return fetch
             deadline = Deadline(page.begun + page.budget_seconds)
             fetch = Fetch(queue, around, deadline, self._observer, self._clock)
             self._fetches[key] = (fetch, [page])
@@ -211,7 +208,8 @@ class Scraper:
             for waiting in pages:
                 self._release(waiting)
 
-        return fetch, run
+        self._submit(account, [run])
+        return fetch
 
     def _hold_back(self, page: Page) -> None:
         """Note that a page waits for one thing more."""
