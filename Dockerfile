@@ -6,9 +6,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/calltools-exporter
 COPY requirements/build.txt requirements/run.txt requirements/
-RUN /build/bin/pip install --require-hashes -r requirements/build.txt && \
+RUN /build/bin/pip install --no-deps --require-hashes -r requirements/build.txt && \
     /build/bin/pip --python /opt/calltools-exporter/bin/python \
-        install --require-hashes --only-binary :all: -r requirements/run.txt
+        install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . && \

@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
 HISTORY ?= $(CACHE)/history
-LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
 

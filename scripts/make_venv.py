@@ -26,7 +26,17 @@ def main(folder: Path, lock: Path, cache: Path) -> int:
         )
         return 1
     return subprocess.run(
-        [*pip, "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", lock],
+        # The lock is complete: resolved again, what it leaves open would break it some day.
+        [
+            *pip,
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+            lock,
+        ],
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
