@@ -11,16 +11,13 @@ import argparse
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks import cost, growth, limit, profile, report, ways
 from benchmarks.peers import compare
 from benchmarks.processes import API_CORES, pin
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 

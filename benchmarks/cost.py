@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.processes import Measured
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from benchmarks.processes import Measured
 
 __all__ = ["cpu", "growth_over_scrapes", "memory", "start"]
 

@@ -7,18 +7,14 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
 from benchmarks.processes import Measured
+from benchmarks.upstream import Upstream
 from exporter.simulator import AVAILABLE
-
-if TYPE_CHECKING:
-    from http.client import HTTPConnection
-
-    from benchmarks.upstream import Upstream
 
 __all__ = ["Page", "free_port", "read_page", "start_exporter", "write_configuration"]
 

@@ -6,18 +6,15 @@ import math
 import tempfile
 import time
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["by_accounts", "by_queues", "by_replicas"]
 

@@ -10,16 +10,13 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Upstream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 __all__ = ["cases", "measure"]
 

@@ -6,14 +6,12 @@ import os
 import shlex
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import Self
 
 __all__ = ["API_CORES", "CLIENT_CORES", "Cost", "Measured", "cost_of", "pin"]
 

@@ -9,9 +9,9 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.processes import CLIENT_CORES, pin
 from benchmarks.report import table
@@ -21,9 +21,6 @@ from exporter.runtime import Runtime
 from exporter.scrape.fetch import Fetch
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["account", "by_package"]
 

@@ -8,12 +8,9 @@ import re
 import ssl
 import statistics
 import subprocess
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 __all__ = ["machine", "median", "table", "times"]
 

@@ -15,8 +15,8 @@ import ssl
 import statistics
 import tempfile
 from contextlib import ExitStack
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trustme
 
@@ -24,9 +24,6 @@ from exporter import logs
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 SILOS = 7
 QUEUES = (5457, 5460, 5461, 5462)

@@ -24,8 +24,8 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trustme
 
@@ -34,9 +34,6 @@ from exporter.exposition import choose_format
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 SILOS = 2
 ACCOUNTS = 4

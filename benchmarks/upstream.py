@@ -6,16 +6,14 @@ import multiprocessing
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Self
 
 import trustme
 
 from benchmarks.processes import API_CORES, pin
 from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from pathlib import Path
 
 __all__ = ["Seen", "Upstream"]
 

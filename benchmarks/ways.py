@@ -6,10 +6,11 @@ import ssl
 import tempfile
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import trustme
+from prometheus_client import Metric
 
 from benchmarks.processes import CLIENT_CORES, pin
 from benchmarks.profile import account
@@ -20,11 +21,6 @@ from exporter.exposition import choose_format
 from exporter.runtime import Runtime
 from exporter.scrape.workers import Workers
 from exporter.settings import Configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from prometheus_client import Metric
 
 __all__ = ["measure"]
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import structlog
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from exporter.model import Failure, QueueSnapshot, Snapshot
-    from exporter.settings import Account, Configuration, Queue
+from exporter.errors import Failure
+from exporter.model import QueueSnapshot, Snapshot
+from exporter.settings import Account, Configuration, Queue
 
 __all__ = ["AccountView", "Board", "Outage", "QueueView"]
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import yaml
 
-from exporter.schedule import DAYS
-
-if TYPE_CHECKING:
-    from exporter.schedule import Schedule
-    from exporter.settings import Account, Configuration, Queue
+from exporter.schedule import DAYS, Schedule
+from exporter.settings import Account, Configuration, Queue
 
 __all__ = ["described"]
 

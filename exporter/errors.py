@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+__all__ = [
+    "HTTP_CODES",
+    "WORD_CODES",
+    "ApiError",
+    "ConfigurationError",
+    "ExporterError",
+    "Failure",
+    "Mistake",
+    "TokenError",
+]
 
-    from exporter.model import Failure
 
-__all__ = ["ApiError", "ConfigurationError", "ExporterError", "Mistake", "TokenError"]
+#: Status codes whose error counters exist, at 0, from the start.
+HTTP_CODES: Final = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
+
+#: The failures that have no status code of their own.
+WORD_CODES: Final = (
+    "timeout",
+    "dns",
+    "connection",
+    "tls",
+    "redirect",
+    "too_large",
+    "invalid_json",
+    "unexpected_answer",
+    "filter_ignored",
+    "unknown_id",
+    "token",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something could not be read: a code for machines and words for people.
+
+    ``code`` is three digits of an HTTP status or one of ``WORD_CODES``.
+    """
+
+    code: str
+    message: str
 
 
 class ExporterError(Exception):

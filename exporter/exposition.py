@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from prometheus_client.registry import Collector
+from prometheus_client.registry import Collector
 
 __all__ = ["Format", "accepts_gzip", "choose_format", "compress"]
 

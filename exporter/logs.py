@@ -7,12 +7,9 @@ import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, TextIO, cast
 
 import structlog
-
-if TYPE_CHECKING:
-    from typing import TextIO
 
 __all__ = ["FORMATS", "LEVELS", "configure"]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,12 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from exporter import __version__
-from exporter.model import HTTP_CODES, WORD_CODES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
-
-    from exporter.model import AgentDetail, Attempt, QueueSnapshot, Snapshot
+from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.model import AgentDetail, Attempt, QueueSnapshot, Snapshot
 
 __all__ = ["Counters", "ExporterCollector", "PageCollector", "ProbeCollector", "SnapshotCollector"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import structlog
+from prometheus_client.registry import Collector
 
-from exporter.board import Board
+from exporter.board import AccountView, Board
 from exporter.describe import described
 from exporter.errors import ConfigurationError
 from exporter.metrics import (
@@ -18,20 +19,12 @@ from exporter.metrics import (
     ProbeCollector,
     SnapshotCollector,
 )
+from exporter.model import Snapshot
 from exporter.names import nearest
-from exporter.scrape import Memory, Scraper, Workers
+from exporter.scrape import Memory, Scraper, Standing, Workers
+from exporter.settings import Account, Configuration
 from exporter.transport import Transports
 from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from prometheus_client.registry import Collector
-
-    from exporter.board import AccountView
-    from exporter.model import Snapshot
-    from exporter.scrape import Standing
-    from exporter.settings import Account, Configuration
 
 __all__ = ["Runtime"]
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from pathlib import Path
+from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from exporter.errors import TokenError
+from exporter.schedule import Schedule
 from exporter.secret import Secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.schedule import Schedule
 
 __all__ = [
     "AUTO",

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from grafana.coverage import coverage
 from grafana.exporter_and_api import exporter_and_api
+from grafana.frame import Dashboard
 from grafana.operations import operations
 from grafana.tables import README, with_tables
-
-if TYPE_CHECKING:
-    from grafana.frame import Dashboard
 
 __all__ = ["FOLDER", "all_dashboards", "main", "text"]
 

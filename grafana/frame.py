@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
@@ -16,11 +18,6 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from grafana.panels import DATA_SOURCE, Panels
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from grafana_foundation_sdk.cog.builder import Builder
 
 __all__ = ["SCHEMA_VERSION", "TAG", "Dashboard", "choice", "dashboard", "variable"]
 

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias, cast
 
 from grafana_foundation_sdk.builders import bargauge, common, prometheus, stat, statetimeline
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import timeseries as series
 from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as m
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLink,
     DynamicConfigValue,
     FieldColorModeId,
+    Panel,
+    Threshold,
     ThresholdsMode,
+    ValueMapping,
 )
 
 from grafana.words import NEUTRAL, steps
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from grafana_foundation_sdk.cog.variants import Dataquery
-    from grafana_foundation_sdk.models.dashboard import (
-        Panel,
-        Threshold,
-        ValueMapping,
-    )
 
 __all__ = [
     "DATA_SOURCE",

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import common, table
 from grafana_foundation_sdk.models import common as m
 from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
+    Threshold,
+    ValueMapping,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.words import NEUTRAL, steps
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from grafana_foundation_sdk.models.dashboard import (
-        Threshold,
-        ValueMapping,
-    )
-
 from grafana.panels import DATA_SOURCE, Query, column, named, query, thresholds
+from grafana.words import NEUTRAL, steps
 
 __all__ = ["link_to_queue", "rows"]
 

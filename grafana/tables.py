@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from grafana.coverage import EMPTY_MINUTES, OPEN, READ, SPELLS, STAFFED
+from grafana.frame import Dashboard
 from grafana.promql import QUEUES, Now
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from grafana.frame import Dashboard
 
 __all__ = ["README", "with_tables"]
 

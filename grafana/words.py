@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from exporter.model import HTTP_CODES, WORD_CODES
+from exporter.errors import HTTP_CODES, WORD_CODES
 
 __all__ = [
     "ACTIVITY",

@@ -11,9 +11,10 @@ import argparse
 import re
 import sys
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import yaml
 
@@ -24,9 +25,6 @@ from prometheus.queue_alerts import queues
 from prometheus.recording import now
 from prometheus.source_alerts import sources
 from prometheus.thresholds import Thresholds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "DOCUMENT",

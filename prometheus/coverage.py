@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus.model import QUEUE, Group, Record, promql
-from prometheus.thresholds import seconds
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds, seconds
 
 __all__ = ["coverage"]
 

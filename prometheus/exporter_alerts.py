@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus.model import REPLICA, Alert, Dashboard, Group, promql
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds
 
 __all__ = ["exporter", "watchdog"]
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus.model import QUEUE, Record, indent, known, promql
-from prometheus.thresholds import seconds
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds, seconds
 
 __all__ = ["held"]
 

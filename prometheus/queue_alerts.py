@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus.model import QUEUE, WHERE, Alert, Dashboard, Group, by_queue
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds
 
 __all__ = ["queues"]
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from prometheus.held import held
 from prometheus.model import ACCOUNT, ANSWERED, QUEUE, REPLICA, Group, Record, indent, known, promql
-from prometheus.thresholds import seconds
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds, seconds
 
 __all__ = ["now"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus.model import (
     ACCOUNT,
     QUEUE,
@@ -15,9 +13,7 @@ from prometheus.model import (
     by_queue,
     promql,
 )
-
-if TYPE_CHECKING:
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds
 
 __all__ = ["sources"]
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -26,9 +27,6 @@ from exporter.commands.flags import (  # noqa: E402
     WEB,
 )
 from exporter.metrics import FAMILIES, Counters  # noqa: E402
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 PAGES: Final = ("configuration.md", "metrics.md")
 LARGEST_ID: Final = 2**63 - 1

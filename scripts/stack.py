@@ -16,15 +16,13 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 from debian import AptError
 from fetch_tools import fetch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from types import FrameType
 
 ROOT = Path(__file__).parents[1]
 PORTS = {"exporter": 15457, "prometheus": 9090, "alertmanager": 9093}

@@ -10,9 +10,10 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 import requests
@@ -21,13 +22,8 @@ import yaml
 
 from exporter import logs
 from exporter.commands.cli import main
-from exporter.simulator import AVAILABLE, TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from exporter.simulator import Simulator
-    from tests.simulator_fixtures import TlsAuthority
+from exporter.simulator import AVAILABLE, TOKEN, Simulator
+from tests.simulator_fixtures import TlsAuthority
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = (sys.executable, "-m", "exporter")

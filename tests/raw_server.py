@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
 
 
 class RawServer:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 import trustme
 
 from exporter.simulator import Dialect, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-    from pathlib import Path
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,13 @@ import pty
 import select
 import subprocess
 import time
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from tests.process_fixtures import ENVIRON, PROGRAM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 class OpenTerminal(Protocol):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from benchmarks.paging.world import Interval, QueueWeek
+from benchmarks.paging.world import Interval, QueueWeek
 
 __all__ = ["Spell", "forbidden", "over", "spells"]
 

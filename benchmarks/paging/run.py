@@ -6,23 +6,18 @@ import itertools
 import re
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from benchmarks.paging.judge import PAGED_WITHIN, forbidden, over, spells
-from benchmarks.paging.world import DAY, QueueWeek, Setup, make_week
+from benchmarks.paging.judge import PAGED_WITHIN, Spell, forbidden, over, spells
+from benchmarks.paging.world import DAY, Interval, QueueWeek, Scrape, Setup, make_week
 from prometheus.build import rule_files
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from benchmarks.paging.judge import Spell
-    from benchmarks.paging.world import Interval, Scrape
-    from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds
 
 __all__ = ["Extent", "Figures", "measure"]
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING
 
 from exporter.schedule import Schedule, Span
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 HOUR, DAY = 3600, 86400
 

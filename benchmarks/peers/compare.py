@@ -5,19 +5,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.peers import contenders
+from benchmarks.peers.contenders import Contender, Round
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Seen, Upstream
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from benchmarks.peers.contenders import Contender, Round
 
 __all__ = ["Work", "measure"]
 

@@ -8,22 +8,19 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import urlencode
 
 from benchmarks.exporters import free_port, read_page, start_exporter, write_configuration
 from benchmarks.processes import CLIENT_CORES, Measured, pin
+from benchmarks.upstream import Upstream
 from exporter.simulator import TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from http.client import HTTPConnection
-
-    from benchmarks.upstream import Upstream
 
 __all__ = ["Contender", "Round", "blackbox", "json_exporter", "loop", "ours"]
 

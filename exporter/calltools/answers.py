@@ -9,20 +9,16 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from exporter.errors import ApiError
-from exporter.model import Failure
+from exporter.errors import ApiError, Failure
+from exporter.secret import Secret
 from exporter.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.secret import Secret
-    from exporter.transport import Answer
+from exporter.transport import Answer
 
 __all__ = ["Page", "check_status", "contradiction", "read_id", "read_page", "unexpected"]
 

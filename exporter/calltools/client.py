@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 from requests import PreparedRequest
@@ -17,18 +18,19 @@ from exporter.calltools.answers import (
     read_page,
     unexpected,
 )
-from exporter.calltools.rows import read_agent, read_queue, read_status
-from exporter.errors import ApiError
-from exporter.model import Attempt, AttemptObserver, Failure
-from exporter.transport import Deadline, StaleConnectionError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.calltools.rows import AgentRow, QueueRow, StatusRow
-    from exporter.secret import Secret
-    from exporter.settings import Account, Queue
-    from exporter.transport import Answer, Transport
+from exporter.calltools.rows import (
+    AgentRow,
+    QueueRow,
+    StatusRow,
+    read_agent,
+    read_queue,
+    read_status,
+)
+from exporter.errors import ApiError, Failure
+from exporter.model import Attempt, AttemptObserver
+from exporter.secret import Secret
+from exporter.settings import Account, Queue
+from exporter.transport import Answer, Deadline, StaleConnectionError, Transport
 
 __all__ = ["FILTERS", "Client", "Filter", "RequestContext"]
 

@@ -7,16 +7,14 @@ which is neither false nor 0.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.calltools.answers import read_id, unexpected
 from exporter.model import AgentDetail
 from exporter.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "AgentRow",

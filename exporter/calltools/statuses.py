@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
-from exporter.model import Failure
+from exporter.calltools.rows import StatusRow
+from exporter.errors import Failure
 from exporter.names import hint
 from exporter.settings import AUTO
 from exporter.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from exporter.calltools.rows import StatusRow
 
 __all__ = ["resolve_statuses"]
 

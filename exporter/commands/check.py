@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from exporter import config
 from exporter.commands import exits
-from exporter.errors import ConfigurationError
+from exporter.config import Loaded
+from exporter.errors import ConfigurationError, Mistake
+from exporter.settings import Configuration
 from exporter.web.web_file import load_web_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from exporter.config import Loaded
-    from exporter.errors import Mistake
-    from exporter.settings import Configuration
 
 __all__ = ["check"]
 

@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NoReturn
 
 from exporter import __version__, config, logs
 from exporter.commands import exits
@@ -24,6 +25,7 @@ from exporter.commands.flags import (
     TIMEOUT,
     WEB,
     WEB_FILE,
+    Flag,
     add_flags,
     add_init_arguments,
     several,
@@ -35,12 +37,7 @@ from exporter.commands.ping import ping
 from exporter.commands.serve import ServeOptions, serve
 from exporter.errors import ConfigurationError, ExporterError
 from exporter.names import hint
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-
-    from exporter.commands.flags import Flag
-    from exporter.settings import Configuration
+from exporter.settings import Configuration
 
 __all__ = ["main"]
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.commands import exits
-from exporter.commands.serve import make_server
+from exporter.commands.serve import ServeOptions, make_server
 from exporter.runtime import Runtime
 from exporter.secret import Secret
 from exporter.settings import Account, Configuration, Queue
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
-
-if TYPE_CHECKING:
-    from exporter.commands.serve import ServeOptions
 
 __all__ = ["demo"]
 

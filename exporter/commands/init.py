@@ -7,30 +7,23 @@ import dataclasses
 import os
 import re
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from exporter import config
-from exporter.calltools import Client, RequestContext, resolve_statuses
+from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
 from exporter.commands import exits
-from exporter.commands.init_input import told_account
+from exporter.commands.init_input import InitOptions, Key, told_account
 from exporter.commands.online import check_online
 from exporter.commands.progress import progress
 from exporter.commands.questions import ask, somebody_is_there
 from exporter.config.draft import Draft
-from exporter.errors import ApiError, ConfigurationError, ExporterError
-from exporter.model import Failure
-from exporter.settings import AUTO, Configuration
+from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
+from exporter.model import Attempt
+from exporter.secret import Secret
+from exporter.settings import AUTO, Account, Configuration
 from exporter.transport import Deadline, Transports
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.calltools import QueueRow, StatusRow
-    from exporter.commands.init_input import InitOptions, Key
-    from exporter.model import Attempt
-    from exporter.secret import Secret
-    from exporter.settings import Account
 
 __all__ = ["init"]
 

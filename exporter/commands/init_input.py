@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,12 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.commands.questions import ask, ask_secret, is_yes
 from exporter.config import address, vocabulary
 from exporter.errors import ExporterError
+from exporter.secret import Secret
 from exporter.settings import Account, TokenEnvironment, TokenFile, read_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from exporter.secret import Secret
 
 __all__ = ["InitOptions", "Key", "told_account"]
 

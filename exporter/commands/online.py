@@ -5,21 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.calltools import FILTERS
 from exporter.commands import exits
 from exporter.commands.progress import progress
+from exporter.errors import Failure
+from exporter.model import Snapshot
 from exporter.runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from exporter.model import Failure, Snapshot
-    from exporter.scrape import Standing
-    from exporter.settings import Account, Configuration
+from exporter.scrape import Standing
+from exporter.settings import Account, Configuration
 
 __all__ = ["check_online"]
 

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from exporter.commands import exits
 from exporter.commands.progress import progress
 from exporter.errors import ExporterError
+from exporter.model import QueueSnapshot
 from exporter.names import hint
 from exporter.runtime import Runtime
-from exporter.settings import Configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.model import QueueSnapshot
-    from exporter.settings import Account
+from exporter.settings import Account, Configuration
 
 __all__ = ["ping"]
 

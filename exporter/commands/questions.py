@@ -5,12 +5,10 @@ from __future__ import annotations
 import getpass
 import sys
 import warnings
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from exporter.errors import ExporterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["ask", "ask_secret", "is_yes", "somebody_is_there"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import structlog
 
@@ -14,17 +15,12 @@ from exporter import __version__, config, systemd
 from exporter.commands import exits
 from exporter.errors import ConfigurationError
 from exporter.runtime import Runtime
+from exporter.settings import Configuration
 from exporter.stamps import stamps
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
 from exporter.web.server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from exporter.settings import Configuration
 
 __all__ = ["ServeOptions", "make_server", "serve"]
 

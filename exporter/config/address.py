@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from requests.utils import should_bypass_proxies
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["environment_proxy", "is_loopback", "origin", "proxy"]
 

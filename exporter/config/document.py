@@ -8,16 +8,14 @@ keys written twice, bounds what aliases unfold to, and survives a nesting withou
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NoReturn, cast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NoReturn, cast
 
 import yaml
 
 from exporter.config.tree import Document, Items, Place, Section, Value, shown
 from exporter.errors import ConfigurationError, Mistake
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["read"]
 

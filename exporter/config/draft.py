@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+from typing import Final
 
 __all__ = ["Draft", "queue_names"]
 

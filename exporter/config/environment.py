@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from exporter.config.address import origin
 from exporter.config.tree import Document, Items, Place, Section
-from exporter.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.errors import Mistake
+from exporter.errors import ConfigurationError, Mistake
 
 __all__ = ["ENVIRONMENT", "read_environment"]
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import functools
 import ssl
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from exporter.config.load import Loaded
 from exporter.errors import Mistake, TokenError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.config.load import Loaded
-    from exporter.settings import TlsFiles
+from exporter.settings import TlsFiles
 
 __all__ = ["unreadable_files"]
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator
 
 from exporter.config.vocabulary import editors, expected, plainly
-from exporter.schedule import DAYS, Schedule, Span, overlaps
+from exporter.schedule import DAYS, Span
 
-if TYPE_CHECKING:
-    from exporter.config import schema
-    from exporter.config.tree import Document
-
-__all__ = ["ClosedDates", "Days", "HoursList", "TimeZone", "schedule"]
+__all__ = ["ClosedDates", "Days", "HoursList", "TimeZone"]
 
 _DAY: Final = "|".join(DAYS)
 _DAYS: Final = re.compile(rf"({_DAY})(?:-({_DAY}))?")
@@ -101,36 +97,3 @@ ClosedDates: TypeAlias = Annotated[
     editors(_DATES.pattern, 22),
 ]
 TimeZone: TypeAlias = Annotated[str, AfterValidator(_zone), editors(_ZONE, 100)]
-
-
-def schedule(name: str, keys: schema.Schedule, document: Document) -> Schedule:
-    """Make a schedule, and note days that are there twice and hours that overlap."""
-    path = ("schedules", name, "open")
-    week: list[tuple[Span, ...]] = [()] * 7
-    written: dict[int, str] = {}
-    for text, spans in keys.open.items():
-        for day in _numbers(text):
-            other = written.setdefault(day, text)
-            if other == text:
-                week[day] = tuple(spans)
-            else:
-                message = f"found {DAYS[day]}, which is in '{other}' already, expected it once"
-                document.refuse(document.key_place(*path, text), message)
-    for day, span in overlaps(week):
-        text = written[day]
-        place = document.place(*path, text, keys.open[text].index(span))
-        message = f"found {_clock(span)}, which begins before other hours end, expected no overlap"
-        document.refuse(place, message)
-    return Schedule(keys.timezone, tuple(week), tuple(keys.closed))
-
-
-def _numbers(days: str) -> list[int]:
-    """Return the days of a range, which may run over Sunday."""
-    first, _, last = days.partition("-")
-    start, end = DAYS.index(first), DAYS.index(last or first)
-    return [(start + day) % 7 for day in range((end - start) % 7 + 1)]
-
-
-def _clock(span: Span) -> str:
-    end = span.end if span.end <= 24 * 60 else span.end - 24 * 60
-    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (span.start, end))

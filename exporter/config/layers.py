@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from exporter.config import schema
 from exporter.config.schema import AccountKeys, File
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from exporter.config import schema
-    from exporter.config.tree import Document, Path, Place
+from exporter.config.tree import Document, Path, Place
 
 __all__ = ["TOKEN_KEYS", "Account", "Once", "Part", "Places"]
 

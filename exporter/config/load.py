@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.config.document import read
 from exporter.config.environment import read_environment
-from exporter.config.layers import Part
+from exporter.config.layers import Part, Places
 from exporter.config.resolve import Resolver
-from exporter.config.tree import Place
+from exporter.config.tree import Document, Place
 from exporter.config.validate import validated
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, Mistake
+from exporter.schedule import Schedule
 from exporter.settings import Configuration
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from exporter.config.layers import Places
-    from exporter.config.tree import Document
-    from exporter.errors import Mistake
-    from exporter.schedule import Schedule
 
 __all__ = ["DEFAULT_FILE", "Loaded", "find_file", "load"]
 

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from exporter import settings
-from exporter.config import address
+from exporter.config import address, schema
 from exporter.config.environment import ENVIRONMENT
-from exporter.config.hours import schedule
 from exporter.config.layers import TOKEN_KEYS, Account, Once, Part, Places
 from exporter.config.schema import EVERY_QUEUE
-from exporter.config.tree import Place
+from exporter.config.tree import Document, Place
 from exporter.names import nearest
-
-if TYPE_CHECKING:
-    import pathlib
-    from collections.abc import Mapping, Sequence
-
-    from exporter.schedule import Schedule
+from exporter.schedule import DAYS, Schedule, Span, overlaps
 
 __all__ = ["Resolver"]
 
@@ -58,7 +53,7 @@ class Resolver:
         for name, keys in part.model.schedules.items():
             place = part.document.key_place("schedules", name)
             if self._schedules_at.add(name, place, part.document):
-                self.schedules[name] = schedule(name, keys, part.document)
+                self.schedules[name] = _make_schedule(name, keys, part.document)
 
     def _add(self, account: Account, parts: Sequence[Part]) -> None:
         keys = account.keys
@@ -208,3 +203,36 @@ class Resolver:
             hint = f"did you mean '{near}'?" if near else f"expected {known}"
             account.refuse(f"found {name!r}, which is no schedule, {hint}", *path)
         return None
+
+
+def _make_schedule(name: str, keys: schema.Schedule, document: Document) -> Schedule:
+    """Make a schedule, and note days that are there twice and hours that overlap."""
+    path = ("schedules", name, "open")
+    week: list[tuple[Span, ...]] = [()] * 7
+    written: dict[int, str] = {}
+    for text, spans in keys.open.items():
+        for day in _numbers(text):
+            other = written.setdefault(day, text)
+            if other == text:
+                week[day] = tuple(spans)
+            else:
+                message = f"found {DAYS[day]}, which is in '{other}' already, expected it once"
+                document.refuse(document.key_place(*path, text), message)
+    for day, span in overlaps(week):
+        text = written[day]
+        place = document.place(*path, text, keys.open[text].index(span))
+        message = f"found {_clock(span)}, which begins before other hours end, expected no overlap"
+        document.refuse(place, message)
+    return Schedule(keys.timezone, tuple(week), tuple(keys.closed))
+
+
+def _numbers(days: str) -> list[int]:
+    """Return the days of a range, which may run over Sunday."""
+    first, _, last = days.partition("-")
+    start, end = DAYS.index(first), DAYS.index(last or first)
+    return [(start + day) % 7 for day in range((end - start) % 7 + 1)]
+
+
+def _clock(span: Span) -> str:
+    end = span.end if span.end <= 24 * 60 else span.end - 24 * 60
+    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (span.start, end))

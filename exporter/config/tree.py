@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from exporter.errors import ConfigurationError, Mistake
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["Document", "Items", "Place", "Section", "Value", "shown"]
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
 from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
 from exporter.names import nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic_core import ErrorDetails
 
 __all__ = ["validated"]
 

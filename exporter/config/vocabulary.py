@@ -7,7 +7,8 @@ sentence is raised `plainly`: those words are the whole message.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +21,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from exporter.config import address
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = [
     "Detail",

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from exporter.calltools import resolve_statuses
-from exporter.model import Failure
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.calltools import QueueRow, StatusRow
-    from exporter.settings import Account, Queue
+from exporter.calltools import QueueRow, StatusRow, resolve_statuses
+from exporter.errors import Failure
+from exporter.settings import Account, Queue
 
 __all__ = ["Directory"]
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 
-from exporter.calltools import RequestContext, summarise, unknown_statuses
-from exporter.errors import ApiError
-from exporter.model import Failure, QueueResult
-from exporter.scrape.tally import Tally
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.calltools import Client
-    from exporter.model import AgentDetail
-    from exporter.scrape.standing import Standing
-    from exporter.scrape.tally import ScrapeObserver
-    from exporter.secret import Secret
-    from exporter.settings import Account, Queue
-    from exporter.transport import Deadline, Transport
+from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
+from exporter.errors import ApiError, Failure
+from exporter.model import AgentDetail, QueueResult
+from exporter.scrape.standing import Standing
+from exporter.scrape.tally import ScrapeObserver, Tally
+from exporter.secret import Secret
+from exporter.settings import Account, Queue
+from exporter.transport import Deadline, Transport
 
 __all__ = ["FORBIDDEN_QUEUES", "Fetch", "Round"]
 

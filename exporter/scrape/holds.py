@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from exporter.model import Failure
-
-if TYPE_CHECKING:
-    from exporter.errors import ApiError
-    from exporter.settings import Queue
+from exporter.errors import ApiError, Failure
+from exporter.settings import Queue
 
 __all__ = ["Holds"]
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from exporter.model import AccountSnapshot, Failure, QueueResult, QueueSnapshot
-
-if TYPE_CHECKING:
-    from exporter.scrape.fetch import Fetch, Round
-    from exporter.scrape.standing import Standing
-    from exporter.scrape.upkeep import Upkeep
-    from exporter.settings import Account, Configuration, Queue
+from exporter.errors import Failure
+from exporter.model import AccountSnapshot, QueueResult, QueueSnapshot
+from exporter.scrape.fetch import Fetch, Round
+from exporter.scrape.standing import Standing
+from exporter.scrape.upkeep import Upkeep
+from exporter.settings import Account, Configuration, Queue
 
 __all__ = ["Memory", "Page", "Part"]
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
 from exporter.calltools import Client
-from exporter.errors import ApiError, TokenError
-from exporter.model import Failure, QueueResult, Snapshot
+from exporter.errors import ApiError, Failure, TokenError
+from exporter.model import QueueResult, Snapshot
 from exporter.scrape.fetch import FORBIDDEN_QUEUES, Fetch, Round
-from exporter.scrape.page import Page, Part
+from exporter.scrape.page import Memory, Page, Part
 from exporter.scrape.standing import Standing
+from exporter.scrape.tally import ScrapeObserver
 from exporter.scrape.upkeep import Upkeep
-from exporter.transport import Deadline
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from exporter.scrape.page import Memory
-    from exporter.scrape.tally import ScrapeObserver
-    from exporter.scrape.workers import Workers
-    from exporter.settings import Account, Configuration, Queue
-    from exporter.transport import Transports
+from exporter.scrape.workers import Workers
+from exporter.settings import Account, Configuration, Queue
+from exporter.transport import Deadline, Transports
 
 __all__ = ["Scraper"]
 

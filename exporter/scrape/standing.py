@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from exporter.calltools import FILTERS
-from exporter.model import Failure
+from exporter.calltools import FILTERS, Filter
+from exporter.errors import ApiError, Failure
+from exporter.model import QueueResult
 from exporter.scrape.directory import Directory
 from exporter.scrape.holds import Holds
-
-if TYPE_CHECKING:
-    from exporter.calltools import Filter
-    from exporter.errors import ApiError
-    from exporter.model import QueueResult
-    from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue
 
 __all__ = ["Standing"]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from exporter.model import Attempt
 
 __all__ = ["ScrapeObserver", "Tally"]
 
-if TYPE_CHECKING:
-    from typing import Final
+from typing import Final
 
 
 class ScrapeObserver(Protocol):

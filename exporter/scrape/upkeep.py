@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import structlog
 
-from exporter.errors import ApiError
-from exporter.scrape.tally import Tally
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.calltools import Filter, RequestContext
-    from exporter.model import Failure
-    from exporter.scrape.fetch import Round
-    from exporter.scrape.tally import ScrapeObserver
-    from exporter.transport import Deadline
+from exporter.calltools import Filter, RequestContext
+from exporter.errors import ApiError, Failure
+from exporter.scrape.fetch import Round
+from exporter.scrape.tally import ScrapeObserver, Tally
+from exporter.transport import Deadline
 
 __all__ = ["Upkeep"]
 

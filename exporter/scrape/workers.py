@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import structlog
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["Workers"]
 

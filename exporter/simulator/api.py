@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import is_not
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from exporter.simulator.dialect import Dialect
 from exporter.simulator.listing import LISTS, read_list, read_record
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import FixedWorld, Moment, World
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.simulator.dialect import Dialect
 
 __all__ = ["SILOS", "TOKEN", "Api", "SimulatedAccount"]
 

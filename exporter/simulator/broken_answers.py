@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from exporter.simulator.messages import Answer, html_answer, json_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.simulator.wire import Exchange
+from exporter.simulator.wire import Exchange
 
 
 def in_a_minute() -> str:

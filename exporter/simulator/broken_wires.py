@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import zlib
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
-from exporter.simulator.messages import json_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from exporter.simulator.messages import Answer
-    from exporter.simulator.wire import Exchange
+from exporter.simulator.messages import Answer, json_answer
+from exporter.simulator.wire import Exchange
 
 _MEGABYTE: Final = b" " * 1_000_000
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import gzip
 import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from exporter.simulator import broken_answers as answers
 from exporter.simulator import broken_wires as wires
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from exporter.simulator.messages import Answer
-    from exporter.simulator.wire import Exchange
+from exporter.simulator.messages import Answer
+from exporter.simulator.wire import Exchange
 
 __all__ = ["FAULTS", "Fault"]
 

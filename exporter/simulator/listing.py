@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
+from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request, json_answer
 from exporter.simulator.rows import Row, agent_row, queue_row, status_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from exporter.simulator.dialect import Dialect
-    from exporter.simulator.world import Agent, Moment, Queue, Status
+from exporter.simulator.world import Agent, Moment, Queue, Status
 
 __all__ = ["LISTS", "read_list", "read_record"]
 

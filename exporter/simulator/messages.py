@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qsl
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Answer", "Request", "html_answer", "json_answer", "parse_request"]
 

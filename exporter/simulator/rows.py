@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from exporter.simulator.dialect import Dialect
-    from exporter.simulator.world import Agent, Moment, Queue, Status
+from exporter.simulator.dialect import Dialect
+from exporter.simulator.world import Agent, Moment, Queue, Status
 
 __all__ = ["Row", "agent_row", "queue_row", "status_row"]
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.fault_settings import Faults
+from exporter.simulator.faults import Fault
+from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Mapping
-
-    from exporter.simulator.faults import Fault
-    from exporter.simulator.messages import Answer, Request
 
 __all__ = ["ReceivedRequest", "Simulator"]
 

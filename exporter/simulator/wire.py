@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
-from exporter.simulator.messages import parse_request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from exporter.simulator.messages import Answer, Request
-    from exporter.simulator.server import Simulator
+from exporter.simulator.messages import Answer, Request, parse_request
 
 __all__ = ["Connection", "Exchange"]
 
@@ -22,10 +17,23 @@ _HEAD_LIMIT: Final = 64 * 1024
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
+class Server(Protocol):
+    """What a connection asks of the simulator that it belongs to."""
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Count a connection that begins."""
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Forget a connection that ended."""
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Answer one request on its connection."""
+
+
 class Connection(asyncio.Protocol):
     """Read one request after the other and let the simulator answer each."""
 
-    def __init__(self, number: int, simulator: Simulator) -> None:
+    def __init__(self, number: int, simulator: Server) -> None:
         self.number = number
         self.answered = 0
         self._simulator = simulator

@@ -5,16 +5,13 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
-from exporter.model import Failure
+from exporter.errors import Failure
 from exporter.text import one_line
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["failure_of"]
 

@@ -6,32 +6,25 @@ import ssl
 import threading
 import time
 import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import certifi
 import requests
 import urllib3
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from exporter.errors import ApiError
-from exporter.model import Failure
-from exporter.stamps import stamps
-from exporter.transport.deadline import DeadlineTlsSocket, exchange, pool_classes
+from exporter.errors import ApiError, Failure
+from exporter.settings import Account, Configuration, TlsFiles
+from exporter.stamps import Stamps, stamps
+from exporter.transport.deadline import Deadline, DeadlineTlsSocket, exchange, pool_classes
 from exporter.transport.failures import failure_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from requests import PreparedRequest, Response
-    from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
-
-    from exporter.settings import Account, Configuration, TlsFiles
-    from exporter.stamps import Stamps
-    from exporter.transport.deadline import Deadline
 
 __all__ = ["BODY_LIMIT", "Answer", "StaleConnectionError", "Transport", "Transports"]
 

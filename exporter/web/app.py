@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from anyio import to_thread
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.errors import ConfigurationError
 from exporter.web import landing
+from exporter.web.follow import FollowedWebFile
 from exporter.web.guard import Guard
-from exporter.web.pages import NotNowError, UnknownAccountError
+from exporter.web.pages import NotNowError, Pages, UnknownAccountError
 from exporter.web.responses import plain
 from exporter.web.scrapes import Scrapes
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-    from starlette.requests import Request
-
-    from exporter.web.follow import FollowedWebFile
-    from exporter.web.pages import Pages
 
 __all__ = ["create_app"]
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
 
 import structlog
 
 from exporter.errors import ConfigurationError
 from exporter.stamps import stamps
-from exporter.web.web_file import load_web_file
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from exporter.web.web_file import WebFile
+from exporter.web.web_file import WebFile, load_web_file
 
 __all__ = ["FollowedWebFile"]
 

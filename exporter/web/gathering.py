@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
-
-    from starlette.responses import Response
+from starlette.responses import Response
 
 __all__ = ["Gathering"]
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporter.web.follow import FollowedWebFile
 from exporter.web.passwords import BusyError, credentials
 from exporter.web.responses import plain
-
-if TYPE_CHECKING:
-    from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from exporter.web.follow import FollowedWebFile
-    from exporter.web.web_file import WebFile
+from exporter.web.web_file import WebFile
 
 __all__ = ["Guard"]
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import ssl
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-
-    from exporter.web.protocol import Crowd, LimitedProtocol
+from exporter.web.protocol import Crowd, LimitedProtocol
 
 __all__ = ["Handshake"]
 

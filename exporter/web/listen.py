@@ -6,12 +6,10 @@ import contextlib
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 from exporter.errors import ExporterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["ListenError", "listen", "url_of"]
 

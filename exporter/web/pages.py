@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from prometheus_client.registry import Collector
+
+from exporter.board import AccountView
 from exporter.errors import ExporterError
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-    from exporter.board import AccountView
 
 __all__ = ["NotNowError", "Pages", "UnknownAccountError", "UnknownQueueError"]
 

@@ -8,13 +8,11 @@ import binascii
 import hmac
 import re
 import secrets
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 import bcrypt
 from anyio import to_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["BusyError", "Passwords", "credentials", "hash_cost"]
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Any, Final, Protocol
 
 import h11
+from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
-
-if TYPE_CHECKING:
-    import asyncio
-    from typing import Any
-
-    from uvicorn import Config
-    from uvicorn.server import ServerState
+from uvicorn.server import ServerState
 
 __all__ = ["DROP_REASONS", "Client", "Crowd", "LimitedProtocol", "Limits"]
 

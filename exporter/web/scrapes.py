@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Hashable
+from typing import Final
 
 import structlog
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
 
-from exporter.exposition import COMPRESS_FROM_BYTES, accepts_gzip, choose_format, compress
+from exporter.exposition import COMPRESS_FROM_BYTES, Format, accepts_gzip, choose_format, compress
 from exporter.web.budget import TIMEOUT_HEADER, budget_seconds
 from exporter.web.gathering import Gathering
 from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.responses import PageResponse, plain
 from exporter.web.turns import NoTurnError, Turns
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
-
-    from prometheus_client.registry import Collector
-    from starlette.requests import Request
-    from starlette.responses import Response
-
-    from exporter.exposition import Format
 
 __all__ = ["Scrapes"]
 

@@ -6,24 +6,21 @@ import asyncio
 import contextlib
 import resource
 import signal
+import socket
+import ssl
 import threading
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from exporter.web.handshake import Handshake
 from exporter.web.listen import url_of
 from exporter.web.protocol import Crowd, LimitedProtocol, Limits
-
-if TYPE_CHECKING:
-    import socket
-    import ssl
-    from collections.abc import Callable, Generator, Mapping, Sequence
-
-    from starlette.applications import Starlette
 
 __all__ = ["Server"]
 

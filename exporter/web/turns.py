@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["NoTurnError", "Turns"]
 

@@ -8,20 +8,16 @@ the reason; none is ignored.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from exporter.config.document import read
-from exporter.config.tree import Section, shown
+from exporter.config.tree import Document, Place, Section, shown
 from exporter.names import nearest
 from exporter.web.passwords import Passwords, hash_cost
 from exporter.web.tls import TlsServer, make_context
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from exporter.config.tree import Document, Place
 
 __all__ = ["FORMAT", "WITHOUT_EFFECT", "WebFile", "load_web_file"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from grafana_foundation_sdk.models.common import (
     TableCellBackgroundDisplayMode,
@@ -16,11 +16,9 @@ from grafana.coverage.series import (
     NOTHING,
     share_by_hour,
 )
+from grafana.panels import Panels
 from grafana.rows import rows
 from grafana.words import NEUTRAL, nothing, steps, words
-
-if TYPE_CHECKING:
-    from grafana.panels import Panels
 
 __all__ = ["by_hour"]
 

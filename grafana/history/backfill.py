@@ -5,23 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 import yaml
 
+from grafana.history.centre import Centre
 from grafana.history.pages import pages
-from grafana.history.server import server
-from grafana.history.stages import stages
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from grafana.history.centre import Centre
-    from grafana.history.server import Server, Tools
-    from grafana.history.stages import Filling
+from grafana.history.server import Server, Tools, server
+from grafana.history.stages import Filling, stages
 
 __all__ = ["STEP", "Span", "backfill"]
 

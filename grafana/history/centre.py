@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
 from exporter.secret import Secret
 from exporter.settings import Account, Queue
 from exporter.simulator import AVAILABLE, Crew, DayWorld, Rhythm, SimulatedAccount
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Centre", "Incident", "one_account", "vendor"]
 

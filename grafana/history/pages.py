@@ -7,33 +7,25 @@ a socket, and how long it took is made up, since nothing takes time here.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
+from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
-from exporter.errors import ApiError
+from exporter.errors import ApiError, Failure
 from exporter.exposition import choose_format
 from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
-from exporter.model import Attempt, Failure
-from exporter.scrape import Memory, Scraper
-from exporter.settings import Configuration
+from exporter.model import Attempt, Snapshot
+from exporter.scrape import Memory, Scraper, Workers
+from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
-from exporter.transport import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from requests import PreparedRequest
-
-    from exporter.model import Snapshot
-    from exporter.scrape import Workers
-    from exporter.settings import Account
-    from exporter.transport import Deadline, Transports
-    from grafana.history.centre import Centre, Incident
+from exporter.transport import Answer, Deadline, Transports
+from grafana.history.centre import Centre, Incident
 
 __all__ = ["pages"]
 

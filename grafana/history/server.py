@@ -9,14 +9,12 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import requests
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Server", "Tools", "server"]
 

@@ -8,11 +8,9 @@ each 15 s by a subquery, so that it counts what it would have counted.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 __all__ = ["Filling", "stages"]
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.process_fixtures import ENVIRON, PROGRAM
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Bash:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter.simulator import FixedWorld, SimulatedAccount
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import RunsTool, StartsPrometheus
-    from tests.process_fixtures import StartCommand
-    from tests.simulator_fixtures import StartSimulator
+from tests.e2e.conftest import RunsTool, StartsPrometheus
+from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator_fixtures import StartSimulator
 
 PLAIN = ROOT / "deploy/kubernetes/plain/prometheus.yml"
 

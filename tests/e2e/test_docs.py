@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter.simulator import TOKEN
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import RunsTool
-    from tests.e2e.shell import Bash
-    from tests.process_fixtures import StartCommand
-    from tests.simulator_fixtures import StartSimulator
+from tests.e2e.conftest import RunsTool
+from tests.e2e.shell import Bash
+from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator_fixtures import StartSimulator
 
 
 def blocks(page: str, language: str) -> list[str]:

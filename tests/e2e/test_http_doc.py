@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import yaml
 
 from exporter.simulator import FixedWorld, SimulatedAccount
 from exporter.web.app import create_app
+from tests.e2e.shell import Bash
 from tests.integration.web.web_fixtures import MadePages
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.shell import Bash
-    from tests.process_fixtures import StartCommand
-    from tests.simulator_fixtures import StartSimulator
+from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator_fixtures import StartSimulator
 
 PAGE = (ROOT / "docs/http.md").read_text()
 ADDRESS = "localhost:15457"

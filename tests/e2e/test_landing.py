@@ -6,23 +6,17 @@ import re
 import struct
 import threading
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 
-from exporter.simulator import FixedWorld, SimulatedAccount
+from exporter.board import AccountView
+from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from tests.e2e.browser import Browser
 from tests.integration.web.web_fixtures import MadePages, running
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.board import AccountView
-    from exporter.simulator import Simulator
-    from tests.e2e.browser import Browser
-    from tests.process_fixtures import Command, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from tests.process_fixtures import ROOT, Command, StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator
 
 QUEUES = {5457: "sales", 5460: "support", 5461: "billing"}
 LIGHT, DARK = (0xF6, 0xF7, 0xF9), (0x10, 0x13, 0x17)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from exporter.errors import Failure
 from exporter.exposition import choose_format
 from exporter.metrics import SnapshotCollector
-from exporter.model import AgentDetail, Failure
+from exporter.model import AgentDetail
 from exporter.settings import Queue
+from tests.e2e.conftest import RunsTool
 from tests.unit.snapshots import account, queue_snapshot, snapshot
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import RunsTool
 
 NAMES = ('"', "\\", "\n", "\\n", "a\r\nb", "{}=,#", "Zürich 東京 🙂", "\u202e\u2028\x00\x1b[31m")
 

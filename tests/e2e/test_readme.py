@@ -6,22 +6,16 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.simulator import Simulator
-    from tests.e2e.conftest import RunsTool
-    from tests.e2e.shell import Bash
-    from tests.process_fixtures import StartCommand
-    from tests.simulator_fixtures import StartSimulator
-    from tests.terminal_fixtures import OpenTerminal
+from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from tests.e2e.conftest import RunsTool
+from tests.e2e.shell import Bash
+from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator_fixtures import StartSimulator
+from tests.terminal_fixtures import OpenTerminal
 
 README = (ROOT / "README.md").read_text()
 URL = "https://east-2.calltools.io"

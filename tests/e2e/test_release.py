@@ -10,15 +10,12 @@ import sys
 import tarfile
 import venv
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from exporter import __version__
 from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: The libraries are those of this environment: nothing is fetched.
 LIBRARIES = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))

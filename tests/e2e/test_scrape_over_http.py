@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -10,12 +11,8 @@ import trustme
 
 from exporter.exposition import choose_format
 from exporter.web.follow import FollowedWebFile
+from tests.e2e.conftest import StartsPrometheus
 from tests.integration.web.web_fixtures import MadePages, running
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import StartsPrometheus
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping="
 

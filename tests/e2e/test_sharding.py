@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter.simulator import AVAILABLE, FixedWorld, SimulatedAccount
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import RunsTool, StartsPrometheus
-    from tests.e2e.servers import Prometheus
-    from tests.process_fixtures import Command, StartCommand
-    from tests.simulator_fixtures import StartSimulator
+from tests.e2e.conftest import RunsTool, StartsPrometheus
+from tests.e2e.servers import Prometheus
+from tests.process_fixtures import ROOT, Command, StartCommand
+from tests.simulator_fixtures import StartSimulator
 
 FOLDER = ROOT / "prometheus"
 EXAMPLE = FOLDER / "prometheus.sharded.yml"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from exporter.simulator import FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from exporter.simulator import Simulator
-    from tests.e2e.conftest import RunsTool, StartsPrometheus
-    from tests.e2e.servers import Prometheus
-    from tests.process_fixtures import Command, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from tests.e2e.conftest import RunsTool, StartsPrometheus
+from tests.e2e.servers import Prometheus
+from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator
 
 QUEUES = {5457: "sales", 5460: "support", 5461: "billing"}
 AVAILABLE = "calltools_queue_available_agents"

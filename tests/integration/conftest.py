@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exporter.simulator import Simulator
-    from tests.simulator_fixtures import TlsAuthority
+from exporter.simulator import AVAILABLE, TOKEN, Simulator
+from tests.simulator_fixtures import TlsAuthority
 
 
 class MakeAccount(Protocol):

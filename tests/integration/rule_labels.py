@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import promql_parser as promql
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 Labels = frozenset[str]
 

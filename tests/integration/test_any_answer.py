@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.calltools import FILTERS, Client, RequestContext
-from exporter.errors import ApiError
-from exporter.model import WORD_CODES
+from exporter.calltools import FILTERS, Client, Filter, RequestContext
+from exporter.errors import WORD_CODES, ApiError, Failure
+from exporter.model import Attempt
 from exporter.secret import Secret
 from exporter.settings import Account, Queue, TokenEnvironment
 from exporter.transport import Deadline, Transports
 from tests.raw_server import RawServer
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
-
-    from exporter.calltools import Filter
-    from exporter.model import Attempt, Failure
 
 KEY = "a-key-that-no-text-holds-by-chance"
 STATUS = 20561

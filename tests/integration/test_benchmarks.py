@@ -6,12 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.process_fixtures import ENVIRON, ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.commands.serve import ServeOptions, make_server
+from exporter.runtime import Runtime
 from exporter.settings import Queue
 from exporter.simulator import AVAILABLE, FAULTS, FixedWorld, SimulatedAccount
+from tests.integration.conftest import MakeAccount
 from tests.integration.fault_rows import ROWS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from exporter.runtime import Runtime
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator
 
 #: What a busy machine needs to send a page, and a client to read it.
 OFFSET_SECONDS = 2.0

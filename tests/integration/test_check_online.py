@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from tests.process_fixtures import RunMain
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from tests.process_fixtures import RunMain
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
 @pytest.fixture

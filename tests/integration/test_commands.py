@@ -11,22 +11,24 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import requests
 
 from exporter import __version__
 from exporter.commands.cli import _parsers
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
-from tests.process_fixtures import ENVIRON, PROGRAM, ROOT, run_program
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.simulator import Simulator
-    from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from tests.process_fixtures import (
+    ENVIRON,
+    PROGRAM,
+    ROOT,
+    RunMain,
+    StartCommand,
+    WriteConfiguration,
+    run_program,
+)
+from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 #: Every command that there is.

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from exporter.calltools import Client, RequestContext
 from exporter.errors import ApiError
+from exporter.model import Attempt
 from exporter.settings import Account, Queue, TlsFiles, TokenEnvironment
 from exporter.transport import Deadline, Transports
 from tests.raw_server import RawServer
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
-
-    from exporter.model import Attempt
-    from tests.simulator_fixtures import TlsAuthority
+from tests.simulator_fixtures import TlsAuthority
 
 STATUS = 20561
 Reads = list[int | str]

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from exporter.model import QueueResult
+from exporter.runtime import Runtime
 from exporter.simulator import (
     AVAILABLE,
     LUNCH,
     ON_A_CALL,
     Dialect,
     FixedWorld,
+    ReceivedRequest,
     SimulatedAccount,
+    Simulator,
     Status,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.model import QueueResult
-    from exporter.runtime import Runtime
-    from exporter.simulator import ReceivedRequest, Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.integration.conftest import MakeAccount
+from tests.simulator_fixtures import StartSimulator
 
 SINCE = 1_785_170_000.0
 

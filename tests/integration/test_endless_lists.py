@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from exporter.runtime import Runtime
 from exporter.settings import Account, Queue, TokenEnvironment
 from tests.raw_server import RawServer
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
-
-    from exporter.runtime import Runtime
 
 numbers = itertools.count()
 

@@ -11,7 +11,9 @@ import logging
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -19,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import logs
 from exporter.exposition import choose_format
-from exporter.simulator import FAULTS, TOKEN, FixedWorld, SimulatedAccount
+from exporter.runtime import Runtime
+from exporter.simulator import FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from tests.integration.conftest import MakeAccount
 from tests.integration.fault_rows import (
     DOCUMENT,
     NETWORK_ROWS,
@@ -29,16 +33,7 @@ from tests.integration.fault_rows import (
     Row,
     document,
 )
-from tests.simulator_fixtures import TlsAuthority
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from exporter.runtime import Runtime
-    from exporter.simulator import Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 BEFORE, BAD, AFTER = 5457, 5460, 5461
 TRUE = {BEFORE: 1, BAD: TRUE_NUMBER, AFTER: 2}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
-from exporter.simulator import FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.model import Snapshot
-    from exporter.runtime import Runtime
-    from exporter.settings import Account
-    from exporter.simulator import Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from exporter.model import Snapshot
+from exporter.runtime import Runtime
+from exporter.settings import Account
+from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from tests.integration.conftest import MakeAccount
+from tests.simulator_fixtures import StartSimulator
 
 START = 1_800_000_000.0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 import stat
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
@@ -21,15 +23,9 @@ from exporter.simulator import (
     Simulator,
     Status,
 )
-from tests.process_fixtures import run_program
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from tests.process_fixtures import RunMain
-    from tests.simulator_fixtures import StartSimulator
-    from tests.terminal_fixtures import OpenTerminal
+from tests.process_fixtures import RunMain, run_program
+from tests.simulator_fixtures import StartSimulator
+from tests.terminal_fixtures import OpenTerminal
 
 FORTY = {5000 + number: f"queue {number}" for number in range(40)}
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
 from base64 import b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.model import Failure
-from exporter.simulator import TOKEN, Dialect, FixedWorld, SimulatedAccount
-from tests.process_fixtures import run_program
+from exporter.errors import Failure
+from exporter.model import QueueResult
+from exporter.runtime import Runtime
+from exporter.simulator import TOKEN, Dialect, FixedWorld, SimulatedAccount, Simulator
+from tests.integration.conftest import MakeAccount
+from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration, run_program
 from tests.raw_server import RawServer
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Iterator
-
-    from exporter.model import QueueResult
-    from exporter.runtime import Runtime
-    from exporter.simulator import Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator
 
 PASSWORD = "hunter2-of-the-proxy"
 

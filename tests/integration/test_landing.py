@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import yaml
 
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.simulator import Simulator
-    from tests.process_fixtures import StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from tests.process_fixtures import StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 HOSTILE = "<script>alert(1)<img src=x>\"'&"

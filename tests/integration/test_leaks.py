@@ -10,19 +10,23 @@ import json
 import threading
 import traceback
 import types
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import requests
 import structlog
+from prometheus_client.registry import Collector
 
+from exporter.board import AccountView
 from exporter.calltools import FILTERS, Client, RequestContext
 from exporter.commands.ping import ping
 from exporter.errors import ApiError
+from exporter.model import Attempt
 from exporter.runtime import Runtime
 from exporter.secret import Secret
-from exporter.settings import Configuration
+from exporter.settings import Account, Configuration
 from exporter.simulator import (
     ALL_FILTERS,
     FAULTS,
@@ -31,25 +35,16 @@ from exporter.simulator import (
     Dialect,
     FixedWorld,
     SimulatedAccount,
+    Simulator,
 )
 from exporter.transport import Deadline, Transports
 from exporter.web.app import create_app
 from exporter.web.budget import TIMEOUT_HEADER
 from exporter.web.listen import listen
 from exporter.web.server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from prometheus_client.registry import Collector
-
-    from exporter.board import AccountView
-    from exporter.model import Attempt
-    from exporter.settings import Account
-    from exporter.simulator import Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.process_fixtures import WriteLogs
-    from tests.simulator_fixtures import StartSimulator
+from tests.integration.conftest import MakeAccount
+from tests.process_fixtures import WriteLogs
+from tests.simulator_fixtures import StartSimulator
 
 QUEUE = 5457
 #: What a fetch that never ends costs here.

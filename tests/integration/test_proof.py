@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
+from exporter.model import Snapshot
+from exporter.runtime import Runtime
 from exporter.settings import AUTO, Queue
 from exporter.simulator import (
     AVAILABLE,
@@ -13,17 +15,11 @@ from exporter.simulator import (
     Dialect,
     FixedWorld,
     SimulatedAccount,
+    Simulator,
     Status,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.model import Snapshot
-    from exporter.runtime import Runtime
-    from exporter.simulator import Simulator
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.integration.conftest import MakeAccount
+from tests.simulator_fixtures import StartSimulator
 
 Dialects = pytest.mark.parametrize(
     "dialect",

@@ -5,19 +5,15 @@ from __future__ import annotations
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.simulator import ReceivedRequest, Simulator
-    from tests.process_fixtures import Command, StartCommand
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from exporter.simulator import AVAILABLE, FixedWorld, ReceivedRequest, SimulatedAccount, Simulator
+from tests.process_fixtures import Command, StartCommand
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 FLAGS = ("--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle")
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
 
-from exporter.model import HTTP_CODES, WORD_CODES
+from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.runtime import Runtime
 from exporter.settings import TokenEnvironment
 from exporter.simulator import ALL_FILTERS, Dialect, FixedWorld, SimulatedAccount
 from prometheus.build import rule_files
 from prometheus.model import ANSWERED
+from tests.integration.conftest import MakeAccount
 from tests.integration.rule_labels import LabelReader, UnknownNameError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.runtime import Runtime
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator
 
 #: What Prometheus adds to each series that it scrapes, and the series that it makes itself.
 TARGET = {"job", "instance"}

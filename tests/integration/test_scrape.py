@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlencode
 
-from exporter.model import Failure
+import pytest
+
+from exporter.errors import Failure
+from exporter.model import Snapshot
+from exporter.runtime import Runtime
 from exporter.settings import Queue, TokenEnvironment, TokenFile
 from exporter.simulator import AVAILABLE, Dialect, FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import pytest
-
-    from exporter.model import Snapshot
-    from exporter.runtime import Runtime
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator
+from tests.integration.conftest import MakeAccount
+from tests.simulator_fixtures import StartSimulator
 
 QUEUES = (5457, 5460, 5461, 5462, 5463)
 

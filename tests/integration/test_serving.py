@@ -5,23 +5,18 @@ from __future__ import annotations
 import re
 import signal
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
+import requests
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import requests
-
-    from exporter.simulator import Simulator
-    from tests.process_fixtures import Command, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount, Simulator
+from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 

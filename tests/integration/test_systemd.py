@@ -10,23 +10,17 @@ import subprocess
 import sys
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
 from exporter import config
-from exporter.simulator import FixedWorld, SimulatedAccount
+from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
 from exporter.systemd import READY, notify
-from tests.process_fixtures import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from exporter.simulator import Simulator
-    from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration
-    from tests.simulator_fixtures import StartSimulator
+from tests.process_fixtures import ROOT, RunMain, StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 FOLDER = ROOT / "deploy/systemd"

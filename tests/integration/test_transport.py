@@ -6,26 +6,21 @@ import os
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 from exporter.calltools import Client, RequestContext
-from exporter.errors import ApiError
-from exporter.model import Failure
-from exporter.settings import Queue, TlsFiles
+from exporter.errors import ApiError, Failure
+from exporter.model import Attempt
+from exporter.settings import Account, Queue, TlsFiles
 from exporter.simulator import AVAILABLE
 from exporter.transport import Deadline, Transports
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from exporter.model import Attempt
-    from exporter.settings import Account
-    from tests.integration.conftest import MakeAccount
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from tests.integration.conftest import MakeAccount
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
 class Recorder:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from exporter.model import AccountSnapshot, Failure, QueueResult, QueueSnapshot, Snapshot
+from exporter.errors import Failure
+from exporter.model import AccountSnapshot, QueueResult, QueueSnapshot, Snapshot
 from exporter.settings import Account, Queue, TokenEnvironment
 
 

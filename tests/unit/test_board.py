@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from exporter.board import Board
-from exporter.model import Failure
+from exporter.errors import Failure
 from exporter.settings import Configuration, Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-    from typing import Any
 
 TIMEOUT = Failure("timeout", "no whole answer")
 REFUSED = Failure("401", "the API refuses the key (401)")

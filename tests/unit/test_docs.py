@@ -12,7 +12,7 @@ import pytest
 
 from exporter import config
 from exporter.commands import cli
-from exporter.model import HTTP_CODES, WORD_CODES
+from exporter.errors import HTTP_CODES, WORD_CODES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

@@ -6,16 +6,13 @@ import json
 import logging
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 
 from exporter import logs
 from exporter.secret import Secret
-
-if TYPE_CHECKING:
-    from tests.process_fixtures import WriteLogs
+from tests.process_fixtures import WriteLogs
 
 
 def fail() -> None:

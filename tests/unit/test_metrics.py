@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from prometheus_client.registry import Collector
 
 from exporter import __version__
+from exporter.errors import HTTP_CODES, WORD_CODES, Failure
 from exporter.metrics import (
     FAMILIES,
     Counters,
@@ -14,14 +14,9 @@ from exporter.metrics import (
     PageCollector,
     SnapshotCollector,
 )
-from exporter.model import HTTP_CODES, WORD_CODES, AgentDetail, Attempt, Failure
+from exporter.model import AgentDetail, Attempt, Snapshot
 from exporter.settings import Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-    from exporter.model import Snapshot
 
 Samples = dict[str, dict[tuple[str, ...], float]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from exporter.errors import WORD_CODES
 from exporter.metrics import FAMILIES, Counters
-from exporter.model import WORD_CODES
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

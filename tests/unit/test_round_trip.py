@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.errors import Failure
 from exporter.exposition import choose_format
 from exporter.metrics import SnapshotCollector
-from exporter.model import AgentDetail, Failure
+from exporter.model import AgentDetail, Snapshot
 from exporter.settings import Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
-
-if TYPE_CHECKING:
-    from exporter.model import Snapshot
 
 NAMES = st.text(min_size=1, max_size=30) | st.text('"\\\n\r\t {}=,#\u2028é\x00', min_size=1)
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 
 from exporter.errors import ConfigurationError, Mistake
 from exporter.runtime import Runtime
-from exporter.settings import Configuration, Queue
+from exporter.settings import Account, Configuration, Queue
 from exporter.web.pages import UnknownAccountError, UnknownQueueError
 from tests.unit.snapshots import account
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
-
-    from exporter.settings import Account
 
 
 @pytest.fixture(autouse=True)

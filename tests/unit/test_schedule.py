@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,9 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.schedule import Schedule, Span, overlaps
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MINUTE = 60
 HOUR = 3600

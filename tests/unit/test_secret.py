@@ -8,15 +8,12 @@ import logging
 import pickle
 import pprint
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.secret import Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY = "a3f9c1-key-e52d8b4"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,6 @@ from hypothesis import strategies as st
 
 from exporter.errors import TokenError
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 KEY = "a3f9c1e52d8b4"
 VARIABLE = "CALLTOOLS_TEST_SETTINGS_TOKEN"

@@ -6,22 +6,18 @@ import base64
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from exporter import __version__
-from exporter.web.landing.rows import FRESH_SECONDS, State, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from exporter.board import AccountView
-    from exporter.web.landing.rows import Row
+from exporter.board import AccountView
+from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
 
 __all__ = ["HEADERS", "REFRESH_SECONDS", "render"]
 

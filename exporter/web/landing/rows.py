@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from exporter.board import QueueView
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from exporter.board import AccountView
-    from exporter.model import QueueResult
-    from exporter.settings import Account, Queue
+from exporter.board import AccountView, QueueView
+from exporter.model import QueueResult
+from exporter.settings import Account, Queue
 
 __all__ = ["FRESH_SECONDS", "Row", "State", "rows"]
 

@@ -13,15 +13,18 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import Any, Self
 
 import structlog
 import yaml
 
 from exporter.runtime import Runtime
+from exporter.settings import Configuration
 from exporter.simulator import Clock
 from exporter.web.app import create_app
 from exporter.web.listen import listen
@@ -30,12 +33,6 @@ from prometheus.build import REPOSITORY, rule_files
 from prometheus.thresholds import Thresholds, seconds
 from tests.e2e import tools
 from tests.e2e.servers import Alertmanager, Prometheus
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from exporter.settings import Configuration
 
 __all__ = ["HURRY", "CallCentre", "Notification", "hurried"]
 

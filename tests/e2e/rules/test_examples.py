@@ -5,15 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from prometheus.build import REPOSITORY, all_alerts
-
-if TYPE_CHECKING:
-    from tests.e2e.conftest import RunsTool
+from tests.e2e.conftest import RunsTool
 
 FOLDER = REPOSITORY / "prometheus"
 ALERTMANAGER = FOLDER / "alertmanager.yml"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from prometheus.build import REPOSITORY, all_alerts
+from tests.e2e.conftest import StartsAlertmanager
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Labels = dict[str, str]
+Suppressed = Callable[[str, str, Labels], bool]
 
-    from tests.e2e.conftest import StartsAlertmanager
-
-    Labels = dict[str, str]
-    Suppressed = Callable[[str, str, Labels], bool]
 
 EXAMPLE = REPOSITORY / "prometheus/alertmanager.yml"
 NAMES = {alert.name for alert in all_alerts()}

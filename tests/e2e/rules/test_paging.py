@@ -8,20 +8,15 @@ from __future__ import annotations
 import sys
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
 from tests.e2e.rules.call_centre import HURRY, CallCentre
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from exporter.simulator import Simulator
-    from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator
 
 AGENTS = "CallTools(Nobody|AllAgents|TooFew).*"
 SALES, SUPPORT = 5457, 5460

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from prometheus.build import REPOSITORY, RULES, all_alerts
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.e2e.conftest import RunsTool
+from tests.e2e.conftest import RunsTool
 
 TESTS = sorted((REPOSITORY / "prometheus/tests").glob("*.yml"))
 ALERTS = {alert.name for alert in all_alerts()}

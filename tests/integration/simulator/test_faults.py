@@ -8,17 +8,13 @@ import re
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
 from exporter.simulator import FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
 class Client:

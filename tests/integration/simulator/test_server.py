@@ -9,17 +9,13 @@ import socket
 import ssl
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from exporter.simulator import ALL_FILTERS, TOKEN, FixedWorld, SimulatedAccount, Simulator
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 HEADERS = {"Authorization": f"Token {TOKEN}"}
 SALES = "/api/agentstatuses/?queue=5457&agent_status_id=20561&ready=true&page_size=1"

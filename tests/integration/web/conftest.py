@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 
+from exporter.web.follow import FollowedWebFile
+from exporter.web.protocol import Limits
 from tests.integration.web.web_fixtures import MadePages, Running, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from exporter.web.follow import FollowedWebFile
-    from exporter.web.protocol import Limits
 
 
 class Serve(Protocol):

@@ -8,18 +8,15 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.registry import Collector
 
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
 from exporter.web.server import Server
 from tests.integration.web.web_fixtures import OnlyMetrics
-
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
 
 
 def say(*words: object) -> None:

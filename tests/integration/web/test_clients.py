@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.web.protocol import Limits
+from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer, until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.web.conftest import Serve
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -15,19 +15,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 import trustme
 
 from tests.integration.web.web_fixtures import read_answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from exporter.errors import ExporterError
 from exporter.web.listen import listen
-
-if TYPE_CHECKING:
-    from tests.integration.web.conftest import Serve
+from tests.integration.web.conftest import Serve
 
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
 

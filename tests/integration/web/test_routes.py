@@ -5,16 +5,13 @@ import statistics
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from structlog.testing import capture_logs
 
+from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import MadePages, read_answer
-
-if TYPE_CHECKING:
-    from tests.integration.web.conftest import Serve
 
 
 def test_metrics_are_scraped_for_each_request(serve: Serve) -> None:

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import pytest
 import requests
@@ -18,9 +19,6 @@ from exporter.web.app import create_app
 from exporter.web.listen import listen
 from exporter.web.server import Server
 from tests.integration.web.web_fixtures import MadePages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]

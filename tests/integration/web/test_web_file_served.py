@@ -8,7 +8,7 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import bcrypt
 import pytest
@@ -18,12 +18,8 @@ from structlog.testing import capture_logs
 
 from exporter.web.follow import FollowedWebFile
 from exporter.web.protocol import Limits
+from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer, until
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.integration.web.conftest import Serve
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 SALT = b"$2b$04$......................"

@@ -6,27 +6,22 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import requests
 from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.board import AccountView
 from exporter.web.app import create_app
+from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
 from exporter.web.pages import UnknownAccountError
+from exporter.web.protocol import Limits
 from exporter.web.server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from prometheus_client.registry import Collector
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from exporter.board import AccountView
-    from exporter.web.follow import FollowedWebFile
-    from exporter.web.protocol import Limits
 
 
 class OnlyMetrics:

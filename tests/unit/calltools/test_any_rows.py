@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +15,6 @@ from exporter.calltools.answers import read_page
 from exporter.calltools.rows import read_agent, read_queue, read_status
 from exporter.errors import ApiError
 from exporter.transport import Answer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 STATUSES = {20561: "Available", 43069: "Lunch", 7: "Available"}
 JSON = st.recursive(

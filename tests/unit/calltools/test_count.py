@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import responses
 
 from exporter.calltools import Client, RequestContext
 from exporter.errors import ApiError
+from exporter.model import Attempt
 from exporter.secret import Secret
 from exporter.settings import Account, Queue, TokenEnvironment
 from exporter.transport import BODY_LIMIT, Deadline, Transports
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from exporter.model import Attempt
 
 KEY = "a3f9c1calltoolskey7e52d8b4"
 URL = "https://east-2.calltools.io"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,10 +11,6 @@ from hypothesis import strategies as st
 from exporter import config
 from exporter.calltools.rows import read_queue
 from exporter.config.draft import Draft, queue_names
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 HOSTILE = (
     *('"', "\\", "'", "#", ": ", "- ", "a: [b", "{x}", "yes", "no", "9:30", "012", "~", "null"),

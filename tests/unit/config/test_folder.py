@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import pytest
 
-from exporter.config import load
+from exporter.config import Loaded, load
 from exporter.errors import ConfigurationError
 from exporter.settings import TokenFile
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.config import Loaded
 
 LoadFolder: TypeAlias = "Callable[..., Loaded]"
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -18,9 +19,6 @@ from exporter.config import find_file, load, schema, unreadable_files
 from exporter.errors import ConfigurationError
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
 

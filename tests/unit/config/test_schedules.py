@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
 from exporter.schedule import Span
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.settings import Account
+from exporter.settings import Account
 
 LoadText: TypeAlias = "Callable[..., tuple[Account, ...]]"
 

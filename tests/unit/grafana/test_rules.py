@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from exporter.model import HTTP_CODES, WORD_CODES
+from exporter.errors import HTTP_CODES, WORD_CODES
 from grafana.frame import TAG
 from grafana.words import STATES, State
 

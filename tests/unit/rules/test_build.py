@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from prometheus import build
+from prometheus.model import Alert
 from prometheus.thresholds import Thresholds, seconds
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from prometheus.model import Alert
 
 RUNBOOKS = build.REPOSITORY / "docs/runbooks"
 ALERTS = build.all_alerts()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Hashable
 
 import pytest
 from starlette.responses import Response
 
 from exporter.web.gathering import Gathering
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
 
 LONG = 30.0
 

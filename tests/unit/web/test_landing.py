@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.board import AccountView, Board, QueueView
-from exporter.model import (
-    AccountSnapshot,
-    AgentDetail,
-    Failure,
-    QueueResult,
-    QueueSnapshot,
-    Snapshot,
-)
+from exporter.errors import Failure
+from exporter.model import AccountSnapshot, AgentDetail, QueueResult, QueueSnapshot, Snapshot
 from exporter.schedule import Schedule
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment
 from exporter.web import landing
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 NOW = 1_785_174_300.0  # 2026-07-27T17:45:00Z
 NEVER_OPEN = Schedule("UTC", ((),) * 7, ())

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import Any
 
 import bcrypt
 import pytest
@@ -12,10 +13,6 @@ from hypothesis import strategies as st
 
 from exporter.web import passwords
 from exporter.web.passwords import BusyError, Passwords, credentials, hash_cost
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
 
 CHEAP = bcrypt.hashpw(b"secret", b"$2b$04$......................").decode()
 LONGEST = b"x" * 72

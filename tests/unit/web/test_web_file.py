@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 
 from exporter.errors import ConfigurationError
 from exporter.web.web_file import FORMAT, WITHOUT_EFFECT, load_web_file
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FOLDER = Path(__file__).parent / "files"
 ANY = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
