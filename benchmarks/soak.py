@@ -30,10 +30,10 @@ from pathlib import Path
 import trustme
 
 from exporter import logs
-from exporter.exposition import choose_format
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.web.negotiation import choose_format
 
 SILOS = 2
 ACCOUNTS = 4

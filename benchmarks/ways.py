@@ -17,10 +17,10 @@ from benchmarks.profile import account
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 from exporter import logs
-from exporter.exposition import choose_format
 from exporter.runtime import Runtime
 from exporter.scrape.workers import Workers
 from exporter.settings import Configuration
+from exporter.web.negotiation import choose_format
 
 __all__ = ["measure"]
 

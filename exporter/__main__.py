@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from exporter.commands.cli import main as run
+from exporter.cli.cli import main as run
 
 __all__ = ["main"]
 

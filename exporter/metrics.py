@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from exporter import __version__
 from exporter.errors import HTTP_CODES, WORD_CODES
-from exporter.model import AgentDetail, Attempt, QueueSnapshot, Snapshot
+from exporter.snapshot import AgentDetail, Attempt, QueueSnapshot, Snapshot
 
 __all__ = ["Counters", "ExporterCollector", "PageCollector", "ProbeCollector", "SnapshotCollector"]
 

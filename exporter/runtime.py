@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.board import AccountView, Board
 from exporter.describe import described
 from exporter.errors import ConfigurationError
+from exporter.history import AccountView, Board
 from exporter.metrics import (
     Counters,
     ExporterCollector,
@@ -19,10 +19,10 @@ from exporter.metrics import (
     ProbeCollector,
     SnapshotCollector,
 )
-from exporter.model import Snapshot
-from exporter.names import nearest
 from exporter.scrape import Memory, Scraper, Standing, Workers
 from exporter.settings import Account, Configuration
+from exporter.snapshot import Snapshot
+from exporter.text import nearest
 from exporter.transport import Transports
 from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["one_line"]
+__all__ = ["did_you_mean", "nearest", "one_line"]
 
 LONGEST: Final = 200
 
@@ -17,3 +19,15 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like this one, if any is."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return found[0] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'X'?`` for the nearest known name, or nothing."""
+    found = nearest(name, known)
+    return f"; did you mean {found!r}?" if found else ""

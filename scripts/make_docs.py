@@ -18,14 +18,7 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter import config  # noqa: E402 - found only by the line above
-from exporter.commands.flags import (  # noqa: E402
-    CONFIGURATION,
-    LOGGING,
-    RELOADING,
-    SERVING,
-    TIMEOUT,
-    WEB,
-)
+from exporter.cli.flags import CONFIGURATION, LOGGING, RELOADING, SERVING, TIMEOUT, WEB  # noqa: E402
 from exporter.metrics import FAMILIES, Counters  # noqa: E402
 
 PAGES: Final = ("configuration.md", "metrics.md")

@@ -21,7 +21,7 @@ import structlog
 import yaml
 
 from exporter import logs
-from exporter.commands.cli import main
+from exporter.cli.cli import main
 from exporter.simulator import AVAILABLE, TOKEN, Simulator
 from tests.simulator_fixtures import TlsAuthority
 

@@ -11,13 +11,7 @@ from urllib.parse import urlencode
 from requests import PreparedRequest
 
 from exporter import __version__
-from exporter.calltools.answers import (
-    Page,
-    check_status,
-    contradiction,
-    read_page,
-    unexpected,
-)
+from exporter.calltools.responses import Page, check_status, contradiction, read_page, unexpected
 from exporter.calltools.rows import (
     AgentRow,
     QueueRow,
@@ -27,9 +21,8 @@ from exporter.calltools.rows import (
     read_status,
 )
 from exporter.errors import ApiError, Failure
-from exporter.model import Attempt, AttemptObserver
-from exporter.secret import Secret
-from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue, Secret
+from exporter.snapshot import Attempt, AttemptObserver
 from exporter.transport import Answer, Deadline, StaleConnectionError, Transport
 
 __all__ = ["FILTERS", "Client", "Filter", "RequestContext"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.calltools.answers import read_id, unexpected
-from exporter.model import AgentDetail
+from exporter.calltools.responses import read_id, unexpected
+from exporter.snapshot import AgentDetail
 from exporter.text import one_line
 
 __all__ = [

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from exporter.calltools.rows import StatusRow
 from exporter.errors import Failure
-from exporter.names import hint
 from exporter.settings import AUTO
-from exporter.text import one_line
+from exporter.text import did_you_mean, one_line
 
 __all__ = ["resolve_statuses"]
 
@@ -36,7 +35,7 @@ def resolve_statuses(
             wanted = "that is plainly the available one"
         else:
             matches = [row for row in rows if row.name.casefold() == choice.casefold()]
-            wanted = f"named {choice!r}{hint(choice, [row.name for row in rows])}"
+            wanted = f"named {choice!r}{did_you_mean(choice, [row.name for row in rows])}"
         if len(matches) != 1:
             number = "several statuses" if matches else "no agent status"
             candidates = ", ".join(f"{row.name} ({row.id})" for row in matches or rows)

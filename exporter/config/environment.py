@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from exporter.config.address import origin
 from exporter.config.tree import Document, Items, Place, Section
+from exporter.config.urls import origin
 from exporter.errors import ConfigurationError, Mistake
 
 __all__ = ["ENVIRONMENT", "read_environment"]

@@ -7,13 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from exporter import settings
-from exporter.config import address, schema
+from exporter.config import schema, urls
 from exporter.config.environment import ENVIRONMENT
 from exporter.config.layers import TOKEN_KEYS, Account, Once, Part, Places
 from exporter.config.schema import EVERY_QUEUE
 from exporter.config.tree import Document, Place
-from exporter.names import nearest
 from exporter.schedule import DAYS, Schedule, Span, overlaps
+from exporter.text import nearest
 
 __all__ = ["Resolver"]
 
@@ -86,9 +86,7 @@ class Resolver:
         url = account.keys.url
         if url is None:
             account.need("url")
-        elif not (
-            url.startswith("https://") or account.keys.allow_http or address.is_loopback(url)
-        ):
+        elif not (url.startswith("https://") or account.keys.allow_http or urls.is_loopback(url)):
             message = (
                 "found http://, over which the API key travels in the open; "
                 "expected https://, or allow_http: true"
@@ -146,12 +144,12 @@ class Resolver:
 
     def _proxy(self, account: Account, url: str | None) -> str | None:
         own = account.keys.proxy_url
-        found = address.environment_proxy(url, self._environ) if url and not own else None
+        found = urls.environment_proxy(url, self._environ) if url and not own else None
         if found is None:
             return own
         variable, value = found
         try:
-            return address.proxy(value)
+            return urls.proxy(value)
         except ValueError as error:
             account.document.refuse(Place(ENVIRONMENT, path=variable), str(error))
             return None

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
 from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
-from exporter.names import nearest
+from exporter.text import nearest
 
 __all__ = ["validated"]
 

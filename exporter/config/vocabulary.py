@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from exporter.config import address
+from exporter.config import urls
 
 __all__ = [
     "Detail",
@@ -185,8 +185,8 @@ TokenVariable: TypeAlias = Annotated[
     editors(_VARIABLE, 200),
     BeforeValidator(lambda value: _no_key(value) if isinstance(value, str) else value),
 ]
-Url: TypeAlias = Annotated[str, _url(address.origin), editors(_URL, 1000)]
-ProxyUrl: TypeAlias = Annotated[str, _url(address.proxy), editors(_URL, 1000)]
+Url: TypeAlias = Annotated[str, _url(urls.origin), editors(_URL, 1000)]
+ProxyUrl: TypeAlias = Annotated[str, _url(urls.proxy), editors(_URL, 1000)]
 
 Duration: TypeAlias = Annotated[
     float,

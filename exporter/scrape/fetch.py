@@ -11,11 +11,10 @@ import structlog
 
 from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
 from exporter.errors import ApiError, Failure
-from exporter.model import AgentDetail, QueueResult
 from exporter.scrape.standing import Standing
 from exporter.scrape.tally import ScrapeObserver, Tally
-from exporter.secret import Secret
-from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue, Secret
+from exporter.snapshot import AgentDetail, QueueResult
 from exporter.transport import Deadline, Transport
 
 __all__ = ["FORBIDDEN_QUEUES", "Fetch", "Round"]

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass, field
 
 from exporter.errors import Failure
-from exporter.model import AccountSnapshot, QueueResult, QueueSnapshot
 from exporter.scrape.fetch import Fetch, Round
 from exporter.scrape.standing import Standing
 from exporter.scrape.upkeep import Upkeep
 from exporter.settings import Account, Configuration, Queue
+from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
 
 __all__ = ["Memory", "Page", "Part"]
 

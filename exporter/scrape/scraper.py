@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from exporter.calltools import Client
 from exporter.errors import ApiError, Failure, TokenError
-from exporter.model import QueueResult, Snapshot
 from exporter.scrape.fetch import FORBIDDEN_QUEUES, Fetch, Round
 from exporter.scrape.page import Memory, Page, Part
 from exporter.scrape.standing import Standing
@@ -16,6 +15,7 @@ from exporter.scrape.tally import ScrapeObserver
 from exporter.scrape.upkeep import Upkeep
 from exporter.scrape.workers import Workers
 from exporter.settings import Account, Configuration, Queue
+from exporter.snapshot import QueueResult, Snapshot
 from exporter.transport import Deadline, Transports
 
 __all__ = ["Scraper"]

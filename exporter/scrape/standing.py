@@ -6,10 +6,10 @@ from typing import Final
 
 from exporter.calltools import FILTERS, Filter
 from exporter.errors import ApiError, Failure
-from exporter.model import QueueResult
 from exporter.scrape.directory import Directory
 from exporter.scrape.holds import Holds
 from exporter.settings import Account, Queue
+from exporter.snapshot import QueueResult
 
 __all__ = ["Standing"]
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Protocol
 
-from exporter.model import Attempt
+from exporter.snapshot import Attempt
 
 __all__ = ["ScrapeObserver", "Tally"]
 

@@ -21,8 +21,8 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError, Failure
+from exporter.files import Stamps, stamps
 from exporter.settings import Account, Configuration, TlsFiles
-from exporter.stamps import Stamps, stamps
 from exporter.transport.deadline import Deadline, DeadlineTlsSocket, exchange, pool_classes
 from exporter.transport.failures import failure_of
 

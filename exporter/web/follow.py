@@ -10,7 +10,7 @@ from typing import cast
 import structlog
 
 from exporter.errors import ConfigurationError
-from exporter.stamps import stamps
+from exporter.files import stamps
 from exporter.web.web_file import WebFile, load_web_file
 
 __all__ = ["FollowedWebFile"]

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from prometheus_client.registry import Collector
 
-from exporter.board import AccountView
 from exporter.errors import ExporterError
+from exporter.history import AccountView
 
 __all__ = ["NotNowError", "Pages", "UnknownAccountError", "UnknownQueueError"]
 

@@ -12,9 +12,15 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from exporter.exposition import COMPRESS_FROM_BYTES, Format, accepts_gzip, choose_format, compress
 from exporter.web.budget import TIMEOUT_HEADER, budget_seconds
 from exporter.web.gathering import Gathering
+from exporter.web.negotiation import (
+    COMPRESS_FROM_BYTES,
+    Format,
+    accepts_gzip,
+    choose_format,
+    compress,
+)
 from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.responses import PageResponse, plain
 from exporter.web.turns import NoTurnError, Turns

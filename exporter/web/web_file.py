@@ -15,7 +15,7 @@ from typing import Final
 
 from exporter.config.document import read
 from exporter.config.tree import Document, Place, Section, shown
-from exporter.names import nearest
+from exporter.text import nearest
 from exporter.web.passwords import Passwords, hash_cost
 from exporter.web.tls import TlsServer, make_context
 

@@ -9,8 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
-from exporter.secret import Secret
-from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue, Secret
 from exporter.simulator import AVAILABLE, Crew, DayWorld, Rhythm, SimulatedAccount
 
 __all__ = ["Centre", "Incident", "one_account", "vendor"]

@@ -16,15 +16,15 @@ from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
 from exporter.errors import ApiError, Failure
-from exporter.exposition import choose_format
 from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
-from exporter.model import Attempt, Snapshot
 from exporter.scrape import Memory, Scraper, Workers
 from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
+from exporter.snapshot import Attempt, Snapshot
 from exporter.transport import Answer, Deadline, Transports
+from exporter.web.negotiation import choose_format
 from grafana.history.centre import Centre, Incident
 
 __all__ = ["pages"]

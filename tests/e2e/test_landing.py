@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.board import AccountView
+from exporter.history import AccountView
 from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
 from tests.e2e.browser import Browser
 from tests.integration.web.web_fixtures import MadePages, running

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import Failure
-from exporter.exposition import choose_format
 from exporter.metrics import SnapshotCollector
-from exporter.model import AgentDetail
 from exporter.settings import Queue
+from exporter.snapshot import AgentDetail
+from exporter.web.negotiation import choose_format
 from tests.e2e.conftest import RunsTool
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 

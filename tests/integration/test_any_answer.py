@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.calltools import FILTERS, Client, Filter, RequestContext
 from exporter.errors import WORD_CODES, ApiError, Failure
-from exporter.model import Attempt
-from exporter.secret import Secret
-from exporter.settings import Account, Queue, TokenEnvironment
+from exporter.settings import Account, Queue, Secret, TokenEnvironment
+from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from tests.raw_server import RawServer
 

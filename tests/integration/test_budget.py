@@ -13,7 +13,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.commands.serve import ServeOptions, make_server
+from exporter.cli.serve import ServeOptions, make_server
 from exporter.runtime import Runtime
 from exporter.settings import Queue
 from exporter.simulator import AVAILABLE, FAULTS, FixedWorld, SimulatedAccount

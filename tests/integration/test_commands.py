@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from exporter import __version__
-from exporter.commands.cli import _parsers
+from exporter.cli.cli import _parsers
 from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
 from tests.process_fixtures import (
     ENVIRON,

@@ -11,8 +11,8 @@ import pytest
 
 from exporter.calltools import Client, RequestContext
 from exporter.errors import ApiError
-from exporter.model import Attempt
 from exporter.settings import Account, Queue, TlsFiles, TokenEnvironment
+from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from tests.raw_server import RawServer
 from tests.simulator_fixtures import TlsAuthority

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.model import QueueResult
 from exporter.runtime import Runtime
 from exporter.simulator import (
     AVAILABLE,
@@ -19,6 +18,7 @@ from exporter.simulator import (
     Simulator,
     Status,
 )
+from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
 from tests.simulator_fixtures import StartSimulator
 

@@ -20,9 +20,9 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import logs
-from exporter.exposition import choose_format
 from exporter.runtime import Runtime
 from exporter.simulator import FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.web.negotiation import choose_format
 from tests.integration.conftest import MakeAccount
 from tests.integration.fault_rows import (
     DOCUMENT,

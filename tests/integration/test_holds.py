@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.model import Snapshot
 from exporter.runtime import Runtime
 from exporter.settings import Account
 from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator_fixtures import StartSimulator
 

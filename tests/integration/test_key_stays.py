@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import Failure
-from exporter.model import QueueResult
 from exporter.runtime import Runtime
 from exporter.simulator import TOKEN, Dialect, FixedWorld, SimulatedAccount, Simulator
+from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration, run_program
 from tests.raw_server import RawServer

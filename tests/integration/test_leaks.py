@@ -19,14 +19,12 @@ import requests
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.board import AccountView
 from exporter.calltools import FILTERS, Client, RequestContext
-from exporter.commands.ping import ping
+from exporter.cli.ping import ping
 from exporter.errors import ApiError
-from exporter.model import Attempt
+from exporter.history import AccountView
 from exporter.runtime import Runtime
-from exporter.secret import Secret
-from exporter.settings import Account, Configuration
+from exporter.settings import Account, Configuration, Secret
 from exporter.simulator import (
     ALL_FILTERS,
     FAULTS,
@@ -37,6 +35,7 @@ from exporter.simulator import (
     SimulatedAccount,
     Simulator,
 )
+from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from exporter.web.app import create_app
 from exporter.web.budget import TIMEOUT_HEADER
@@ -338,7 +337,7 @@ def test_a_leak_would_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     run.simulator.faults.set("status", code=500, body="answer")
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.calltools.answers._quote", lambda answer, _: answer.body.decode())
+        patch.setattr("exporter.calltools.responses._quote", lambda answer, _: answer.body.decode())
         with pytest.raises(AssertionError, match="in Snapshot"):
             run.scrape("planted")
         with pytest.raises(AssertionError, match="in log"):

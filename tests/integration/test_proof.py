@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.model import Snapshot
 from exporter.runtime import Runtime
 from exporter.settings import AUTO, Queue
 from exporter.simulator import (
@@ -18,6 +17,7 @@ from exporter.simulator import (
     Simulator,
     Status,
 )
+from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator_fixtures import StartSimulator
 

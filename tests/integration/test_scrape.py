@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 import pytest
 
 from exporter.errors import Failure
-from exporter.model import Snapshot
 from exporter.runtime import Runtime
 from exporter.settings import Queue, TokenEnvironment, TokenFile
 from exporter.simulator import AVAILABLE, Dialect, FixedWorld, SimulatedAccount
+from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator_fixtures import StartSimulator
 

@@ -15,9 +15,9 @@ import trustme
 
 from exporter.calltools import Client, RequestContext
 from exporter.errors import ApiError, Failure
-from exporter.model import Attempt
 from exporter.settings import Account, Queue, TlsFiles
 from exporter.simulator import AVAILABLE
+from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from tests.integration.conftest import MakeAccount
 from tests.simulator_fixtures import StartSimulator, TlsAuthority

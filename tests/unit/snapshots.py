@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.errors import Failure
-from exporter.model import AccountSnapshot, QueueResult, QueueSnapshot, Snapshot
 from exporter.settings import Account, Queue, TokenEnvironment
+from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot, Snapshot
 
 
 def account(name: str = "acme", *queues: Queue) -> Account:

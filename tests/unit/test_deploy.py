@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from exporter import config
-from exporter.commands import cli
+from exporter.cli import cli
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy/compose"

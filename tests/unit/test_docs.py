@@ -11,7 +11,7 @@ import promql_parser
 import pytest
 
 from exporter import config
-from exporter.commands import cli
+from exporter.cli import cli
 from exporter.errors import HTTP_CODES, WORD_CODES
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from exporter import logs
-from exporter.secret import Secret
+from exporter.settings import Secret
 from tests.process_fixtures import WriteLogs
 
 

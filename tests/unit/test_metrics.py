@@ -14,8 +14,8 @@ from exporter.metrics import (
     PageCollector,
     SnapshotCollector,
 )
-from exporter.model import AgentDetail, Attempt, Snapshot
 from exporter.settings import Queue
+from exporter.snapshot import AgentDetail, Attempt, Snapshot
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 Samples = dict[str, dict[tuple[str, ...], float]]

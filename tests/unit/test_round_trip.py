@@ -9,10 +9,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.errors import Failure
-from exporter.exposition import choose_format
 from exporter.metrics import SnapshotCollector
-from exporter.model import AgentDetail, Snapshot
 from exporter.settings import Queue
+from exporter.snapshot import AgentDetail, Snapshot
+from exporter.web.negotiation import choose_format
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 NAMES = st.text(min_size=1, max_size=30) | st.text('"\\\n\r\t {}=,#\u2028é\x00', min_size=1)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.secret import Secret
+from exporter.settings import Secret
 
 KEY = "a3f9c1-key-e52d8b4"
 

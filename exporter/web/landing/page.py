@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from exporter import __version__
-from exporter.board import AccountView
+from exporter.history import AccountView
 from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
 
 __all__ = ["HEADERS", "REFRESH_SECONDS", "render"]

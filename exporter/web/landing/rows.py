@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from exporter.board import AccountView, QueueView
-from exporter.model import QueueResult
+from exporter.history import AccountView, QueueView
 from exporter.settings import Account, Queue
+from exporter.snapshot import QueueResult
 
 __all__ = ["FRESH_SECONDS", "Row", "State", "rows"]
 

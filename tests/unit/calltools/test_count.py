@@ -12,9 +12,8 @@ import responses
 
 from exporter.calltools import Client, RequestContext
 from exporter.errors import ApiError
-from exporter.model import Attempt
-from exporter.secret import Secret
-from exporter.settings import Account, Queue, TokenEnvironment
+from exporter.settings import Account, Queue, Secret, TokenEnvironment
+from exporter.snapshot import Attempt
 from exporter.transport import BODY_LIMIT, Deadline, Transports
 
 KEY = "a3f9c1calltoolskey7e52d8b4"

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from exporter.calltools.answers import check_status, read_page
+from exporter.calltools.responses import check_status, read_page
 from exporter.errors import ApiError
-from exporter.secret import Secret
+from exporter.settings import Secret
 from exporter.transport import Answer
 
 ROWS = {"count": 1, "results": [{"full_name": "Jane Roe", "app_user": "ab-cd"}]}

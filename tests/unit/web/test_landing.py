@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.board import AccountView, Board, QueueView
 from exporter.errors import Failure
-from exporter.model import AccountSnapshot, AgentDetail, QueueResult, QueueSnapshot, Snapshot
+from exporter.history import AccountView, Board, QueueView
 from exporter.schedule import Schedule
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment
+from exporter.snapshot import AccountSnapshot, AgentDetail, QueueResult, QueueSnapshot, Snapshot
 from exporter.web import landing
 
 NOW = 1_785_174_300.0  # 2026-07-27T17:45:00Z

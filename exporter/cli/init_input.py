@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.commands.questions import ask, ask_secret, is_yes
-from exporter.config import address, vocabulary
+from exporter.cli.questions import ask, ask_secret, is_yes
+from exporter.config import urls as address
+from exporter.config import vocabulary
 from exporter.errors import ExporterError
-from exporter.secret import Secret
-from exporter.settings import Account, TokenEnvironment, TokenFile, read_key
+from exporter.settings import Account, Secret, TokenEnvironment, TokenFile, read_key
 
 __all__ = ["InitOptions", "Key", "told_account"]
 

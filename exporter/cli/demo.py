@@ -6,11 +6,10 @@ import sys
 import threading
 from typing import Final
 
-from exporter.commands import exits
-from exporter.commands.serve import ServeOptions, make_server
+from exporter.cli import exits
+from exporter.cli.serve import ServeOptions, make_server
 from exporter.runtime import Runtime
-from exporter.secret import Secret
-from exporter.settings import Account, Configuration, Queue
+from exporter.settings import Account, Configuration, Queue, Secret
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
 __all__ = ["demo"]

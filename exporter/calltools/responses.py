@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
 from exporter.errors import ApiError, Failure
-from exporter.secret import Secret
+from exporter.settings import Secret
 from exporter.text import one_line
 from exporter.transport import Answer
 

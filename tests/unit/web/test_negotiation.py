@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition import accepts_gzip, choose_format, compress
+from exporter.web.negotiation import accepts_gzip, choose_format, compress
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
@@ -24,7 +24,7 @@ PROMETHEUS_2_26 = (
 
 def documented() -> list[tuple[str, str]]:
     """Return the pairs of Accept and Content-Type that the documentation shows."""
-    text = (Path(__file__).parents[2] / "docs/http.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs/http.md").read_text(encoding="utf-8")
     section = text.partition("## Formats")[2].partition("## ")[0]
     return re.findall(r"^\|[^|]+\| `([^`]+)` \| `([^`]+)` \|$", section, re.MULTILINE)
 

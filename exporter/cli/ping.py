@@ -6,13 +6,13 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 
-from exporter.commands import exits
-from exporter.commands.progress import progress
+from exporter.cli import exits
+from exporter.cli.progress import progress
 from exporter.errors import ExporterError
-from exporter.model import QueueSnapshot
-from exporter.names import hint
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration
+from exporter.snapshot import QueueSnapshot
+from exporter.text import did_you_mean
 
 __all__ = ["ping"]
 
@@ -63,13 +63,13 @@ def _narrow(accounts: Sequence[Account], target: str) -> Account:
     account_name, slash, queue_name = target.partition("/")
     account = next((one for one in accounts if one.name == account_name), None)
     if account is None:
-        meant = hint(account_name, [one.name for one in accounts])
+        meant = did_you_mean(account_name, [one.name for one in accounts])
         raise ExporterError(f"account {account_name!r} is not configured{meant}")
     if not slash:
         return account
     queues = tuple(queue for queue in account.queues if queue.name == queue_name)
     if not queues:
-        meant = hint(queue_name, [queue.name for queue in account.queues])
+        meant = did_you_mean(queue_name, [queue.name for queue in account.queues])
         raise ExporterError(f"account {account_name!r} has no queue {queue_name!r}{meant}")
     return account.with_queues(queues)
 

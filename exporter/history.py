@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from exporter.errors import Failure
-from exporter.model import QueueSnapshot, Snapshot
 from exporter.settings import Account, Configuration, Queue
+from exporter.snapshot import QueueSnapshot, Snapshot
 
 __all__ = ["AccountView", "Board", "Outage", "QueueView"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from exporter import __version__, config, logs
-from exporter.commands import exits
-from exporter.commands.check import check
-from exporter.commands.demo import demo
-from exporter.commands.flags import (
+from exporter.cli import exits
+from exporter.cli.check import check
+from exporter.cli.demo import demo
+from exporter.cli.flags import (
     CONFIGURATION,
     DEMO,
     ENABLE_LIFECYCLE,
@@ -30,14 +30,14 @@ from exporter.commands.flags import (
     add_init_arguments,
     several,
 )
-from exporter.commands.init import init
-from exporter.commands.init_input import InitOptions
-from exporter.commands.online import check_online
-from exporter.commands.ping import ping
-from exporter.commands.serve import ServeOptions, serve
+from exporter.cli.init import init
+from exporter.cli.init_input import InitOptions
+from exporter.cli.online import check_online
+from exporter.cli.ping import ping
+from exporter.cli.serve import ServeOptions, serve
 from exporter.errors import ConfigurationError, ExporterError
-from exporter.names import hint
 from exporter.settings import Configuration
+from exporter.text import did_you_mean
 
 __all__ = ["main"]
 
@@ -60,7 +60,9 @@ class _Parser(argparse.ArgumentParser):
 
     def refuse(self, word: str) -> NoReturn:
         """Tell of a word that nothing here takes."""
-        self.error(f"unknown {word!r}{hint(word.partition('=')[0], self._option_string_actions)}")
+        self.error(
+            f"unknown {word!r}{did_you_mean(word.partition('=')[0], self._option_string_actions)}"
+        )
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
@@ -123,7 +125,7 @@ def _parse(
     if command is None:
         return parser.parse_args(rest)
     if command not in commands:
-        meant = hint(command, commands) or f"; the commands are {', '.join(commands)}"
+        meant = did_you_mean(command, commands) or f"; the commands are {', '.join(commands)}"
         parser.error(f"unknown command {command!r}{meant}")
     options, unknown = parser.parse_known_args([command, *rest])
     if unknown:

@@ -13,16 +13,15 @@ from typing import Final, TypeVar
 
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
-from exporter.commands import exits
-from exporter.commands.init_input import InitOptions, Key, told_account
-from exporter.commands.online import check_online
-from exporter.commands.progress import progress
-from exporter.commands.questions import ask, somebody_is_there
+from exporter.cli import exits
+from exporter.cli.init_input import InitOptions, Key, told_account
+from exporter.cli.online import check_online
+from exporter.cli.progress import progress
+from exporter.cli.questions import ask, somebody_is_there
 from exporter.config.draft import Draft
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
-from exporter.model import Attempt
-from exporter.secret import Secret
-from exporter.settings import AUTO, Account, Configuration
+from exporter.settings import AUTO, Account, Configuration, Secret
+from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 
 __all__ = ["init"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from exporter import config
-from exporter.commands import exits
+from exporter.cli import exits
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.settings import Configuration

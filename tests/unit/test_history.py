@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.board import Board
 from exporter.errors import Failure
+from exporter.history import Board
 from exporter.settings import Configuration, Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 

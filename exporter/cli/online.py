@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from exporter.calltools import FILTERS
-from exporter.commands import exits
-from exporter.commands.progress import progress
+from exporter.cli import exits
+from exporter.cli.progress import progress
 from exporter.errors import Failure
-from exporter.model import Snapshot
 from exporter.runtime import Runtime
 from exporter.scrape import Standing
 from exporter.settings import Account, Configuration
+from exporter.snapshot import Snapshot
 
 __all__ = ["check_online"]
 

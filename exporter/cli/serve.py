@@ -12,11 +12,11 @@ from pathlib import Path
 import structlog
 
 from exporter import __version__, config, systemd
-from exporter.commands import exits
+from exporter.cli import exits
 from exporter.errors import ConfigurationError
+from exporter.files import stamps
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
-from exporter.stamps import stamps
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
