@@ -17,6 +17,7 @@ __all__ = [
     "Account",
     "Configuration",
     "Queue",
+    "QueueException",
     "Secret",
     "TlsFiles",
     "TokenEnvironment",
@@ -157,13 +158,28 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueException:
+    """How one queue differs from the others of an account whose queues the API lists.
+
+    It is the queue with ``id``, where that is given; ``name`` is then its label, None for the API's
+    name. Without an id it is every queue that the API calls ``name``. ``queue`` is what is asked of
+    it, complete but for its id and name; None for a queue that is to be ignored.
+    """
+
+    id: int | None
+    name: str | None
+    queue: Queue | None
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """One CallTools account: a silo, a key and the queues asked for with it.
 
     ``url`` is an origin without a path. ``timeout`` is in seconds, for one request; None leaves it
     to the scrape's budget. ``proxy`` is the resolved URL of the proxy to use, None for none. A
     queue read less than ``max_age`` seconds ago is not asked again. ``every_queue``, where it is
-    given, stands for every queue that the account has, but for its id and name.
+    given, stands for every queue that the account has, but for its id and name and those that
+    ``exceptions`` describe; ``queues`` is then empty.
     """
 
     name: str
@@ -177,6 +193,17 @@ class Account:
     detail: Literal["count", "agents"] = "count"
     max_age: float = 0.0
     every_queue: Queue | None = None
+    exceptions: tuple[QueueException, ...] = ()
+
+    def exception_for(self, id_: int, name: str) -> QueueException | None:
+        """Return the exception that a queue of the API is, if it is one; its id counts first."""
+        by_name = None
+        for exception in self.exceptions:
+            if exception.id == id_:
+                return exception
+            if exception.id is None and exception.name == name:
+                by_name = exception
+        return by_name
 
     @property
     def host(self) -> str:

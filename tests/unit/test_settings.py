@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TokenError
-from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
+from exporter.settings import (
+    Account,
+    Configuration,
+    Queue,
+    QueueException,
+    TokenEnvironment,
+    TokenFile,
+)
 
 KEY = "a3f9c1e52d8b4"
 VARIABLE = "CALLTOOLS_TEST_SETTINGS_TOKEN"
@@ -144,3 +151,20 @@ def test_a_proxys_password_is_not_in_what_an_account_looks_like() -> None:
     account = Account("acme", "https://x", TokenEnvironment("T"), (), proxy="http://me:hunter2@p")
     assert "hunter2" not in repr(account)
     assert "hunter2" not in repr(Configuration((account,)))
+
+
+def test_an_exception_by_id_counts_before_one_by_name() -> None:
+    by_id = QueueException(1, "label", Queue(1, "label", (2,)))
+    by_name = QueueException(None, "sales", None)
+    account = Account(
+        "acme",
+        "https://east-2.calltools.io",
+        TokenEnvironment(VARIABLE),
+        (),
+        every_queue=Queue(0, "", (2,)),
+        exceptions=(by_name, by_id),
+    )
+
+    assert account.exception_for(1, "sales") is by_id
+    assert account.exception_for(7, "sales") is by_name
+    assert account.exception_for(7, "label") is None
