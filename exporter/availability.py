@@ -1,0 +1,176 @@
+"""Whether a call can be taken now: the one judgement of `ping`, `/available` and the landing page.
+
+There are three answers. None is "not known", and is never presented as "nobody".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from exporter.errors import Failure
+from exporter.snapshot import AccountSnapshot, QueueSnapshot, Snapshot
+
+__all__ = [
+    "AccountFailure",
+    "Availability",
+    "AvailabilityReport",
+    "account_failure",
+    "any_can_take_call",
+    "availability",
+    "report",
+    "unread_queue",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """One queue's answer; ``read_at`` is a Unix time.
+
+    ``available``, ``read_at`` and ``age_seconds`` are None where the queue could not be read, and
+    ``failure`` is then the reason. ``queue_id``, ``required`` and ``open`` are None for a queue
+    whose account could not be read, so that nothing but its name is known.
+    """
+
+    account: str
+    queue: str
+    queue_id: int | None
+    team: str
+    can_take_call: bool | None
+    available: int | None
+    required: int | None
+    open: bool | None
+    read_at: float | None
+    age_seconds: float | None
+    failure: Failure | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields for JSON; the time is written as in RFC 3339, in UTC."""
+        return {
+            "account": self.account,
+            "queue": self.queue,
+            "queue_id": self.queue_id,
+            "team": self.team,
+            "can_take_call": self.can_take_call,
+            "available": self.available,
+            "required": self.required,
+            "open": self.open,
+            "read_at": None if self.read_at is None else _rfc3339(self.read_at),
+            "age_seconds": None if self.age_seconds is None else round(self.age_seconds, 3),
+            "failure": None if self.failure is None else _failure(self.failure),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFailure:
+    """An account that could not be read as a whole, and why."""
+
+    account: str
+    failure: Failure
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields for JSON."""
+        return {"account": self.account, "failure": _failure(self.failure)}
+
+
+@dataclass(frozen=True, slots=True)
+class AvailabilityReport:
+    """The answers of several queues, and the accounts that could not be read."""
+
+    queues: tuple[Availability, ...]
+    accounts: tuple[AccountFailure, ...] = ()
+
+    @property
+    def can_take_call(self) -> bool | None:
+        """Whether any of the queues can take a call.
+
+        An account that failed may have queues that nobody knows of, so it counts as not known.
+        """
+        answers = [queue.can_take_call for queue in self.queues]
+        return any_can_take_call([*answers, *(None for _ in self.accounts)])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that was asked for was read."""
+        return not self.accounts and all(queue.failure is None for queue in self.queues)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields for JSON."""
+        return {
+            "can_take_call": self.can_take_call,
+            "queues": [queue.as_json() for queue in self.queues],
+            "accounts": [account.as_json() for account in self.accounts],
+        }
+
+
+def availability(snapshot: QueueSnapshot, now: float) -> Availability:
+    """Return a queue's answer at a Unix time.
+
+    A closed queue takes no call, whoever is available and whether or not it could be read.
+    """
+    result = snapshot.result
+    can_take_call = None if result.available is None else result.available > 0
+    was_read = result.failure is None
+    return Availability(
+        account=snapshot.account.name,
+        queue=snapshot.queue.name,
+        queue_id=snapshot.queue.id,
+        team=snapshot.queue.team,
+        can_take_call=can_take_call if snapshot.open else False,
+        available=result.available,
+        required=snapshot.queue.required_agents,
+        open=snapshot.open,
+        read_at=result.finished_at if was_read else None,
+        age_seconds=max(0.0, now - result.finished_at) if was_read else None,
+        failure=result.failure,
+    )
+
+
+def unread_queue(account: str, queue: str, failure: Failure) -> Availability:
+    """Return the answer for a queue of which only the name is known: its account was not read."""
+    return Availability(
+        account=account,
+        queue=queue,
+        queue_id=None,
+        team="",
+        can_take_call=None,
+        available=None,
+        required=None,
+        open=None,
+        read_at=None,
+        age_seconds=None,
+        failure=failure,
+    )
+
+
+def report(snapshot: Snapshot, now: float) -> AvailabilityReport:
+    """Return the answers of all queues of a snapshot, and the accounts that failed."""
+    return AvailabilityReport(
+        tuple(availability(queue, now) for queue in snapshot.queues),
+        tuple(
+            AccountFailure(account.account.name, failure)
+            for account in snapshot.accounts
+            if (failure := account_failure(account)) is not None
+        ),
+    )
+
+
+def account_failure(snapshot: AccountSnapshot) -> Failure | None:
+    """Return why an account could not be read as a whole, or None."""
+    return next(iter(snapshot.failures), None)
+
+
+def any_can_take_call(answers: Iterable[bool | None]) -> bool | None:
+    """Return True if any answer is, None if none is and one is not known, else False."""
+    seen = set(answers)
+    return True if True in seen else None if None in seen else False
+
+
+def _failure(failure: Failure) -> dict[str, object]:
+    return {"code": failure.code, "message": failure.message}
+
+
+def _rfc3339(unix_time: float) -> str:
+    moment = datetime.fromtimestamp(unix_time, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
