@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.describe import described
+from exporter.config.redacted import redacted_yaml
 from exporter.errors import ConfigurationError
 from exporter.history import AccountView, Board
 from exporter.metrics import (
@@ -144,7 +144,7 @@ class Runtime:
 
     def configuration_text(self) -> str:
         """Return the configuration in force; see `exporter.web.pages.Pages`."""
-        return described(self.configuration)
+        return redacted_yaml(self.configuration)
 
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
         """Ask for the queues of these accounts, of the configuration in force."""

@@ -12,7 +12,7 @@ from exporter.cli import exits
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.settings import Configuration
-from exporter.web.web_file import load_web_file
+from exporter.web.config import load_web_config
 
 __all__ = ["check"]
 
@@ -67,7 +67,7 @@ def check(
 def _mistakes_of_web_file(path: Path | None) -> tuple[Mistake, ...]:
     try:
         if path is not None:
-            load_web_file(path)
+            load_web_config(path)
     except ConfigurationError as error:
         return error.mistakes
     return ()

@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.cli.questions import ask, ask_secret, is_yes
+from exporter.config import fields
 from exporter.config import urls as address
-from exporter.config import vocabulary
 from exporter.errors import ExporterError
 from exporter.settings import Account, Secret, TokenEnvironment, TokenFile, read_key
 
 __all__ = ["InitOptions", "Key", "told_account"]
 
-_NAME: Final = TypeAdapter[str](vocabulary.Name)
-_FILE: Final = TypeAdapter[str](vocabulary.TokenFileName)
-_VARIABLE: Final = TypeAdapter[str](vocabulary.TokenVariable)
+_NAME: Final = TypeAdapter[str](fields.Name)
+_FILE: Final = TypeAdapter[str](fields.TokenFileName)
+_VARIABLE: Final = TypeAdapter[str](fields.TokenVariable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _given(
 
 
 def _url(text: str) -> str:
-    url = address.origin(text if "://" in text or not text else f"https://{text}")
+    url = address.parse_account_url(text if "://" in text or not text else f"https://{text}")
     if url.startswith("http://") and not address.is_loopback(url):
         raise ValueError("found http://, over which the key travels in the open; expected https://")
     return url
@@ -130,7 +130,7 @@ def _valid(kind: TypeAdapter[str], text: str) -> str:
 def _proxy(url: str, environ: Mapping[str, str]) -> str | None:
     found = address.environment_proxy(url, environ)
     try:
-        return address.proxy(found[1]) if found else None
+        return address.parse_proxy_url(found[1]) if found else None
     except ValueError as error:
         raise ExporterError(f"{found[0] if found else ''}: {error}") from None
 

@@ -21,13 +21,13 @@ def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
     tls_problems = functools.cache(_tls_problems)
     mistakes = []
     for account in loaded.configuration.accounts:
-        places = loaded.places[account.name]
+        locations = loaded.locations[account.name]
         try:
             account.token.read()
         except TokenError as error:
-            place = places.get("token_file") or places["token_env"]
-            mistakes.append(place.mistake(str(error)))
-        mistakes += [places[key].mistake(words) for key, words in tls_problems(account.tls)]
+            location = locations.get("token_file") or locations["token_env"]
+            mistakes.append(location.mistake(str(error)))
+        mistakes += [locations[key].mistake(words) for key, words in tls_problems(account.tls)]
     return tuple(dict.fromkeys(mistakes))
 
 

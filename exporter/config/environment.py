@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from exporter.config.tree import Document, Items, Place, Section
-from exporter.config.urls import origin
+from exporter.config.urls import parse_account_url
+from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence
 from exporter.errors import ConfigurationError, Mistake
 
 __all__ = ["ENVIRONMENT", "read_environment"]
@@ -33,46 +33,48 @@ def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
     values = {name: environ.get(name, "").strip() for name in _EXPECTED}
     if not any(values.values()):
         message = f"is not here; write one, or set {', '.join(_EXPECTED)}"
-        raise ConfigurationError([Place(default_file).mistake(message)])
+        raise ConfigurationError([Location(default_file).mistake(message)])
     mistakes = [
-        Place(ENVIRONMENT, path=name).mistake(f"is not set, expected {_EXPECTED[name]}")
+        Location(ENVIRONMENT, path=name).mistake(f"is not set, expected {_EXPECTED[name]}")
         for name, value in values.items()
         if not value
     ]
-    root = Section(Place(ENVIRONMENT))
-    accounts = Items(root.place)
-    account = Section(root.place)
-    root.add("accounts", root.place, accounts, root.place)
-    accounts.add(account, root.place)
+    root = YamlMapping(Location(ENVIRONMENT))
+    accounts = YamlSequence(root.location)
+    account = YamlMapping(root.location)
+    root.add("accounts", root.location, accounts, root.location)
+    accounts.add(account, root.location)
 
-    url = Place(ENVIRONMENT, path="CALLTOOLS_URL")
+    url = Location(ENVIRONMENT, path="CALLTOOLS_URL")
     account.add("url", url, values["CALLTOOLS_URL"] or None, url)
     account.add("name", url, _name(values["CALLTOOLS_URL"]), url)
-    token = Place(ENVIRONMENT, path="CALLTOOLS_TOKEN")
+    token = Location(ENVIRONMENT, path="CALLTOOLS_TOKEN")
     account.add("token_env", token, "CALLTOOLS_TOKEN", token)
     for key, name in (
         ("available_status", "CALLTOOLS_AVAILABLE_STATUS"),
         ("queues", "CALLTOOLS_QUEUES"),
     ):
-        place = Place(ENVIRONMENT, path=name)
-        account.add(key, place, _ids(values[name], place, mistakes), place)
+        location = Location(ENVIRONMENT, path=name)
+        account.add(key, location, _ids(values[name], location, mistakes), location)
     return Document(root, mistakes)
 
 
 def _name(url: str) -> str:
     """Return the first label of the host: the silo."""
     try:
-        host = urlsplit(origin(url)).hostname or ""
+        host = urlsplit(parse_account_url(url)).hostname or ""
     except ValueError:
         return "account"
     return host if re.fullmatch(r"[0-9.]+|.*:.*", host) else host.partition(".")[0]
 
 
-def _ids(text: str, place: Place, mistakes: list[Mistake]) -> Items | None:
-    items = Items(place)
+def _ids(text: str, location: Location, mistakes: list[Mistake]) -> YamlSequence | None:
+    items = YamlSequence(location)
     for word in filter(None, map(str.strip, text.split(","))):
         if re.fullmatch("[0-9]{1,30}", word):
-            items.add(int(word), place)
+            items.add(int(word), location)
         else:
-            mistakes.append(place.mistake(f"found {word!r}, expected {_EXPECTED[place.path]}"))
+            mistakes.append(
+                location.mistake(f"found {word!r}, expected {_EXPECTED[location.path]}")
+            )
     return items or None

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.config.document import read
 from exporter.config.environment import read_environment
-from exporter.config.layers import Part, Places
+from exporter.config.layers import ConfigFile, Locations
 from exporter.config.resolve import Resolver
-from exporter.config.tree import Document, Place
 from exporter.config.validate import validated
+from exporter.config.yaml_reader import read
+from exporter.config.yaml_tree import Document, Location
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Configuration
@@ -26,13 +26,13 @@ DEFAULT_FILE: Final = Path("exporter.yml")
 class Loaded:
     """A configuration, and what `check` and reloads want to know beside it.
 
-    ``files`` are those that were read. ``places`` says by account, then by key (``token_file``,
+    ``files`` are those that were read. ``locations`` says by account, then by key (``token_file``,
     ``token_env``, ``ca_file``, ...) where files are named. ``schedules`` are by name.
     """
 
     configuration: Configuration
     files: tuple[Path, ...]
-    places: Mapping[str, Places]
+    locations: Mapping[str, Locations]
     schedules: Mapping[str, Schedule]
 
 
@@ -60,18 +60,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     else:
         folder, files = _files_of(path)
         documents, mistakes = _read(files)
-    parts = [Part(document, validated(document)) for document in documents]
+    parts = [ConfigFile(document, validated(document)) for document in documents]
     resolver = Resolver(folder, environ)
     if parts and not mistakes:  # a file that cannot be read may hold what the others rest on
         resolver.resolve(parts)
     mistakes += [mistake for document in documents for mistake in document.mistakes]
     if not resolver.accounts and not mistakes:
-        place = documents[0].root.place if len(documents) == 1 else Place(str(path))
-        mistakes.append(place.mistake("has no key 'accounts', which is needed"))
+        location = documents[0].root.location if len(documents) == 1 else Location(str(path))
+        mistakes.append(location.mistake("has no key 'accounts', which is needed"))
     if mistakes:
         raise ConfigurationError(list(dict.fromkeys(mistakes)))
     configuration = Configuration(tuple(resolver.accounts))
-    return Loaded(configuration, files, resolver.places, resolver.schedules)
+    return Loaded(configuration, files, resolver.locations, resolver.schedules)
 
 
 def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
@@ -85,16 +85,16 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
             return path.parent, (path,)
         seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
     except OSError as error:
-        mistake = Place(str(path)).mistake(f"cannot be read: {error.strerror}")
+        mistake = Location(str(path)).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
     files = tuple(file for file in seen if file.suffix == ".yml")
     mistakes = [
-        Place(str(file)).mistake("would not be read in a folder, expected the ending .yml")
+        Location(str(file)).mistake("would not be read in a folder, expected the ending .yml")
         for file in seen
         if file.suffix == ".yaml"
     ]
     if not files and not mistakes:
-        mistakes = [Place(str(path)).mistake("is a folder without *.yml, expected at least one")]
+        mistakes = [Location(str(path)).mistake("is a folder without *.yml, expected at least one")]
     if mistakes:
         raise ConfigurationError(mistakes)
     return path, files

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from exporter import settings
 from exporter.config import schema, urls
 from exporter.config.environment import ENVIRONMENT
-from exporter.config.layers import TOKEN_KEYS, Account, Once, Part, Places
+from exporter.config.layers import TOKEN_KEYS, Account, ConfigFile, Locations, UniqueNames
 from exporter.config.schema import EVERY_QUEUE
-from exporter.config.tree import Document, Place
+from exporter.config.yaml_tree import Document, Location
 from exporter.schedule import DAYS, Schedule, Span, overlaps
 from exporter.text import nearest
 
@@ -26,36 +26,36 @@ class Resolver:
 
     def __init__(self, folder: pathlib.Path, environ: Mapping[str, str]) -> None:
         self.accounts: list[settings.Account] = []
-        self.places: dict[str, Places] = {}
+        self.locations: dict[str, Locations] = {}
         self.schedules: dict[str, Schedule] = {}
         self._folder = folder
         self._environ = environ
         self._variables: dict[str, str] = {}
-        self._schedules_at = Once("the name of a schedule")
+        self._schedules_at = UniqueNames("the name of a schedule")
 
-    def resolve(self, parts: Sequence[Part]) -> None:
+    def resolve(self, parts: Sequence[ConfigFile]) -> None:
         """Resolve the accounts of all files; defaults and schedules are for all of them."""
-        having = [part for part in parts if part.document.wrote("defaults")]
-        only = Once("the key")
+        having = [part for part in parts if part.document.has_key("defaults")]
+        only = UniqueNames("the key")
         for part in having:
-            only.add("defaults", part.document.key_place("defaults"), part.document)
+            only.add("defaults", part.document.key_location("defaults"), part.document)
         for part in parts:
             self._add_schedules(part)
-        names = Once("the name of an account")
+        names = UniqueNames("the name of an account")
         for part in parts:
             for index, own in enumerate(part.model.accounts):
-                place = part.document.place("accounts", index, "name")
-                names.add(own.name, place, part.document)
+                location = part.document.location("accounts", index, "name")
+                names.add(own.name, location, part.document)
                 if len(having) < 2:  # else nobody knows what the account lacks
                     self._add(Account(part, index, (having or parts)[0]), parts)
 
-    def _add_schedules(self, part: Part) -> None:
+    def _add_schedules(self, part: ConfigFile) -> None:
         for name, keys in part.model.schedules.items():
-            place = part.document.key_place("schedules", name)
-            if self._schedules_at.add(name, place, part.document):
+            location = part.document.key_location("schedules", name)
+            if self._schedules_at.add(name, location, part.document):
                 self.schedules[name] = _make_schedule(name, keys, part.document)
 
-    def _add(self, account: Account, parts: Sequence[Part]) -> None:
+    def _add(self, account: Account, parts: Sequence[ConfigFile]) -> None:
         keys = account.keys
         url = self._url(account)
         token = self._token(account)
@@ -65,7 +65,7 @@ class Resolver:
         if not (url and token and queues):
             return  # noted
         every_queue = queues[0] if keys.queues == [EVERY_QUEUE] else None
-        self.places[account.name] = account.file_places()
+        self.locations[account.name] = account.file_locations()
         self.accounts.append(
             settings.Account(
                 name=account.name,
@@ -91,20 +91,20 @@ class Resolver:
                 "found http://, over which the API key travels in the open; "
                 "expected https://, or allow_http: true"
             )
-            account.refuse(message, "url")
+            account.add_mistake(message, "url")
         return url
 
     def _token(self, account: Account) -> settings.TokenSource | None:
         keys = account.keys
         if keys.token_file is not None and keys.token_env is not None:
-            account.refuse("found token_file and token_env, expected one of them", "token_env")
+            account.add_mistake("found token_file and token_env, expected one of them", "token_env")
         if keys.token_file is not None:
             path = keys.token_file.replace("{account}", account.name)
             return settings.TokenFile(self._folder / path)
         if keys.token_env is not None:
             return settings.TokenEnvironment(self._variable(account, keys.token_env))
-        if not any(account.wrote(key) for key in (*TOKEN_KEYS, "token")):
-            account.refuse(
+        if not any(account.has_key(key) for key in (*TOKEN_KEYS, "token")):
+            account.add_mistake(
                 "has no token_file or token_env, expected one that says where the API key is, "
                 "here or under defaults"
             )
@@ -120,7 +120,7 @@ class Resolver:
                     f"{template} is {variable} for the accounts '{other}' and '{account.name}', "
                     "expected a variable for each; give one a token_env of its own"
                 )
-                account.refuse(message, "token_env")
+                account.add_mistake(message, "token_env")
         return variable
 
     def _tls(self, account: Account) -> settings.TlsFiles:
@@ -128,9 +128,9 @@ class Resolver:
         if tls is None:
             return settings.TlsFiles()
         for one, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
-            if getattr(tls, one) is not None and not account.wrote("tls", other):
+            if getattr(tls, one) is not None and not account.has_key("tls", other):
                 message = f"found {one} alone, expected {other} beside it"
-                account.refuse(message, "tls", one)
+                account.add_mistake(message, "tls", one)
 
         def path(name: str | None) -> pathlib.Path | None:
             return None if name is None else self._folder / name
@@ -149,12 +149,12 @@ class Resolver:
             return own
         variable, value = found
         try:
-            return urls.proxy(value)
+            return urls.parse_proxy_url(value)
         except ValueError as error:
-            account.document.refuse(Place(ENVIRONMENT, path=variable), str(error))
+            account.document.add_mistake(Location(ENVIRONMENT, path=variable), str(error))
             return None
 
-    def _queues(self, account: Account, parts: Sequence[Part]) -> tuple[settings.Queue, ...]:
+    def _queues(self, account: Account, parts: Sequence[ConfigFile]) -> tuple[settings.Queue, ...]:
         keys = account.keys
         if keys.queues is None:
             account.need("queues")
@@ -165,17 +165,17 @@ class Resolver:
             if not keys.available_status:
                 account.need("available_status")
             return (settings.Queue(0, "", chosen, team=keys.team or "", schedule=schedule),)
-        ids = Once("the id of a queue of this account")
-        names = Once("the name of a queue of this account")
+        ids = UniqueNames("the id of a queue of this account")
+        names = UniqueNames("the name of a queue of this account")
         queues = []
         some_have_one = any(queue.available_status for queue in keys.queues)
         for index, queue in enumerate(keys.queues):
             path = ("queues", index)
             name = queue.name or str(queue.id)
-            if ids.add(queue.id, account.place(*path, "id"), account.document):
-                names.add(name, account.place(*path, "name"), account.document)
+            if ids.add(queue.id, account.location(*path, "id"), account.document):
+                names.add(name, account.location(*path, "name"), account.document)
             status = tuple(queue.available_status or chosen)
-            if not status and not account.wrote(*path, "available_status"):
+            if not status and not account.has_key(*path, "available_status"):
                 account.need("available_status", *(path if some_have_one else ()))
             own_schedule = self._schedule(account, queue.schedule, parts, *path, "schedule")
             queues.append(
@@ -191,15 +191,15 @@ class Resolver:
         return tuple(queues)
 
     def _schedule(
-        self, account: Account, name: str | None, parts: Sequence[Part], *path: str | int
+        self, account: Account, name: str | None, parts: Sequence[ConfigFile], *path: str | int
     ) -> Schedule | None:
         if name is None or name in self.schedules:
             return self.schedules.get(name or "")
-        if not any(part.document.wrote("schedules", name) for part in parts):
+        if not any(part.document.has_key("schedules", name) for part in parts):
             near = nearest(name, self.schedules)
             known = ", ".join(self.schedules) or "one under the key 'schedules'"
             hint = f"did you mean '{near}'?" if near else f"expected {known}"
-            account.refuse(f"found {name!r}, which is no schedule, {hint}", *path)
+            account.add_mistake(f"found {name!r}, which is no schedule, {hint}", *path)
         return None
 
 
@@ -215,12 +215,12 @@ def _make_schedule(name: str, keys: schema.Schedule, document: Document) -> Sche
                 week[day] = tuple(spans)
             else:
                 message = f"found {DAYS[day]}, which is in '{other}' already, expected it once"
-                document.refuse(document.key_place(*path, text), message)
+                document.add_mistake(document.key_location(*path, text), message)
     for day, span in overlaps(week):
         text = written[day]
-        place = document.place(*path, text, keys.open[text].index(span))
+        location = document.location(*path, text, keys.open[text].index(span))
         message = f"found {_clock(span)}, which begins before other hours end, expected no overlap"
-        document.refuse(place, message)
+        document.add_mistake(location, message)
     return Schedule(keys.timezone, tuple(week), tuple(keys.closed))
 
 

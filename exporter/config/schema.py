@@ -13,8 +13,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from exporter.config import hours
-from exporter.config import vocabulary as words
+from exporter.config import fields
 
 __all__ = ["Account", "AccountKeys", "File", "Queue", "Schedule", "Tls", "json_schema", "model_at"]
 
@@ -28,16 +27,16 @@ class Keys(BaseModel):
 class Tls(Keys):
     """How the certificate of the API is checked, and the client's own."""
 
-    ca_file: words.FileName | None = Field(
+    ca_file: fields.FileName | None = Field(
         None, description="Certificates, as PEM, that alone are trusted to sign the API's."
     )
-    cert_file: words.FileName | None = Field(
+    cert_file: fields.FileName | None = Field(
         None, description="The client's own certificate, as PEM. Needs key_file."
     )
-    key_file: words.FileName | None = Field(
+    key_file: fields.FileName | None = Field(
         None, description="The key of cert_file, as PEM, without a passphrase."
     )
-    insecure_skip_verify: words.Switch = Field(
+    insecure_skip_verify: fields.Switch = Field(
         default=False,
         description="Trust any certificate: whoever answers gets the API key. Default false.",
     )
@@ -46,22 +45,22 @@ class Tls(Keys):
 class Queue(Keys):
     """A queue to ask for, or its id alone."""
 
-    id: words.Id = Field(
+    id: fields.Id = Field(
         description="The last part of the URL of the queue's settings page in CallTools."
     )
-    name: words.Name | None = Field(None, description="The label 'queue'. Default: the id.")
-    available_status: words.Statuses | None = Field(
+    name: fields.Name | None = Field(None, description="The label 'queue'. Default: the id.")
+    available_status: fields.Statuses | None = Field(
         None, description="Like the account's key, for this queue only."
     )
-    required_agents: words.Required = Field(
+    required_agents: fields.Required = Field(
         1,
         description="Fewer available agents than this are a warning, none is a page. "
         "0: neither. Default 1.",
     )
-    schedule: words.Name | None = Field(
+    schedule: fields.Name | None = Field(
         None, description="Like the account's key, for this queue only."
     )
-    team: words.Label | None = Field(
+    team: fields.Label | None = Field(
         None, description="Like the account's key, for this queue only."
     )
 
@@ -72,7 +71,7 @@ def _long_form(value: object) -> object:
 
 
 QueueOrId: TypeAlias = Annotated[
-    Queue, BeforeValidator(_long_form, json_schema_input_type=words.Id | Queue)
+    Queue, BeforeValidator(_long_form, json_schema_input_type=fields.Id | Queue)
 ]
 
 
@@ -84,7 +83,7 @@ def _all_or_list(value: object, handler: ValidatorFunctionWrapHandler) -> object
     if value == "all":
         return [EVERY_QUEUE]
     if isinstance(value, str):
-        raise words.plainly(f"found {value!r}, expected a list of queues, or all")
+        raise fields.plainly(f"found {value!r}, expected a list of queues, or all")
     return handler(value)
 
 
@@ -101,59 +100,59 @@ Queues: TypeAlias = Annotated[
 class AccountKeys(Keys):
     """The keys of an account that the defaults may hold as well."""
 
-    url: words.Url | None = Field(
+    url: fields.Url | None = Field(
         None, description="The URL you log in to, such as https://east-2.calltools.io."
     )
-    token_file: words.TokenFileName | None = Field(
+    token_file: fields.TokenFileName | None = Field(
         None,
         description="A file that holds the API key; {account} in it is the account's name. "
         "Either this or token_env.",
     )
-    token_env: words.TokenVariable | None = Field(
+    token_env: fields.TokenVariable | None = Field(
         None,
         description="An environment variable that holds the API key; {account} in it is the "
         "account's name in capitals, with _ for what no variable has. Either this or token_file.",
     )
-    available_status: words.Statuses | None = Field(
+    available_status: fields.Statuses | None = Field(
         None,
         description="The status of available agents: its id, under Contact Center > Agent "
         "Statuses; its name; auto, to find it by what it does; or a list, whose agents are "
         "added up.",
     )
-    team: words.Label | None = Field(
+    team: fields.Label | None = Field(
         None, description="Who is responsible: a label of calltools_queue_info, for routing."
     )
-    schedule: words.Name | None = Field(
+    schedule: fields.Name | None = Field(
         None,
         description="The name of the opening hours of the account's queues, under 'schedules'. "
         "Default: always open.",
     )
-    detail: words.Detail = Field(
+    detail: fields.Detail = Field(
         "count",
         description="What is asked: count, the number of available agents; or agents, all rows, "
         "which tell by status who is logged in and ready. Default count.",
     )
-    timeout: words.Timeout | None = Field(
+    timeout: fields.Timeout | None = Field(
         None,
         description="The longest that one request may take, such as 10s or 1m30s. "
         "Default: what is left of the scrape's time.",
     )
-    max_parallel_requests: words.Parallel = Field(
+    max_parallel_requests: fields.Parallel = Field(
         16,
         description="Requests at a time to the account's host; accounts on one host share them, "
         "the largest counts. Default 16.",
     )
-    max_age: words.MaximalAge = Field(
+    max_age: fields.MaximalAge = Field(
         0.0,
         description="A queue that was read less than this ago is not asked again: for two "
         "Prometheus servers that scrape the same exporter. Default 0s: asked in each scrape.",
     )
-    proxy_url: words.ProxyUrl | None = Field(
+    proxy_url: fields.ProxyUrl | None = Field(
         None,
         description="The HTTP proxy on the way to the API, such as http://proxy:3128. "
         "Default: the environment's (https_proxy, no_proxy, ...).",
     )
-    allow_http: words.Switch = Field(
+    allow_http: fields.Switch = Field(
         default=False,
         description="Allow an http:// URL, over which the API key travels in the open. "
         "This machine itself needs no permission. Default false.",
@@ -167,20 +166,20 @@ class AccountKeys(Keys):
 class Account(AccountKeys):
     """A CallTools account: where it is, the key to it, and its queues."""
 
-    name: words.Name = Field(description="The label 'account'; without '/'.")
+    name: fields.Name = Field(description="The label 'account'; without '/'.")
 
 
 class Schedule(Keys):
     """Opening hours: outside them nobody is paged."""
 
-    timezone: hours.TimeZone = Field(
+    timezone: fields.TimeZone = Field(
         description="The zone of the clock that the hours are read from, such as America/New_York."
     )
-    open: dict[hours.Days, hours.HoursList] = Field(
+    open: dict[fields.Days, fields.HoursList] = Field(
         description="Hours by day or range of days: {mon-fri: 09:00-18:00, sat: [...]}. "
         "They may run past midnight, then they belong to the day on which they begin."
     )
-    closed: list[hours.ClosedDates] = Field(
+    closed: list[fields.ClosedDates] = Field(
         default_factory=list,
         description="Dates on which no hours begin: 2026-11-26, or 2026-12-24..2027-01-01.",
     )
@@ -196,7 +195,7 @@ class File(Keys):
         default_factory=AccountKeys.model_construct,
         description="Any key of an account, for all that lack it.",
     )
-    schedules: dict[words.Name, Schedule] = Field(
+    schedules: dict[fields.Name, Schedule] = Field(
         default_factory=dict, description="Opening hours by name, for the key 'schedule'."
     )
 

@@ -10,14 +10,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from requests.utils import should_bypass_proxies
 
-__all__ = ["environment_proxy", "is_loopback", "origin", "proxy"]
+__all__ = ["environment_proxy", "is_loopback", "parse_account_url", "parse_proxy_url"]
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _EXAMPLE: Final = "https://east-2.calltools.io"
 
 
-def origin(text: str) -> str:
+def parse_account_url(text: str) -> str:
     """Return scheme, host and port of the URL that people log in to.
 
     Raises:
@@ -48,7 +48,7 @@ def is_loopback(address: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def proxy(text: str) -> str:
+def parse_proxy_url(text: str) -> str:
     """Return the URL of a proxy, checked.
 
     Raises:

@@ -9,7 +9,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
-from exporter.config.tree import Document, Items, Path, Place, Section, Value, shown
+from exporter.config.yaml_tree import (
+    Document,
+    Location,
+    Path,
+    Value,
+    YamlMapping,
+    YamlSequence,
+    redacted,
+)
 from exporter.text import nearest
 
 __all__ = ["validated"]
@@ -23,9 +31,9 @@ _SPECIAL_KEYS: Final = {
     "api_key": _KEY_IN_THE_FILE,
     "api_token": _KEY_IN_THE_FILE,
 }
-_STAND_INS: Final[dict[str | int, Callable[[Place], Value]]] = {
-    "name": lambda place: f"unnamed {place.line}:{place.column}",
-    "id": lambda place: 2**62 + 2**32 * place.line + place.column,
+_STAND_INS: Final[dict[str | int, Callable[[Location], Value]]] = {
+    "name": lambda location: f"unnamed {location.line}:{location.column}",
+    "id": lambda location: 2**62 + 2**32 * location.line + location.column,
 }
 #: The end of the path of a key that is wrong itself.
 _KEY: Final = "[key]"
@@ -71,12 +79,12 @@ def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
     """Drop what is wrong; put a stand-in where a name or an id is needed."""
     wrong = []
     for error in errors:
-        value, place, found = document.find(error["loc"])
+        value, location, found = document.find(error["loc"])
         key = error["loc"][-1]
         if key == _KEY:
             wrong.append(found)
-        elif error["type"] == "missing" and isinstance(value, Section) and key in _STAND_INS:
-            value.add(str(key), place, _STAND_INS[key](place), place)
+        elif error["type"] == "missing" and isinstance(value, YamlMapping) and key in _STAND_INS:
+            value.add(str(key), location, _STAND_INS[key](location), location)
         elif found:
             wrong.append(found)
     document.drop(wrong)
@@ -85,44 +93,44 @@ def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
 def _explain(document: Document, error: ErrorDetails) -> None:
     path: Path = error["loc"]
     kind = error["type"]
-    value, place, _ = document.find(path)
+    value, location, _ = document.find(path)
     if path[-1] == _KEY:
-        place, value = document.key_place(*path[:-1]), str(path[-2])
-    if kind == "missing" and document.wrote(*path):
+        location, value = document.key_location(*path[:-1]), str(path[-2])
+    if kind == "missing" and document.has_key(*path):
         return  # its value is a mistake
     if kind == "missing":
-        document.refuse(place, f"has no key '{path[-1]}', which is needed")
+        document.add_mistake(location, f"has no key '{path[-1]}', which is needed")
     elif kind == "extra_forbidden":
-        document.refuse(document.key_place(*path), _unknown_key(path))
+        document.add_mistake(document.key_location(*path), _unknown_key(path))
     elif kind == "plainly":
-        document.refuse(place, error["msg"])
-    elif kind == "too_short" and isinstance(value, Items) and value.incomplete:
+        document.add_mistake(location, error["msg"])
+    elif kind == "too_short" and isinstance(value, YamlSequence) and value.incomplete:
         return  # what it lacks is noted
     else:
         context = error.get("ctx", {})
         owner = next((step for step in reversed(path) if isinstance(step, str)), "")
         wanted = context.get("what") or _EXPECTED.get(f"{owner}.{kind}") or _EXPECTED[kind]
         hidden = isinstance(value, str) and not _NEVER_SHOWN.isdisjoint(path)
-        found = "text that is not shown here" if hidden else _found(value, place)
-        hint = _quotes(value, place, context.get("kind", kind))
-        document.refuse(place, f"found {found}, expected {wanted}{hint}")
+        found = "text that is not shown here" if hidden else _found(value, location)
+        hint = _quotes(value, location, context.get("kind", kind))
+        document.add_mistake(location, f"found {found}, expected {wanted}{hint}")
 
 
-def _found(value: Value, place: Place) -> str:
-    if isinstance(value, Section):
+def _found(value: Value, location: Location) -> str:
+    if isinstance(value, YamlMapping):
         return "a mapping"
-    if isinstance(value, Items):
+    if isinstance(value, YamlSequence):
         return "a list" if value else "an empty list"
     if isinstance(value, str):
-        return shown(value)
+        return redacted(value)
     kind = "" if isinstance(value, bool) else "the number "
-    return kind + shown(place.written or str(value))[1:-1]
+    return kind + redacted(location.written or str(value))[1:-1]
 
 
-def _quotes(value: Value, place: Place, kind: str) -> str:
+def _quotes(value: Value, location: Location, kind: str) -> str:
     """Hint at quotes where YAML reads another type than the one that was meant."""
-    if kind == "string_type" and place.written and not isinstance(value, str):
-        return f' (quote it: "{shown(place.written)[1:-1]}")'
+    if kind == "string_type" and location.written and not isinstance(value, str):
+        return f' (quote it: "{redacted(location.written)[1:-1]}")'
     if kind in {"int_type", "model_type"} and isinstance(value, str) and value.isdecimal():
         return " without quotes"
     return ""

@@ -11,7 +11,7 @@ import structlog
 
 from exporter.errors import ConfigurationError
 from exporter.files import stamps
-from exporter.web.web_file import WebFile, load_web_file
+from exporter.web.config import WebConfig, load_web_config
 
 __all__ = ["FollowedWebFile"]
 
@@ -29,12 +29,12 @@ class FollowedWebFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._current = load_web_file(path)
+        self._current = load_web_config(path)
         self._stamps = stamps(self._current.files)
         for words in self._current.without_effect:
             log.warning(words)
 
-    def current(self) -> WebFile:
+    def current(self) -> WebConfig:
         """Return what is in force now; called for each handshake and each request."""
         found = stamps(self._current.files)
         if found != self._stamps:
@@ -44,7 +44,7 @@ class FollowedWebFile:
 
     def _reload(self) -> None:
         try:
-            loaded = load_web_file(self._path)
+            loaded = load_web_config(self._path)
         except ConfigurationError as error:
             words = "web file is wrong; the one before stays in force"
             log.error(words, mistakes=str(error))  # noqa: TRY400

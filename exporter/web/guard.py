@@ -7,10 +7,10 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.web.config import WebConfig
 from exporter.web.follow import FollowedWebFile
 from exporter.web.passwords import BusyError, credentials
 from exporter.web.responses import plain
-from exporter.web.web_file import WebFile
 
 __all__ = ["Guard"]
 
@@ -40,7 +40,7 @@ class Guard:
         await (refusal or self._app)(scope, receive, send_with_headers)
 
 
-async def _refusal(web_file: WebFile, scope: Scope) -> Response | None:
+async def _refusal(web_file: WebConfig, scope: Scope) -> Response | None:
     sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
     given = credentials(sent.decode("latin-1"))
     try:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import ConfigurationError
-from exporter.web.web_file import FORMAT, WITHOUT_EFFECT, load_web_file
+from exporter.web.config import FORMAT, WITHOUT_EFFECT, load_web_config
 
 FOLDER = Path(__file__).parent / "files"
 ANY = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -38,7 +38,7 @@ def test_tls(
     verification: ssl.VerifyMode,
     versions: tuple[ssl.TLSVersion, ssl.TLSVersion],
 ) -> None:
-    loaded = load_web_file(in_folder(FOLDER / f"{name}.good.yml"))
+    loaded = load_web_config(in_folder(FOLDER / f"{name}.good.yml"))
     assert loaded.context
     assert loaded.context.verify_mode is verification
     assert (loaded.context.minimum_version, loaded.context.maximum_version) == versions
@@ -47,7 +47,7 @@ def test_tls(
 
 
 def test_keys_without_effect_are_told(in_folder: Callable[[Path], Path]) -> None:
-    loaded = load_web_file(in_folder(FOLDER / "without_effect.good.yml"))
+    loaded = load_web_config(in_folder(FOLDER / "without_effect.good.yml"))
     assert [line.partition(": ")[2] for line in loaded.without_effect] == [
         "tls_server_config.prefer_server_cipher_suites: is without effect: OpenSSL chooses",
         "http_server_config.http2: is without effect: HTTP/1.1 is what is spoken",
@@ -56,14 +56,14 @@ def test_keys_without_effect_are_told(in_folder: Callable[[Path], Path]) -> None
 
 
 def test_users_without_tls(in_folder: Callable[[Path], Path]) -> None:
-    loaded = load_web_file(in_folder(FOLDER / "users.good.yml"))
+    loaded = load_web_config(in_folder(FOLDER / "users.good.yml"))
     assert loaded.context is None
     assert loaded.passwords
     assert loaded.without_effect == ()
 
 
 def test_headers_that_are_blank_are_left_out(in_folder: Callable[[Path], Path]) -> None:
-    loaded = load_web_file(in_folder(FOLDER / "headers.good.yml"))
+    loaded = load_web_config(in_folder(FOLDER / "headers.good.yml"))
     assert loaded.headers == (
         (b"strict-transport-security", b"max-age=31536000"),
         (b"x-content-type-options", b"nosniff"),
@@ -75,7 +75,7 @@ def test_headers_that_are_blank_are_left_out(in_folder: Callable[[Path], Path]) 
 @pytest.mark.parametrize("name", sorted(path.name for path in FOLDER.glob("*.bad.yml")))
 def test_every_mistake_is_told_with_its_place(in_folder: Callable[[Path], Path], name: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        load_web_file(in_folder(FOLDER / name))
+        load_web_config(in_folder(FOLDER / name))
     expected = FOLDER / name.replace(".yml", ".txt")
     assert f"{raised.value}\n" == expected.read_text(encoding="utf-8")
 
@@ -103,12 +103,12 @@ def test_any_file_is_right_or_has_mistakes(tmp_path: Path, text: str) -> None:
     path = tmp_path / "web.yml"
     path.write_bytes(text.encode(errors="surrogatepass"))
     with contextlib.suppress(ConfigurationError):
-        load_web_file(path)
+        load_web_config(path)
 
 
 def test_a_file_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"web\.yml: cannot be read: No such file"):
-        load_web_file(tmp_path / "web.yml")
+        load_web_config(tmp_path / "web.yml")
 
 
 def test_the_documentation_says_of_every_key_what_is_done_with_it() -> None:
@@ -130,7 +130,7 @@ def test_the_documented_file_is_right(in_folder: Callable[[Path], Path], tmp_pat
     example.write_text(text.partition("```yaml\n")[2].partition("```")[0])
     file = in_folder(example)
     (tmp_path / "ca.pem").rename(tmp_path / "prometheus-ca.pem")
-    loaded = load_web_file(file)
+    loaded = load_web_config(file)
     assert loaded.passwords
     assert loaded.headers == ((b"x-frame-options", b"deny"),)
     assert loaded.context

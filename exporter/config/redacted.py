@@ -9,10 +9,10 @@ import yaml
 from exporter.schedule import DAYS, Schedule
 from exporter.settings import Account, Configuration, Queue
 
-__all__ = ["described"]
+__all__ = ["redacted_yaml"]
 
 
-def described(configuration: Configuration) -> str:
+def redacted_yaml(configuration: Configuration) -> str:
     """Return a configuration as YAML, with defaults filled in and passwords masked."""
     accounts = [_account(account) for account in configuration.accounts]
     return yaml.safe_dump({"accounts": accounts}, sort_keys=False, allow_unicode=True)

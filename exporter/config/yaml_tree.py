@@ -9,19 +9,19 @@ from typing import Final, TypeAlias, cast
 
 from exporter.errors import ConfigurationError, Mistake
 
-__all__ = ["Document", "Items", "Place", "Section", "Value", "shown"]
+__all__ = ["Document", "Location", "Value", "YamlMapping", "YamlSequence", "redacted"]
 
 _KEY_LIKE: Final = re.compile(r"\b[0-9a-f]{40}\b|\btoken\s+[^\s']+", re.IGNORECASE)
 
 
-def shown(text: str) -> str:
+def redacted(text: str) -> str:
     """Quote what was written: on one line, not too long, without what may be an API key."""
     masked = _KEY_LIKE.sub("***", text)
     return repr(masked if len(masked) <= 80 else masked[:77] + "...")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a value stands; ``written`` is the text of a plain scalar, before it was read."""
 
     file: str
@@ -30,7 +30,7 @@ class Place:
     path: str = ""
     written: str = ""
 
-    def seen_from(self, other: Place) -> str:
+    def seen_from(self, other: Location) -> str:
         """Say where this is, for a mistake at another place."""
         file = "" if self.file == other.file else f" in {self.file}"
         return f"{file} on line {self.line}" if self.line else file
@@ -40,99 +40,107 @@ class Place:
         return Mistake(self.file, self.line, self.column, self.path, message)
 
 
-class Section(dict[str, "Value"]):
-    """A mapping; ``keys_at`` also knows the keys whose value was a mistake and is left out."""
+class YamlMapping(dict[str, "Value"]):
+    """A mapping; ``key_locations`` also has the keys whose value was a mistake, left out here."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, location: Location) -> None:
         super().__init__()
-        self.place = place
-        self.keys_at: dict[str, Place] = {}
-        self.values_at: dict[str, Place] = {}
+        self.location = location
+        self.key_locations: dict[str, Location] = {}
+        self.value_locations: dict[str, Location] = {}
 
-    def add(self, key: str, key_at: Place, value: Value | None, value_at: Place) -> None:
+    def add(
+        self, key: str, key_location: Location, value: Value | None, value_location: Location
+    ) -> None:
         """Note a key and, unless it was a mistake, its value."""
-        self.keys_at[key] = key_at
+        self.key_locations[key] = key_location
         if value is not None:
             self[key] = value
-            self.values_at[key] = value_at
+            self.value_locations[key] = value_location
 
 
-class Items(list["Value"]):
+class YamlSequence(list["Value"]):
     """A sequence, with the place of each item; incomplete if some were mistakes."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, location: Location) -> None:
         super().__init__()
-        self.place = place
-        self.items_at: list[Place] = []
+        self.location = location
+        self.item_locations: list[Location] = []
         self.incomplete = False
 
-    def add(self, value: Value | None, value_at: Place) -> None:
+    def add(self, value: Value | None, value_location: Location) -> None:
         """Note an item, unless it was a mistake."""
         if value is None:
             self.incomplete = True
         else:
             self.append(value)
-            self.items_at.append(value_at)
+            self.item_locations.append(value_location)
 
 
-Value: TypeAlias = str | int | float | bool | Section | Items
+Value: TypeAlias = str | int | float | bool | YamlMapping | YamlSequence
 Path: TypeAlias = tuple[str | int, ...]
 
 
 class Document:
     """A tree of values and the mistakes found in it so far."""
 
-    def __init__(self, root: Section, mistakes: list[Mistake]) -> None:
+    def __init__(self, root: YamlMapping, mistakes: list[Mistake]) -> None:
         self.root = root
         self.mistakes = mistakes
 
-    def find(self, path: Path) -> tuple[Value, Place, Path]:
+    def find(self, path: Path) -> tuple[Value, Location, Path]:
         """Return the value at the path and its place, or of the nearest one around it.
 
         The third value is how much of the path was found.
         """
-        value, place = cast("Value", self.root), self.root.place
+        value, location = cast("Value", self.root), self.root.location
         for depth, step in enumerate(path):
-            if isinstance(value, Section) and isinstance(step, str) and step in value:
-                place, value = value.values_at[step], value[step]
-            elif isinstance(value, Items) and isinstance(step, int) and step < len(value):
-                place, value = value.items_at[step], value[step]
+            if isinstance(value, YamlMapping) and isinstance(step, str) and step in value:
+                location, value = value.value_locations[step], value[step]
+            elif isinstance(value, YamlSequence) and isinstance(step, int) and step < len(value):
+                location, value = value.item_locations[step], value[step]
             else:
-                return value, place, path[:depth]
-        return value, place, path
+                return value, location, path[:depth]
+        return value, location, path
 
-    def place(self, *path: str | int) -> Place:
+    def location(self, *path: str | int) -> Location:
         """Return where the value at the path stands, or the nearest one around it."""
         return self.find(path)[1]
 
-    def key_place(self, *path: str | int) -> Place:
+    def key_location(self, *path: str | int) -> Location:
         """Return where the key at the path is written."""
-        section, place, _ = self.find(path[:-1])
-        return section.keys_at[str(path[-1])] if isinstance(section, Section) else place
+        section, location, _ = self.find(path[:-1])
+        return (
+            section.key_locations[str(path[-1])] if isinstance(section, YamlMapping) else location
+        )
 
-    def wrote(self, *path: str | int) -> bool:
+    def has_key(self, *path: str | int) -> bool:
         """Tell whether the key at the path is there, even if its value was a mistake."""
         *parents, key = path
         value, _, found = self.find(tuple(parents))
-        return found == tuple(parents) and isinstance(value, Section) and key in value.keys_at
+        return (
+            found == tuple(parents)
+            and isinstance(value, YamlMapping)
+            and key in value.key_locations
+        )
 
     def drop(self, paths: Iterable[Path]) -> None:
         """Leave out what could not be read, so that what is around it can be looked at."""
-        items: dict[int, tuple[Items, set[int]]] = {}
+        items: dict[int, tuple[YamlSequence, set[int]]] = {}
         for path in paths:
             value, _, found = self.find(path[:-1])
             step = path[-1]
-            if isinstance(value, Section) and isinstance(step, str):
+            if isinstance(value, YamlMapping) and isinstance(step, str):
                 value.pop(step, None)
-            elif isinstance(value, Items) and isinstance(step, int) and found == path[:-1]:
+            elif isinstance(value, YamlSequence) and isinstance(step, int) and found == path[:-1]:
                 items.setdefault(id(value), (value, set()))[1].add(step)
         for sequence, indexes in items.values():
             for index in sorted(indexes, reverse=True):
-                del sequence[index], sequence.items_at[index]
+                del sequence[index], sequence.item_locations[index]
 
-    def refuse(self, place: Place, message: str) -> None:
+    def add_mistake(self, location: Location, message: str) -> None:
         """Note a mistake."""
-        self.mistakes.append(place.mistake(message))
+        self.mistakes.append(location.mistake(message))
 
     def stop_on_mistakes(self) -> None:
         """Raise what was noted, if anything was; what an alias repeats, once."""

@@ -1,6 +1,6 @@
 """The file of ``--web.config.file``, in the format of Prometheus' exporter-toolkit.
 
-The format is described in https://github.com/prometheus/exporter-toolkit, in its
+The format is redacted_yaml in https://github.com/prometheus/exporter-toolkit, in its
 docs/web-configuration.md. Of its keys each is supported, accepted without effect, or refused with
 the reason; none is ignored.
 """
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from exporter.config.document import read
-from exporter.config.tree import Document, Place, Section, shown
+from exporter.config.yaml_reader import read
+from exporter.config.yaml_tree import Document, Location, YamlMapping, redacted
 from exporter.text import nearest
 from exporter.web.passwords import Passwords, hash_cost
 from exporter.web.tls import TlsServer, make_context
 
-__all__ = ["FORMAT", "WITHOUT_EFFECT", "WebFile", "load_web_file"]
+__all__ = ["FORMAT", "WITHOUT_EFFECT", "WebConfig", "load_web_config"]
 
 _INLINE: Final = "what belongs in a file of its own has no place in this one; name that: {}_file"
 _CHOSEN_BY_OPENSSL: Final = "OpenSSL chooses, and its choice is good; take it out"
@@ -78,7 +78,7 @@ _HIGHEST_COST: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class WebFile:
+class WebConfig:
     """What the file says, with its certificates read."""
 
     files: tuple[Path, ...] = ()
@@ -88,7 +88,7 @@ class WebFile:
     without_effect: tuple[str, ...] = ()
 
 
-def load_web_file(path: Path) -> WebFile:
+def load_web_config(path: Path) -> WebConfig:
     """Read the file, and the certificates that it names; relative paths are relative to it.
 
     Raises:
@@ -104,7 +104,7 @@ def load_web_file(path: Path) -> WebFile:
     context = make_context(tls, reader.refuse_file) if tls else None
     document.stop_on_mistakes()
     files = (path, *tls.files.values()) if tls else (path,)
-    return WebFile(files, context, passwords, headers, reader.without_effect())
+    return WebConfig(files, context, passwords, headers, reader.without_effect())
 
 
 class _Reader:
@@ -118,35 +118,41 @@ class _Reader:
         """Refuse what is no key of the format, and what of it is not supported."""
         for name, known in FORMAT.items():
             section = self._section(name) if name else self._document.root
-            for key, place in section.keys_at.items():
+            for key, location in section.key_locations.items():
                 if key not in known:
                     near = nearest(key, known)
                     hint = f"did you mean '{near}'?" if near else f"expected {', '.join(known)}"
-                    self._document.refuse(place, f"unknown key, {hint}")
+                    self._document.add_mistake(location, f"unknown key, {hint}")
                 elif known[key]:
-                    self._document.refuse(place, f"is not supported: {known[key]}")
+                    self._document.add_mistake(location, f"is not supported: {known[key]}")
         for path in WITHOUT_EFFECT:
-            value, place, found = self._document.find(tuple(path.split(".")))
+            value, location, found = self._document.find(tuple(path.split(".")))
             if len(found) == 2 and not isinstance(value, bool):
-                self._document.refuse(place, f"found {_found(value)}, expected true or false")
+                self._document.add_mistake(
+                    location, f"found {_found(value)}, expected true or false"
+                )
 
     def without_effect(self) -> tuple[str, ...]:
         """Say which keys are there that change nothing, each in a line."""
         return tuple(
-            str(self._document.key_place(*path.split(".")).mistake(f"is without effect: {reason}"))
+            str(
+                self._document.key_location(*path.split(".")).mistake(
+                    f"is without effect: {reason}"
+                )
+            )
             for path, reason in WITHOUT_EFFECT.items()
-            if self._document.wrote(*path.split("."))
+            if self._document.has_key(*path.split("."))
         )
 
     def tls(self) -> TlsServer | None:
         """Return what is said of TLS; None if nothing is, or not enough for more mistakes."""
-        if not isinstance(self._document.root.get("tls_server_config"), Section):
+        if not isinstance(self._document.root.get("tls_server_config"), YamlMapping):
             return None
         section = self._section("tls_server_config")
         paths = {key: self._file(section, key) for key in ("cert_file", "key_file")}
         for key in paths:
-            if key not in section.keys_at:
-                self._document.refuse(section.place, f"has no key '{key}', which is needed")
+            if key not in section.key_locations:
+                self._document.add_mistake(section.location, f"has no key '{key}', which is needed")
         client_ca = self._file(section, "client_ca_file")
         verification = self._client_auth(section)
         versions = [
@@ -154,8 +160,10 @@ class _Reader:
             for key, default in (("min_version", "TLS12"), ("max_version", "TLS13"))
         ]
         if versions[0] > versions[1]:
-            self._document.refuse(
-                section.values_at["min_version" if "min_version" in section else "max_version"],
+            self._document.add_mistake(
+                section.value_locations[
+                    "min_version" if "min_version" in section else "max_version"
+                ],
                 "min_version is above max_version, so that no version is left",
             )
         cert, key_file = paths.values()
@@ -165,16 +173,16 @@ class _Reader:
 
     def refuse_file(self, key: str, words: str) -> None:
         """Note that a file which is named under a key of TLS cannot be used."""
-        self._document.refuse(self._document.place("tls_server_config", key), words)
+        self._document.add_mistake(self._document.location("tls_server_config", key), words)
 
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
         """Return the headers that every answer gets; those that are blank are left out."""
         section = self._section("http_server_config", "headers")
         headers = []
-        for name, place in section.keys_at.items():
+        for name, location in section.key_locations.items():
             if name not in _HEADERS:
                 words = f"cannot be set, expected {', '.join(_HEADERS)}"
-                self._document.refuse(place, words)
+                self._document.add_mistake(location, words)
             elif value := self._text(section, name):
                 allowed = _HEADERS[name]
                 if not (value.isascii() and value.isprintable()):
@@ -187,91 +195,93 @@ class _Reader:
     def users(self) -> Mapping[str, str]:
         """Return the users and the hashes of their passwords."""
         section = self._section("basic_auth_users")
-        if section is self._document.root.get("basic_auth_users") and not section.keys_at:
+        if section is self._document.root.get("basic_auth_users") and not section.key_locations:
             # Who writes it wants passwords; to serve everybody would be the worst guess.
-            self._document.refuse(section.place, "has no user, expected at least one")
+            self._document.add_mistake(section.location, "has no user, expected at least one")
         users = {}
-        for user, place in section.keys_at.items():
+        for user, location in section.key_locations.items():
             hashed = section.get(user)
             cost = hash_cost(hashed) if isinstance(hashed, str) else None
             if user in section and cost is None:
                 # What is written instead may be the password itself: it is not shown.
                 words = f"is no bcrypt hash, expected what 'htpasswd -nBC 10 {user}' prints after"
-                self._document.refuse(section.values_at[user], f"{words} the colon")
+                self._document.add_mistake(section.value_locations[user], f"{words} the colon")
             elif cost is not None and cost > _HIGHEST_COST:
                 words = f"is a hash of cost {cost}, each check of which takes minutes, expected"
-                self._document.refuse(place, f"{words} at most {_HIGHEST_COST}")
+                self._document.add_mistake(location, f"{words} at most {_HIGHEST_COST}")
             elif ":" in user:
-                self._document.refuse(place, "a user's name cannot hold a colon (RFC 7617)")
+                self._document.add_mistake(location, "a user's name cannot hold a colon (RFC 7617)")
             else:
                 users[user] = str(hashed)
         return users
 
-    def _section(self, *path: str) -> Section:
-        value, place, found = self._document.find(path)
-        if found == path and isinstance(value, Section):
+    def _section(self, *path: str) -> YamlMapping:
+        value, location, found = self._document.find(path)
+        if found == path and isinstance(value, YamlMapping):
             return value
         if found == path:
             # What is written there may be a password: it is not shown.
             found_kind = "text" if isinstance(value, str) else _found(value)
-            self._refuse_once(place, f"found {found_kind}, expected a mapping of keys")
-        return Section(place)
+            self._refuse_once(location, f"found {found_kind}, expected a mapping of keys")
+        return YamlMapping(location)
 
-    def _text(self, section: Section, key: str) -> str | None:
+    def _text(self, section: YamlMapping, key: str) -> str | None:
         value = section.get(key)
         if value is None or isinstance(value, str):
             return value
-        self._refuse_once(section.values_at[key], f"found {_found(value)}, expected text")
+        self._refuse_once(section.value_locations[key], f"found {_found(value)}, expected text")
         return None
 
-    def _file(self, section: Section, key: str) -> Path | None:
+    def _file(self, section: YamlMapping, key: str) -> Path | None:
         name = self._text(section, key)
         if name == "":
             self._refuse_value(section, key, "the name of a file")
         return self._folder / name if name else None
 
-    def _client_auth(self, section: Section) -> ssl.VerifyMode:
+    def _client_auth(self, section: YamlMapping) -> ssl.VerifyMode:
         kind = self._text(section, "client_auth_type")
-        wrote_ca = "client_ca_file" in section.keys_at
+        wrote_ca = "client_ca_file" in section.key_locations
         verification = _CLIENT_AUTH.get(kind or "NoClientCert", ssl.CERT_NONE)
         verifying = " or ".join(name for name, mode in _CLIENT_AUTH.items() if mode)
         if kind in _UNVERIFIED_CLIENT_AUTH:
             words = f"found {kind}, but a certificate that is asked for is always verified"
-            place = section.values_at["client_auth_type"]
-            self._document.refuse(place, f"{words}, expected {verifying}")
+            location = section.value_locations["client_auth_type"]
+            self._document.add_mistake(location, f"{words}, expected {verifying}")
         elif kind is not None and kind not in _CLIENT_AUTH:
             self._refuse_value(section, "client_auth_type", ", ".join(_CLIENT_AUTH))
         elif verification and not wrote_ca:
             words = "needs client_ca_file, which says whose certificates are right"
-            self._document.refuse(section.values_at["client_auth_type"], words)
+            self._document.add_mistake(section.value_locations["client_auth_type"], words)
         elif wrote_ca and not verification:
             words = f"is not used without client_auth_type, expected {verifying} there"
-            self._document.refuse(section.keys_at["client_ca_file"], words)
+            self._document.add_mistake(section.key_locations["client_ca_file"], words)
         return verification
 
-    def _version(self, section: Section, key: str, default: str) -> ssl.TLSVersion:
+    def _version(self, section: YamlMapping, key: str, default: str) -> ssl.TLSVersion:
         name = self._text(section, key)
         if name in _OLD_VERSIONS:
             words = f"found {name}, which is broken and not spoken (RFC 8996)"
-            self._document.refuse(section.values_at[key], f"{words}, expected TLS12 or TLS13")
+            self._document.add_mistake(
+                section.value_locations[key], f"{words}, expected TLS12 or TLS13"
+            )
         elif name is not None and name not in _VERSIONS:
             self._refuse_value(section, key, "TLS12 or TLS13")
         return _VERSIONS.get(name or default, _VERSIONS[default])
 
-    def _refuse_value(self, section: Section, key: str, expected: str) -> None:
+    def _refuse_value(self, section: YamlMapping, key: str, expected: str) -> None:
         words = f"found {_found(section[key])}, expected {expected}"
-        self._document.refuse(section.values_at[key], words)
+        self._document.add_mistake(section.value_locations[key], words)
 
-    def _refuse_once(self, place: Place, words: str) -> None:
-        if place.mistake(words) not in self._document.mistakes:
-            self._document.refuse(place, words)
+    def _refuse_once(self, location: Location, words: str) -> None:
+        if location.mistake(words) not in self._document.mistakes:
+            self._document.add_mistake(location, words)
 
 
 def _found(value: object) -> str:
     if isinstance(value, str):
-        return shown(value)
+        return redacted(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return f"the number {value}"
-    return "a mapping" if isinstance(value, Section) else "a list"
+    return "a mapping" if isinstance(value, YamlMapping) else "a list"

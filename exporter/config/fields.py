@@ -6,9 +6,12 @@ sentence is raised `plainly`: those words are the whole message.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Final, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -21,11 +24,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from exporter.config import urls
+from exporter.schedule import DAYS, Span
 
 __all__ = [
+    "ClosedDates",
+    "Days",
     "Detail",
     "Duration",
     "FileName",
+    "HoursList",
     "Id",
     "Label",
     "MaximalAge",
@@ -35,6 +42,7 @@ __all__ = [
     "Required",
     "Statuses",
     "Switch",
+    "TimeZone",
     "Timeout",
     "TokenFileName",
     "TokenVariable",
@@ -61,6 +69,13 @@ _UNITS: Final = {
     "ms": 0.001,
 }
 _DURATION: Final = "0|(?=[0-9])" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _UNITS)
+_DAY: Final = "|".join(DAYS)
+_DAYS: Final = re.compile(rf"({_DAY})(?:-({_DAY}))?")
+_TIME: Final = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
+_HOURS: Final = re.compile(rf"({_TIME}) ?- ?({_TIME}|24:00)")
+_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATES: Final = re.compile(rf"({_DATE})(?:\.\.({_DATE}))?")
+_ZONE: Final = r"[A-Za-z][A-Za-z0-9_+/-]*"
 
 
 def plainly(words: str) -> PydanticCustomError:
@@ -136,6 +151,53 @@ def _distinct(values: list[int | str]) -> list[int | str]:
     return values
 
 
+def _days(text: str) -> str:
+    if not _DAYS.fullmatch(text):
+        raise ValueError
+    return text
+
+
+def _hours(value: object) -> Span:
+    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError
+    start, end = (
+        int(hour) * 60 + int(minute) for hour, minute in (t.split(":") for t in found.groups())
+    )
+    if start == end:
+        raise plainly(
+            f"found {value!r}, which is no time or all day; for all day write 00:00-24:00"
+        )
+    return Span(start, end if end > start else end + 24 * 60)
+
+
+def _dates(value: object) -> tuple[date, date]:
+    found = _DATES.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError
+    first, last = (date.fromisoformat(text) for text in (found[1], found[2] or found[1]))
+    if last < first:
+        raise plainly(f"found {value!r}, which ends before it begins; expected the earlier first")
+    return first, last
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    names = {name.casefold(): name for name in sorted(available_timezones())}
+    cities = {name.rpartition("/")[2]: name for name in names}
+    wanted = text.casefold().replace(" ", "_")
+    near = difflib.get_close_matches(wanted, [*names, *cities], n=1)
+    hint = (
+        f"did you mean '{names[cities.get(near[0], near[0])]}'?"
+        if near
+        else "such as Europe/Berlin"
+    )
+    raise plainly(f"found {text!r}, expected a name of the tz database, {hint}")
+
+
 Name: TypeAlias = Annotated[
     str,
     _whole(_NAME, 100),
@@ -185,8 +247,8 @@ TokenVariable: TypeAlias = Annotated[
     editors(_VARIABLE, 200),
     BeforeValidator(lambda value: _no_key(value) if isinstance(value, str) else value),
 ]
-Url: TypeAlias = Annotated[str, _url(urls.origin), editors(_URL, 1000)]
-ProxyUrl: TypeAlias = Annotated[str, _url(urls.proxy), editors(_URL, 1000)]
+Url: TypeAlias = Annotated[str, _url(urls.parse_account_url), editors(_URL, 1000)]
+ProxyUrl: TypeAlias = Annotated[str, _url(urls.parse_proxy_url), editors(_URL, 1000)]
 
 Duration: TypeAlias = Annotated[
     float,
@@ -203,3 +265,29 @@ MaximalAge: TypeAlias = Annotated[
     Field(le=3600),
     expected("a duration up to 1h, such as 30s, or 0s"),
 ]
+Days: TypeAlias = Annotated[
+    str,
+    AfterValidator(_days),
+    expected("a day or a range of days, such as mon-fri or sat"),
+    editors(_DAYS.pattern, 7),
+]
+Hours: TypeAlias = Annotated[
+    Span,
+    BeforeValidator(_hours),
+    expected('hours such as "09:00-18:00", "22:00-06:00" or "00:00-24:00"'),
+    editors(_HOURS.pattern, 13),
+]
+HoursList: TypeAlias = Annotated[
+    list[Hours],
+    BeforeValidator(
+        lambda value: value if isinstance(value, list) else [value],
+        json_schema_input_type=Hours | list[Hours],
+    ),
+]
+ClosedDates: TypeAlias = Annotated[
+    tuple[date, date],
+    BeforeValidator(_dates),
+    expected("a date such as 2026-12-24, or first and last as 2026-12-24..2027-01-01"),
+    editors(_DATES.pattern, 22),
+]
+TimeZone: TypeAlias = Annotated[str, AfterValidator(_zone), editors(_ZONE, 100)]
