@@ -2,7 +2,7 @@
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.clock import Clock
-from exporter.simulator.days import Crew, DayWorld, Rhythm
+from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.dialect import ALL_FILTERS, Dialect
 from exporter.simulator.faults import FAULTS
@@ -15,9 +15,9 @@ from exporter.simulator.world import (
     ON_A_CALL,
     POST_CALL,
     STATUSES,
+    AccountMoment,
     Agent,
     FixedWorld,
-    Moment,
     Status,
     World,
 )
@@ -34,18 +34,18 @@ __all__ = [
     "POST_CALL",
     "STATUSES",
     "TOKEN",
+    "AccountMoment",
     "Agent",
     "Clock",
-    "Crew",
     "DayWorld",
     "Dialect",
     "FixedWorld",
-    "Moment",
     "ReceivedRequest",
-    "Rhythm",
+    "ShiftPattern",
     "SimulatedAccount",
     "Simulator",
     "Status",
+    "Team",
     "World",
     "demo_simulator",
 ]

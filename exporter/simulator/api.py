@@ -10,7 +10,7 @@ from typing import Final
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.listing import LISTS, read_list, read_record
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
-from exporter.simulator.world import FixedWorld, Moment, World
+from exporter.simulator.world import AccountMoment, FixedWorld, World
 
 __all__ = ["SILOS", "TOKEN", "Api", "SimulatedAccount"]
 
@@ -69,7 +69,7 @@ class Api:
             answers[key] = self._route(request, permitted, dialect)
         return answers[key]
 
-    def _route(self, request: Request, moment: Moment | None, dialect: Dialect) -> Answer:
+    def _route(self, request: Request, moment: AccountMoment | None, dialect: Dialect) -> Answer:
         endpoint, record = _endpoint(request.path)
         if endpoint is None or endpoint in dialect.missing:
             return _not_found(request, dialect)
@@ -124,7 +124,7 @@ def _not_found(request: Request, dialect: Dialect) -> Answer:
 
 
 def _permitted(
-    endpoint: str, record: str | None, request: Request, moment: Moment, dialect: Dialect
+    endpoint: str, record: str | None, request: Request, moment: AccountMoment, dialect: Dialect
 ) -> Answer:
     if request.method not in {"GET", "HEAD"}:
         return _detail(405, f'Method "{request.method}" not allowed.')

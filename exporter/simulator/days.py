@@ -18,21 +18,21 @@ from exporter.simulator.world import (
     ON_A_CALL,
     POST_CALL,
     STATUSES,
+    AccountMoment,
     Agent,
-    Moment,
     Queue,
     person,
 )
 
-__all__ = ["Crew", "DayWorld", "Rhythm"]
+__all__ = ["DayWorld", "ShiftPattern", "Team"]
 
 #: How far back the last shift of somebody who is logged out is looked for, in days.
 _LOOK_BACK: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How a crew works: times of day on the zone's clock, days from Monday as 0, mean seconds.
+class ShiftPattern:
+    """How a team works: times of day on the zone's clock, days from Monday as 0, mean seconds.
 
     ``lateness`` is how much earlier or later than said somebody comes, and ``absence`` the chance
     that somebody does not come at all. With 24 ``hours`` a shift goes over into the next.
@@ -53,13 +53,13 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
-    """Agents who are members of the same queues and work in the same rhythm."""
+class Team:
+    """Agents who are members of the same queues and work by the same shift pattern."""
 
     agents: int
     queues: tuple[int, ...]
-    rhythm: Rhythm = Rhythm()
-    team: int = 1
+    pattern: ShiftPattern = ShiftPattern()
+    id: int = 1
 
 
 #: From when one agent had which status; the last entry is the end of the shift.
@@ -70,16 +70,16 @@ class DayWorld:
     """An account whose state is a pure function of seed and time: any moment may be asked for."""
 
     def __init__(
-        self, queues: Mapping[int, str], crews: Sequence[Crew], *, seed: str = "calltools"
+        self, queues: Mapping[int, str], teams: Sequence[Team], *, seed: str = "calltools"
     ) -> None:
         self._queues = tuple(Queue(id_, name) for id_, name in queues.items())
-        self._crews = [crew for crew in crews for _ in range(crew.agents)]
-        self._people = [person(f"{seed}/{number}") for number in range(len(self._crews))]
+        self._teams = [team for team in teams for _ in range(team.agents)]
+        self._people = [person(f"{seed}/{number}") for number in range(len(self._teams))]
         self._seed = seed
-        self._shift = lru_cache(maxsize=1000 + _LOOK_BACK * len(self._crews))(self._make_shift)
+        self._shift = lru_cache(maxsize=1000 + _LOOK_BACK * len(self._teams))(self._make_shift)
         self._moment = self._make_moment(0)
 
-    def at(self, time: float) -> Moment:
+    def at(self, time: float) -> AccountMoment:
         """Return the account in this second."""
         second = math.floor(time)
         moment = self._moment
@@ -87,19 +87,19 @@ class DayWorld:
             moment = self._moment = self._make_moment(second)
         return moment
 
-    def _make_moment(self, second: int) -> Moment:
+    def _make_moment(self, second: int) -> AccountMoment:
         def of_queue(queue: int | None) -> Sequence[Agent]:
             return [
                 self._agent(number, second)
-                for number, crew in enumerate(self._crews)
-                if queue is None or queue in crew.queues
+                for number, team in enumerate(self._teams)
+                if queue is None or queue in team.queues
             ]
 
-        return Moment(second, STATUSES, self._queues, of_queue)
+        return AccountMoment(second, STATUSES, self._queues, of_queue)
 
     def _agent(self, number: int, now: int) -> Agent:
-        crew = self._crews[number]
-        today = datetime.fromtimestamp(now, crew.rhythm.zone).toordinal()
+        team = self._teams[number]
+        today = datetime.fromtimestamp(now, team.pattern.zone).toordinal()
         starts, statuses = [0.0], [NOT_AVAILABLE]
         # somebody early may come before the day whose shift it is
         for day in range(today + 1, today - _LOOK_BACK, -1):
@@ -111,41 +111,41 @@ class DayWorld:
         here = index < len(starts) - 1
         return Agent(
             *self._people[number],
-            frozenset(crew.queues),
+            frozenset(team.queues),
             status=statuses[index],
             ready=statuses[index] == AVAILABLE,
             logged_in=here,
             status_since=starts[index],
             logged_in_since=starts[0],
-            team=crew.team,
+            team=team.id,
             calls=statuses[: index + 1].count(ON_A_CALL),
-            post_call_seconds=crew.rhythm.wrap_up,
+            post_call_seconds=team.pattern.wrap_up,
         )
 
     def _make_shift(self, number: int, day: int) -> _Shift | None:
-        rhythm = self._crews[number].rhythm
+        pattern = self._teams[number].pattern
         dice = Random(f"{self._seed}/{number}/{day}")
         on = date.fromordinal(day)
-        if on.weekday() not in rhythm.weekdays or dice.random() < rhythm.absence:
+        if on.weekday() not in pattern.weekdays or dice.random() < pattern.absence:
             return None
         starts, statuses = [], []
-        now = datetime.combine(on, rhythm.start, rhythm.zone).timestamp()
-        now += dice.uniform(-rhythm.lateness, rhythm.lateness)
-        end = now + rhythm.hours * 3600
+        now = datetime.combine(on, pattern.start, pattern.zone).timestamp()
+        now += dice.uniform(-pattern.lateness, pattern.lateness)
+        end = now + pattern.hours * 3600
         lunch = now + (end - now) * dice.uniform(0.4, 0.6)
-        pause = now + _about(rhythm.until_break, dice)
+        pause = now + _about(pattern.until_break, dice)
         while now < end:
             todo = [
-                (AVAILABLE, rhythm.waiting),
-                (ON_A_CALL, rhythm.call),
-                (POST_CALL, rhythm.wrap_up),
+                (AVAILABLE, pattern.waiting),
+                (ON_A_CALL, pattern.call),
+                (POST_CALL, pattern.wrap_up),
             ]
             if now > lunch:
-                todo, lunch = [(LUNCH, rhythm.lunch)], math.inf
+                todo, lunch = [(LUNCH, pattern.lunch)], math.inf
             elif now > pause:
                 todo, pause = (
-                    [(NOT_AVAILABLE, rhythm.short_break)],
-                    now + _about(rhythm.until_break, dice),
+                    [(NOT_AVAILABLE, pattern.short_break)],
+                    now + _about(pattern.until_break, dice),
                 )
             for status, seconds in todo:
                 if now < end:

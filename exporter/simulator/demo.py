@@ -6,7 +6,7 @@ from datetime import time
 from typing import Final
 
 from exporter.simulator.api import SimulatedAccount
-from exporter.simulator.days import Crew, DayWorld, Rhythm
+from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.server import Simulator
 
 __all__ = ["DEMO_QUEUES", "demo_simulator"]
@@ -17,7 +17,7 @@ DEMO_QUEUES: Final = {5457: "sales", 5460: "support", 5463: "retention", 5466: "
 _SALES, _SUPPORT, _RETENTION, _BILLING = DEMO_QUEUES
 
 #: Whenever the demo is run somebody is at work, and soon does something else.
-_LIVELY: Final = Rhythm(
+_LIVELY: Final = ShiftPattern(
     weekdays=frozenset(range(7)),
     start=time(0),
     hours=24.0,
@@ -33,13 +33,13 @@ _LIVELY: Final = Rhythm(
 
 def demo_simulator() -> Simulator:
     """Return the demo's simulator, not yet started; asking it for billing answers 503."""
-    crews = (
-        Crew(6, (_SALES,), _LIVELY),
-        Crew(3, (_SALES, _SUPPORT), _LIVELY),
-        Crew(5, (_SUPPORT,), _LIVELY),
-        Crew(3, (_BILLING,), _LIVELY),
-        Crew(2, (_RETENTION,), _LIVELY),
+    teams = (
+        Team(6, (_SALES,), _LIVELY),
+        Team(3, (_SALES, _SUPPORT), _LIVELY),
+        Team(5, (_SUPPORT,), _LIVELY),
+        Team(3, (_BILLING,), _LIVELY),
+        Team(2, (_RETENTION,), _LIVELY),
     )
-    simulator = Simulator(SimulatedAccount(DayWorld(DEMO_QUEUES, crews)))
+    simulator = Simulator(SimulatedAccount(DayWorld(DEMO_QUEUES, teams)))
     simulator.faults.set("status", queue=_BILLING, code=503)
     return simulator

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from exporter.simulator.broken_wires import silent
 from exporter.simulator.faults import FAULTS, Fault
 
-__all__ = ["Faults"]
+__all__ = ["FaultPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Scope:
         )
 
 
-class Faults:
+class FaultPlan:
     """The faults that are set now; may be set from any thread."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request, json_answer
 from exporter.simulator.rows import Row, agent_row, queue_row, status_row
-from exporter.simulator.world import Agent, Moment, Queue, Status
+from exporter.simulator.world import AccountMoment, Agent, Queue, Status
 
 __all__ = ["LISTS", "read_list", "read_record"]
 
@@ -25,7 +25,7 @@ Record = TypeVar("Record")
 Named = TypeVar("Named", "Queue", "Status")
 
 
-def read_list(name: str, request: Request, moment: Moment, dialect: Dialect) -> Answer:
+def read_list(name: str, request: Request, moment: AccountMoment, dialect: Dialect) -> Answer:
     """Return one page of a list, or why its filters are refused."""
     if name == "statuses":
         return _page(request, _ordered(request, moment.statuses), status_row, dialect)
@@ -42,7 +42,7 @@ def read_list(name: str, request: Request, moment: Moment, dialect: Dialect) -> 
     return _page(request, _filtered(filters, moment), row_of_agent, dialect)
 
 
-def read_record(app_user: str, moment: Moment, dialect: Dialect) -> Answer:
+def read_record(app_user: str, moment: AccountMoment, dialect: Dialect) -> Answer:
     """Return the bare row of one agent."""
     for agent in moment.agents(None):
         if agent.app_user == app_user:
@@ -50,7 +50,7 @@ def read_record(app_user: str, moment: Moment, dialect: Dialect) -> Answer:
     return json_answer(404, {"detail": "No AgentStatus matches the given query."})
 
 
-def _refused(filters: dict[str, str], moment: Moment, dialect: Dialect) -> list[str]:
+def _refused(filters: dict[str, str], moment: AccountMoment, dialect: Dialect) -> list[str]:
     known = {
         "queue": {str(queue.id) for queue in moment.queues},
         "agent_status_id": {str(status.id) for status in moment.statuses},
@@ -60,7 +60,7 @@ def _refused(filters: dict[str, str], moment: Moment, dialect: Dialect) -> list[
     return [key for key in wrong if status[key] == 400]
 
 
-def _filtered(filters: dict[str, str], moment: Moment) -> Sequence[Agent]:
+def _filtered(filters: dict[str, str], moment: AccountMoment) -> Sequence[Agent]:
     queue = filters.get("queue")
     if queue is not None and not queue.isdecimal():
         return []

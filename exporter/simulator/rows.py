@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from exporter.simulator.dialect import Dialect
-from exporter.simulator.world import Agent, Moment, Queue, Status
+from exporter.simulator.world import AccountMoment, Agent, Queue, Status
 
 __all__ = ["Row", "agent_row", "queue_row", "status_row"]
 
 Row: TypeAlias = "dict[str, object]"
 
 
-def agent_row(agent: Agent, moment: Moment, dialect: Dialect) -> Row:
+def agent_row(agent: Agent, moment: AccountMoment, dialect: Dialect) -> Row:
     """Return one row of ``/api/agentstatuses/``."""
     here = agent.logged_in
     since = _datetime(agent.logged_in_since, dialect)
@@ -56,7 +56,7 @@ def status_row(status: Status) -> Row:
     }
 
 
-def queue_row(queue: Queue, moment: Moment) -> Row:
+def queue_row(queue: Queue, moment: AccountMoment) -> Row:
     """Return one row of ``/api/queues/``."""
     return {
         "id": queue.id,
@@ -69,7 +69,7 @@ def queue_row(queue: Queue, moment: Moment) -> Row:
     }
 
 
-def _status(status: int, moment: Moment, dialect: Dialect) -> object:
+def _status(status: int, moment: AccountMoment, dialect: Dialect) -> object:
     name = next((known.name for known in moment.statuses if known.id == status), "")
     forms: dict[str, object] = {
         "integer": status,

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Self
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
 from exporter.simulator.dialect import Dialect
-from exporter.simulator.fault_settings import Faults
+from exporter.simulator.fault_settings import FaultPlan
 from exporter.simulator.faults import Fault
 from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange
@@ -54,7 +54,7 @@ class Simulator:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        self.faults = Faults()
+        self.faults = FaultPlan()
         self.clock = Clock()
         self.latency = latency
         self.tls = tls

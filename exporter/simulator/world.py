@@ -17,9 +17,9 @@ __all__ = [
     "ON_A_CALL",
     "POST_CALL",
     "STATUSES",
+    "AccountMoment",
     "Agent",
     "FixedWorld",
-    "Moment",
     "Queue",
     "Status",
     "World",
@@ -88,7 +88,7 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AccountMoment:
     """An account at one Unix time. The same object always means the same answers.
 
     ``agents`` gives those of one queue, or all of the account (None), logged out ones as well.
@@ -103,7 +103,7 @@ class Moment:
 class World(Protocol):
     """An account whose state is a function of time."""
 
-    def at(self, time: float) -> Moment:
+    def at(self, time: float) -> AccountMoment:
         """Return the account at this Unix time."""
 
 
@@ -127,7 +127,7 @@ class FixedWorld:
         self._agents: Mapping[str, Agent] = {}
         self.set_queues({5457: "sales", 5460: "support"} if queues is None else queues)
 
-    def at(self, time: float) -> Moment:  # noqa: ARG002 - time stands still here
+    def at(self, time: float) -> AccountMoment:  # noqa: ARG002 - time stands still here
         """Return the account as it was last set."""
         return self._moment
 
@@ -195,6 +195,6 @@ class FixedWorld:
             return lists
 
         self._agents = agents
-        self._moment = Moment(
+        self._moment = AccountMoment(
             FIXED_TIME, self._statuses, self._queues, lambda queue: members().get(queue, ())
         )

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Queue, Secret
-from exporter.simulator import AVAILABLE, Crew, DayWorld, Rhythm, SimulatedAccount
+from exporter.simulator import AVAILABLE, DayWorld, ShiftPattern, SimulatedAccount, Team
 
 __all__ = ["Centre", "Incident", "one_account", "vendor"]
 
@@ -85,16 +85,16 @@ class _Plan:
         week = tuple(span if day in self.days else () for day in _EVERY_DAY)
         return Schedule(self.zone, week)
 
-    def crews(self, queue: int) -> list[Crew]:
+    def teams(self, queue: int) -> list[Team]:
         """Return its shifts: they overlap for an hour, and at weekends half of them come."""
         hours = self.closes - self.opens
         shifts = max(1, round(hours / 8))
         length = hours / shifts
         return [
-            Crew(
+            Team(
                 max(1, self.agents // shifts),
                 (queue,),
-                Rhythm(
+                ShiftPattern(
                     zone=ZoneInfo(self.zone),
                     weekdays=frozenset(self.days),
                     start=time(int(self.opens + number * length)),
@@ -182,9 +182,9 @@ def _account(
         Queue(id_, plan.name, (AVAILABLE,), plan.required, plan.team, plan.schedule())
         for id_, plan in zip(ids, plans, strict=True)
     )
-    crews = [crew for id_, plan in zip(ids, plans, strict=True) for crew in plan.crews(id_)]
+    teams = [team for id_, plan in zip(ids, plans, strict=True) for team in plan.teams(id_)]
     world = DayWorld(
-        dict(zip(ids, (plan.name for plan in plans), strict=True)), crews, seed=f"history/{name}"
+        dict(zip(ids, (plan.name for plan in plans), strict=True)), teams, seed=f"history/{name}"
     )
     key = f"history-{name}"
     account = Account(

@@ -17,11 +17,11 @@ from exporter.simulator import (
     STATUSES,
     Agent,
     Clock,
-    Crew,
     DayWorld,
     FixedWorld,
-    Rhythm,
+    ShiftPattern,
     Status,
+    Team,
     World,
 )
 
@@ -31,16 +31,18 @@ DAY = datetime(2026, 7, 27, tzinfo=UTC).timestamp()  # a Monday
 MOMENTS = st.floats(min_value=DAY, max_value=DAY + 14 * 86400)
 
 
-def make_world(seed: str = "test", rhythm: Rhythm | None = None) -> DayWorld:
-    rhythm = rhythm or Rhythm()
-    crews = [Crew(4, (SALES,), rhythm), Crew(2, (SALES, SUPPORT), rhythm, team=2)]
-    return DayWorld({SALES: "sales", SUPPORT: "support"}, crews, seed=seed)
+def make_world(seed: str = "test", pattern: ShiftPattern | None = None) -> DayWorld:
+    pattern = pattern or ShiftPattern()
+    teams = [Team(4, (SALES,), pattern), Team(2, (SALES, SUPPORT), pattern, id=2)]
+    return DayWorld({SALES: "sales", SUPPORT: "support"}, teams, seed=seed)
 
 
 WORLD = make_world()
 #: Shifts that begin about midnight, and those that go over into the next.
-NIGHT = make_world(rhythm=Rhythm(start=time(0), weekdays=frozenset(range(7))))
-ALWAYS = make_world(rhythm=Rhythm(hours=24, lateness=0, absence=0, weekdays=frozenset(range(7))))
+NIGHT = make_world(pattern=ShiftPattern(start=time(0), weekdays=frozenset(range(7))))
+ALWAYS = make_world(
+    pattern=ShiftPattern(hours=24, lateness=0, absence=0, weekdays=frozenset(range(7)))
+)
 
 
 def agents(world: World, at: float, queue: int | None = None) -> list[Agent]:
@@ -64,12 +66,12 @@ def test_another_seed_is_another_day() -> None:
 @given(MOMENTS)
 @settings(deadline=None)
 def test_what_an_agent_does_is_sane(at: float) -> None:
-    rhythm = Rhythm()
+    pattern = ShiftPattern()
     longest = {
-        AVAILABLE: rhythm.waiting,
-        ON_A_CALL: rhythm.call,
-        POST_CALL: rhythm.wrap_up,
-        LUNCH: rhythm.lunch,
+        AVAILABLE: pattern.waiting,
+        ON_A_CALL: pattern.call,
+        POST_CALL: pattern.wrap_up,
+        LUNCH: pattern.lunch,
     }
     for agent in agents(WORLD, at):
         assert agent.logged_in_since <= agent.status_since <= at
@@ -78,7 +80,7 @@ def test_what_an_agent_does_is_sane(at: float) -> None:
         if agent.status in longest:
             assert at - agent.status_since <= 5 * longest[agent.status] + 1
         if agent.logged_in:
-            assert at - agent.logged_in_since < rhythm.hours * 3600 + 1
+            assert at - agent.logged_in_since < pattern.hours * 3600 + 1
 
 
 @given(MOMENTS, st.sampled_from([WORLD, NIGHT, ALWAYS]))
@@ -107,7 +109,7 @@ def test_the_week_has_its_days(day: int, works: bool) -> None:
 
 
 def test_a_day_is_a_day_of_its_zone() -> None:
-    west = make_world(rhythm=Rhythm(zone=ZoneInfo("America/Los_Angeles"), absence=0))
+    west = make_world(pattern=ShiftPattern(zone=ZoneInfo("America/Los_Angeles"), absence=0))
     assert not any(agent.logged_in for agent in agents(west, DAY + 14 * 3600))
     assert all(agent.logged_in for agent in agents(west, DAY + 20 * 3600))
 
@@ -117,12 +119,12 @@ def test_who_works_around_the_clock_never_leaves() -> None:
 
 
 def test_a_day_is_filled_with_calls() -> None:
-    late = agents(make_world(rhythm=Rhythm(absence=0)), DAY + 16.5 * 3600)
+    late = agents(make_world(pattern=ShiftPattern(absence=0)), DAY + 16.5 * 3600)
     assert all(40 <= agent.calls <= 120 for agent in late)
 
 
 def test_who_never_came_is_logged_out() -> None:
-    nobody = make_world(rhythm=Rhythm(absence=1))
+    nobody = make_world(pattern=ShiftPattern(absence=1))
     assert not any(agent.logged_in for agent in agents(nobody, DAY + 12 * 3600))
 
 
