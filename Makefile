@@ -85,7 +85,7 @@ bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmark
 
 .PHONY: history
 history: tools ## make two weeks of a simulated call centre in HISTORY, a folder for Prometheus
-	@$(VENV)/bin/python -m grafana.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)
+	@$(VENV)/bin/python -m tests.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)
 
 .PHONY: audit
 audit: $(MARK).dev ## look the locked versions up among the known vulnerabilities (asks the internet)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from grafana.history.backfill import backfill
-from grafana.history.centre import one_account
-from grafana.history.server import Server, Tools, server
 from grafana.words import State
 from tests.e2e import tools
 from tests.grafana_expressions import Expression, all_expressions
+from tests.history.backfill import backfill
+from tests.history.centre import one_account
+from tests.history.server import Server, Tools, server
 
 # A Thursday on which the made-up past has an outage, a refused key and an order to wait.
 END = datetime(2026, 11, 19, 20, tzinfo=UTC).timestamp()

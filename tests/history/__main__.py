@@ -1,6 +1,6 @@
 """Make a past to look at: two weeks of a simulated call centre in a Prometheus data folder.
 
-usage: python -m grafana.history FOLDER [--days 14] [--accounts N] [--until TIME] [--no-rules]
+usage: python -m tests.history FOLDER [--days 14] [--accounts N] [--until TIME] [--no-rules]
 
 It needs `prometheus` and `promtool`, which `make tools` fetches.
 """
@@ -15,14 +15,14 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from grafana.history.backfill import backfill
-from grafana.history.centre import one_account, vendor
-from grafana.history.server import Tools
+from tests.history.backfill import backfill
+from tests.history.centre import one_account, vendor
+from tests.history.server import Tools
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the past and say where it is."""
-    parser = argparse.ArgumentParser(prog="python -m grafana.history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.history", description=__doc__)
     parser.add_argument("folder", type=Path, help="a folder that is not there yet")
     parser.add_argument("--days", type=float, default=14)
     parser.add_argument("--accounts", type=int, help="this many of a vendor's, four queues each")

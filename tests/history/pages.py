@@ -25,7 +25,7 @@ from exporter.simulator.messages import Request
 from exporter.snapshot import Attempt, Snapshot
 from exporter.transport import Answer, Deadline, Transports
 from exporter.web.negotiation import choose_format
-from grafana.history.centre import Centre, Incident
+from tests.history.centre import Centre, Incident
 
 __all__ = ["pages"]
 

@@ -49,9 +49,7 @@ class Tools:
         """Add a file of samples, in OpenMetrics with times, to a data folder."""
         command: list[str | Path] = [self.promtool, "tsdb", "create-blocks-from", "openmetrics"]
         longest = "--max-block-duration=486h"
-        subprocess.run(  # noqa: S603
-            [*command, longest, samples, folder], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([*command, longest, samples, folder], check=True, stdout=subprocess.DEVNULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def server(folder: Path, tools: Tools, *, lookback: str) -> Iterator[Server]:
             f"--web.listen-address={address}",
         ]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603
+            process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
             _wait_until_ready(f"http://{address}/-/ready", process, log)
             yield Server(f"http://{address}")

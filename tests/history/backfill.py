@@ -13,10 +13,10 @@ from typing import Final
 import structlog
 import yaml
 
-from grafana.history.centre import Centre
-from grafana.history.pages import pages
-from grafana.history.server import Server, Tools, server
-from grafana.history.stages import Filling, stages
+from tests.history.centre import Centre
+from tests.history.pages import pages
+from tests.history.server import Server, Tools, server
+from tests.history.stages import Filling, stages
 
 __all__ = ["STEP", "Span", "backfill"]
 
