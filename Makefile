@@ -62,7 +62,7 @@ rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md fr
 .PHONY: docs
 docs: $(MARK).dev ## write the tables of docs/ (configuration, metrics, faults) from the code
 	@$(VENV)/bin/python scripts/make_docs.py
-	@$(VENV)/bin/python -m tests.integration.fault_rows
+	@$(VENV)/bin/python -m tests.simulator.fault_rows
 
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests

@@ -23,7 +23,8 @@ import trustme
 from exporter import logs
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
+from tests.simulator import FixedWorld, Simulator
 
 SILOS = 7
 QUEUES = (5457, 5460, 5461, 5462)

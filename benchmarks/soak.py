@@ -32,8 +32,9 @@ import trustme
 from exporter import logs
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
-from exporter.simulator import AVAILABLE, FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from exporter.web.negotiation import choose_format
+from tests.simulator import FAULTS, FixedWorld, Simulator
 
 SILOS = 2
 ACCOUNTS = 4

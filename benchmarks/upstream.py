@@ -13,7 +13,8 @@ from typing import Self
 import trustme
 
 from benchmarks.processes import API_CORES, pin
-from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
+from tests.simulator import FixedWorld, Simulator
 
 __all__ = ["Seen", "Upstream"]
 

@@ -22,7 +22,8 @@ import yaml
 
 from exporter import logs
 from exporter.cli.cli import main
-from exporter.simulator import AVAILABLE, TOKEN, Simulator
+from exporter.simulator import AVAILABLE, TOKEN
+from tests.simulator import Simulator
 from tests.simulator_fixtures import TlsAuthority
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,8 @@ from typing import Protocol
 import pytest
 import trustme
 
-from exporter.simulator import Dialect, SimulatedAccount, Simulator
+from exporter.simulator import Dialect, SimulatedAccount
+from tests.simulator import Simulator
 
 
 @dataclass(frozen=True)

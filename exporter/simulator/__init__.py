@@ -1,15 +1,16 @@
-"""A stand-in for the CallTools API, for the demo, the tests and the benchmarks."""
+"""A stand-in for the CallTools API, for the demo, the tests and the benchmarks.
+
+What can go wrong is handed in: the tests have every fault by name in ``tests/simulator``.
+"""
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.clock import Clock
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.dialect import ALL_FILTERS, Dialect
-from exporter.simulator.faults import FAULTS
-from exporter.simulator.server import ReceivedRequest, Simulator
+from exporter.simulator.server import ReceivedRequest, SimulatedSilo
 from exporter.simulator.world import (
     AVAILABLE,
-    FIXED_TIME,
     LUNCH,
     NOT_AVAILABLE,
     ON_A_CALL,
@@ -17,7 +18,6 @@ from exporter.simulator.world import (
     STATUSES,
     AccountMoment,
     Agent,
-    FixedWorld,
     Status,
     World,
 )
@@ -26,8 +26,6 @@ __all__ = [
     "ALL_FILTERS",
     "AVAILABLE",
     "DEMO_QUEUES",
-    "FAULTS",
-    "FIXED_TIME",
     "LUNCH",
     "NOT_AVAILABLE",
     "ON_A_CALL",
@@ -39,11 +37,10 @@ __all__ = [
     "Clock",
     "DayWorld",
     "Dialect",
-    "FixedWorld",
     "ReceivedRequest",
     "ShiftPattern",
     "SimulatedAccount",
-    "Simulator",
+    "SimulatedSilo",
     "Status",
     "Team",
     "World",

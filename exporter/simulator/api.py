@@ -10,7 +10,7 @@ from typing import Final
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.listing import LISTS, read_list, read_record
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
-from exporter.simulator.world import AccountMoment, FixedWorld, World
+from exporter.simulator.world import AccountMoment, World
 
 __all__ = ["SILOS", "TOKEN", "Api", "SimulatedAccount"]
 
@@ -24,7 +24,7 @@ SILOS: Final = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
 class SimulatedAccount:
     """One account: which key opens which world. Its own dialect goes before the simulator's."""
 
-    world: World = field(default_factory=FixedWorld)
+    world: World
     token: str = TOKEN
     name: str = "acme"
     active: bool = True

@@ -7,7 +7,9 @@ from typing import Final
 
 from exporter.simulator.api import SimulatedAccount
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
-from exporter.simulator.server import Simulator
+from exporter.simulator.messages import json_answer
+from exporter.simulator.server import SimulatedSilo
+from exporter.simulator.wire import Exchange, Fault
 
 __all__ = ["DEMO_QUEUES", "demo_simulator"]
 
@@ -31,8 +33,22 @@ _LIVELY: Final = ShiftPattern(
 )
 
 
-def demo_simulator() -> Simulator:
-    """Return the demo's simulator, not yet started; asking it for billing answers 503."""
+class _Outage:
+    """The demo's faults: whoever asks for billing is answered with 503."""
+
+    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:  # noqa: ARG002 - as every source of faults is asked
+        return _unavailable if queue == str(_BILLING) else None
+
+    def take_silence(self) -> bool:
+        return False
+
+
+async def _unavailable(exchange: Exchange) -> None:
+    exchange.connection.send(json_answer(503, {"detail": "A simulated failure."}))
+
+
+def demo_simulator() -> SimulatedSilo:
+    """Return the demo's simulator, not yet started."""
     teams = (
         Team(6, (_SALES,), _LIVELY),
         Team(3, (_SALES, _SUPPORT), _LIVELY),
@@ -40,6 +56,4 @@ def demo_simulator() -> Simulator:
         Team(3, (_BILLING,), _LIVELY),
         Team(2, (_RETENTION,), _LIVELY),
     )
-    simulator = Simulator(SimulatedAccount(DayWorld(DEMO_QUEUES, teams)))
-    simulator.faults.set("status", queue=_BILLING, code=503)
-    return simulator
+    return SimulatedSilo(SimulatedAccount(DayWorld(DEMO_QUEUES, teams)), faults=_Outage())

@@ -15,12 +15,10 @@ from typing import Final, NamedTuple, Self
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
 from exporter.simulator.dialect import Dialect
-from exporter.simulator.fault_settings import FaultPlan
-from exporter.simulator.faults import Fault
 from exporter.simulator.messages import Answer, Request
-from exporter.simulator.wire import Connection, Exchange
+from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
 
-__all__ = ["ReceivedRequest", "Simulator"]
+__all__ = ["ReceivedRequest", "SimulatedSilo"]
 
 _LOG_LENGTH: Final = 100_000
 _BACKLOG: Final = 2048
@@ -37,12 +35,12 @@ class ReceivedRequest(NamedTuple):
     time: float
 
 
-class Simulator:
+class SimulatedSilo:
     """A stand-in for one CallTools silo, on loopback, for as long as the ``with`` block lasts.
 
-    What a test may change at any time: ``faults``, ``dialect``, ``latency`` (seconds before each
-    answer), ``clock``, ``tls`` (for connections to come) and ``before_answer``, which is called
-    for each request once that is logged.
+    What may be changed at any time: ``dialect``, ``latency`` (seconds before each answer),
+    ``clock``, ``tls`` (for connections to come) and ``before_answer``, which is called for each
+    request once that is logged.
     """
 
     def __init__(
@@ -51,18 +49,17 @@ class Simulator:
         tls: ssl.SSLContext | None = None,
         latency: float = 0.0,
         dialect: Dialect | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
+        faults: FaultSource | None = None,
     ) -> None:
-        self.faults = FaultPlan()
         self.clock = Clock()
         self.latency = latency
         self.tls = tls
         self.before_answer: Callable[[ReceivedRequest], object] | None = None
         self.connections_opened = 0
         self.requests_total = 0
-        self._api = Api(accounts or (SimulatedAccount(),), dialect or Dialect())
-        self._address = (host, port)
+        self._api = Api(accounts, dialect or Dialect())
+        self._faults = faults
+        self._address = ("127.0.0.1", 0)
         self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
         self._changed = threading.Condition()
         self._open: set[Connection] = set()
@@ -174,7 +171,7 @@ class Simulator:
 
     async def _connect(self, accepted: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError):  # the client leaves, or refuses the certificate
-            if self.faults.take_silence():
+            if self._faults is not None and self._faults.take_silence():
                 with accepted:
                     while await self._loop.sock_recv(accepted, 65536):
                         pass
@@ -216,13 +213,15 @@ class Simulator:
         self._notify()
 
     def _fault(self, request: Request) -> Fault | None:
+        if self._faults is None:
+            return None
         account = self._api.account(request)
         name = None if account is None else account.name
-        return self.faults.take(name, request.path, request.query.get("queue"))
+        return self._faults.take(name, request.path, request.query.get("queue"))
 
     async def _go_wrong(self, fault: Fault, exchange: Exchange) -> None:
         await asyncio.sleep(self.latency)
-        await fault.run(exchange)
+        await fault(exchange)
 
     def _ask(self, request: Request, target: str) -> Answer:
         return self._api.answer(request.to(target), self.clock())

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from exporter.simulator.messages import Answer, Request, parse_request
 
-__all__ = ["Connection", "Exchange"]
+__all__ = ["Connection", "Exchange", "Fault", "FaultSource"]
 
 _HEAD_LIMIT: Final = 64 * 1024
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
@@ -144,3 +144,17 @@ class Exchange:
     answer: Answer
     ask: Callable[[str], Answer]
     connection: Connection
+
+
+#: One way to go wrong: it writes to the exchange's connection, in place of the answer.
+Fault: TypeAlias = Callable[[Exchange], Awaitable[None]]
+
+
+class FaultSource(Protocol):
+    """What goes wrong, and when. The simulator itself has no fault: who starts it hands them in."""
+
+    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:
+        """Return the fault for one request, or None where it is answered."""
+
+    def take_silence(self) -> bool:
+        """Return whether a connection just accepted is left without a word."""

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.simulator import FixedWorld, SimulatedAccount
+from exporter.simulator import SimulatedAccount
 from tests.e2e.conftest import RunsTool, StartsPrometheus
 from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
 PLAIN = ROOT / "deploy/kubernetes/plain/prometheus.yml"

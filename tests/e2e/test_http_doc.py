@@ -7,11 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from exporter.simulator import FixedWorld, SimulatedAccount
+from exporter.simulator import SimulatedAccount
 from exporter.web.app import create_app
 from tests.e2e.shell import Bash
 from tests.integration.web.web_fixtures import MadePages
 from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
 PAGE = (ROOT / "docs/http.md").read_text()

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from exporter.history import AccountView
-from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import SimulatedAccount
 from tests.e2e.browser import Browser
 from tests.integration.web.web_fixtures import MadePages, running
 from tests.process_fixtures import ROOT, Command, StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 QUEUES = {5457: "sales", 5460: "support", 5461: "billing"}

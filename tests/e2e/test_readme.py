@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import TOKEN, SimulatedAccount
 from tests.e2e.conftest import RunsTool
 from tests.e2e.shell import Bash
 from tests.process_fixtures import ROOT, StartCommand
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 from tests.terminal_fixtures import OpenTerminal
 

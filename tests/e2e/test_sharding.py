@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, FixedWorld, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from tests.e2e.conftest import RunsTool, StartsPrometheus
 from tests.e2e.servers import Prometheus
 from tests.process_fixtures import ROOT, Command, StartCommand
+from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
 FOLDER = ROOT / "prometheus"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import SimulatedAccount
 from tests.e2e.conftest import RunsTool, StartsPrometheus
 from tests.e2e.servers import Prometheus
 from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 QUEUES = {5457: "sales", 5460: "support", 5461: "billing"}

@@ -9,7 +9,8 @@ import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN, Simulator
+from exporter.simulator import AVAILABLE, TOKEN
+from tests.simulator import Simulator
 from tests.simulator_fixtures import TlsAuthority
 
 

@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter.cli.serve import ServeOptions, make_server
 from exporter.runtime import Runtime
 from exporter.settings import Queue
-from exporter.simulator import AVAILABLE, FAULTS, FixedWorld, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from tests.integration.conftest import MakeAccount
-from tests.integration.fault_rows import ROWS
+from tests.simulator import FAULTS, FixedWorld
+from tests.simulator.fault_rows import ROWS
 from tests.simulator_fixtures import StartSimulator
 
 #: What a busy machine needs to send a page, and a client to read it.

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
 from tests.process_fixtures import RunMain
+from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 

@@ -18,7 +18,7 @@ import requests
 
 from exporter import __version__
 from exporter.cli.cli import _parsers
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import TOKEN, SimulatedAccount
 from tests.process_fixtures import (
     ENVIRON,
     PROGRAM,
@@ -28,6 +28,7 @@ from tests.process_fixtures import (
     WriteConfiguration,
     run_program,
 )
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"

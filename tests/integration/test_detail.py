@@ -12,14 +12,13 @@ from exporter.simulator import (
     LUNCH,
     ON_A_CALL,
     Dialect,
-    FixedWorld,
     ReceivedRequest,
     SimulatedAccount,
-    Simulator,
     Status,
 )
 from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 SINCE = 1_785_170_000.0

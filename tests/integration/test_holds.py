@@ -8,9 +8,10 @@ import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import Account
-from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import SimulatedAccount
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 START = 1_800_000_000.0

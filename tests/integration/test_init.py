@@ -13,17 +13,9 @@ import pytest
 import yaml
 
 from exporter import config
-from exporter.simulator import (
-    AVAILABLE,
-    STATUSES,
-    TOKEN,
-    Dialect,
-    FixedWorld,
-    SimulatedAccount,
-    Simulator,
-    Status,
-)
+from exporter.simulator import AVAILABLE, STATUSES, TOKEN, Dialect, SimulatedAccount, Status
 from tests.process_fixtures import RunMain, run_program
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 from tests.terminal_fixtures import OpenTerminal
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.simulator import TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import TOKEN, SimulatedAccount
 from tests.process_fixtures import StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"

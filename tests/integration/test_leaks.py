@@ -25,16 +25,7 @@ from exporter.errors import ApiError
 from exporter.history import AccountView
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
-from exporter.simulator import (
-    ALL_FILTERS,
-    FAULTS,
-    LUNCH,
-    TOKEN,
-    Dialect,
-    FixedWorld,
-    SimulatedAccount,
-    Simulator,
-)
+from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAccount
 from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from exporter.web.app import create_app
@@ -43,6 +34,7 @@ from exporter.web.listen import listen
 from exporter.web.server import Server
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import WriteLogs
+from tests.simulator import FAULTS, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 QUEUE = 5457

@@ -8,17 +8,10 @@ import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import AUTO, Queue
-from exporter.simulator import (
-    AVAILABLE,
-    LUNCH,
-    Dialect,
-    FixedWorld,
-    SimulatedAccount,
-    Simulator,
-    Status,
-)
+from exporter.simulator import AVAILABLE, LUNCH, Dialect, SimulatedAccount, Status
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 Dialects = pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import yaml
 from exporter.errors import HTTP_CODES, WORD_CODES
 from exporter.runtime import Runtime
 from exporter.settings import TokenEnvironment
-from exporter.simulator import ALL_FILTERS, Dialect, FixedWorld, SimulatedAccount
+from exporter.simulator import ALL_FILTERS, Dialect, SimulatedAccount
 from prometheus.build import rule_files
 from prometheus.model import ANSWERED
 from tests.integration.conftest import MakeAccount
 from tests.integration.rule_labels import LabelReader, UnknownNameError
+from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
 #: What Prometheus adds to each series that it scrapes, and the series that it makes itself.

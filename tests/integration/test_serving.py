@@ -14,8 +14,9 @@ import pytest
 import requests
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
 from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"

@@ -17,9 +17,10 @@ import pytest
 import yaml
 
 from exporter import config
-from exporter.simulator import FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import SimulatedAccount
 from exporter.systemd import READY, notify
 from tests.process_fixtures import ROOT, RunMain, StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"

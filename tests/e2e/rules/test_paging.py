@@ -14,8 +14,9 @@ import pytest
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from tests.e2e.rules.call_centre import HURRY, CallCentre
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 AGENTS = "CallTools(Nobody|AllAgents|TooFew).*"

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import FAULTS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import TOKEN, SimulatedAccount
+from tests.simulator import FAULTS, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import ALL_FILTERS, TOKEN, FixedWorld, SimulatedAccount, Simulator
+from exporter.simulator import ALL_FILTERS, TOKEN, SimulatedAccount
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 HEADERS = {"Authorization": f"Token {TOKEN}"}

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator import (
-    ALL_FILTERS,
-    AVAILABLE,
-    LUNCH,
-    TOKEN,
-    Dialect,
-    FixedWorld,
-    SimulatedAccount,
-)
+from exporter.simulator import ALL_FILTERS, AVAILABLE, LUNCH, TOKEN, Dialect, SimulatedAccount
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Answer, Request
+from tests.simulator import FixedWorld
 
 Get = Callable[..., Answer]
 

@@ -18,12 +18,12 @@ from exporter.simulator import (
     Agent,
     Clock,
     DayWorld,
-    FixedWorld,
     ShiftPattern,
     Status,
     Team,
     World,
 )
+from tests.simulator import FixedWorld
 
 SALES, SUPPORT = 5457, 5460
 DAY = datetime(2026, 7, 27, tzinfo=UTC).timestamp()  # a Monday

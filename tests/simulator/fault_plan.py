@@ -6,8 +6,9 @@ import inspect
 import threading
 from dataclasses import dataclass
 
-from exporter.simulator.broken_wires import silent
-from exporter.simulator.faults import FAULTS, Fault
+from exporter.simulator.wire import Fault
+from tests.simulator.broken_wires import silent
+from tests.simulator.faults import FAULTS, NamedFault
 
 __all__ = ["FaultPlan"]
 
@@ -31,7 +32,7 @@ class FaultPlan:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._set: dict[_Scope, tuple[Fault, int | None]] = {}
+        self._set: dict[_Scope, tuple[NamedFault, int | None]] = {}
 
     def set(
         self,
@@ -53,7 +54,7 @@ class FaultPlan:
             TypeError: the fault has no such parameter.
         """
         named = FAULTS[name]
-        fault = Fault(named.apply, {**named.parameters, **parameters})
+        fault = NamedFault(named.apply, {**named.parameters, **parameters})
         inspect.signature(fault.apply).bind(None, **fault.parameters)
         scope = _Scope(account, path, queue)
         with self._lock:
@@ -72,11 +73,11 @@ class FaultPlan:
         with self._lock:
             for scope in reversed(self._set):
                 if scope.holds(account, path, queue):
-                    return self._use(scope)
+                    return self._use(scope).run
         return None
 
     def take_silence(self) -> bool:
-        """Tell whether a connection just accepted is left without a word, which uses up a time."""
+        """Return whether a connection just accepted is left silent, which uses up a time."""
         everything = _Scope(None, None, None)
         with self._lock:
             fault, _ = self._set.get(everything, (None, None))
@@ -85,7 +86,7 @@ class FaultPlan:
             self._use(everything)
         return True
 
-    def _use(self, scope: _Scope) -> Fault:
+    def _use(self, scope: _Scope) -> NamedFault:
         fault, times = self._set[scope]
         if times == 1:
             del self._set[scope]

@@ -1,0 +1,8 @@
+"""The simulator as tests and benchmarks use it: worlds set by hand, and every fault by name."""
+
+from tests.simulator.fault_plan import FaultPlan
+from tests.simulator.faults import FAULTS
+from tests.simulator.fixed_world import FIXED_TIME, FixedWorld
+from tests.simulator.simulator import Simulator
+
+__all__ = ["FAULTS", "FIXED_TIME", "FaultPlan", "FixedWorld", "Simulator"]
