@@ -14,7 +14,10 @@ __all__ = [
     "ExporterError",
     "Failure",
     "Mistake",
+    "NotNowError",
     "TokenError",
+    "UnknownAccountError",
+    "UnknownQueueError",
 ]
 
 
@@ -77,6 +80,27 @@ class ConfigurationError(ExporterError):
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(sorted(mistakes))
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class UnknownAccountError(ExporterError):
+    """An account was asked for that is not configured; ``suggestion`` is the nearest name."""
+
+    def __init__(self, name: str, suggestion: str | None = None) -> None:
+        # The name comes from anybody: it is cut, and its control characters are made visible.
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"account {name[:100]!r} is not configured{hint}")
+
+
+class UnknownQueueError(ExporterError):
+    """A queue was asked for that its account does not have."""
+
+    def __init__(self, account: str, name: str, suggestion: str | None = None) -> None:
+        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
+        super().__init__(f"account {account!r} has no queue {name[:100]!r}{hint}")
+
+
+class NotNowError(ExporterError):
+    """An answer is not available yet, and may be later."""
 
 
 class TokenError(ExporterError):

@@ -10,7 +10,12 @@ import structlog
 from prometheus_client.registry import Collector
 
 from exporter.config.redacted import redacted_yaml
-from exporter.errors import ConfigurationError
+from exporter.errors import (
+    ConfigurationError,
+    NotNowError,
+    UnknownAccountError,
+    UnknownQueueError,
+)
 from exporter.history import AccountView, Board
 from exporter.metrics import (
     Counters,
@@ -24,7 +29,6 @@ from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.text import nearest
 from exporter.transport import Transports
-from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 
 __all__ = ["Runtime"]
 
@@ -89,7 +93,14 @@ class Runtime:
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
     ) -> Collector:
-        """Scrape, then return what is to be rendered; see `exporter.web.pages.Pages`."""
+        """Scrape, then return what is to be rendered; call it in a thread.
+
+        Everything is fetched within the budget: ``collect()`` only writes it down. ``account``
+        narrows the scrape to one account; ``exporter_only`` asks the API nothing.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
+        """
         scraper = self._scraper
         accounts: Sequence[Account] = scraper.configuration.accounts
         if account is not None:
@@ -102,7 +113,13 @@ class Runtime:
         return PageCollector(SnapshotCollector(snapshot), counters)
 
     def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
-        """Scrape one account or queue; see `exporter.web.pages.Pages`."""
+        """Scrape one account, or one of its queues, and keep nothing of it; call it in a thread.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
+            UnknownQueueError: the account has no queue of that name.
+            NotNowError: which queues the account has could not be read.
+        """
         scraper = self._scraper
         one = self._account(scraper, account)
         known = self._names(scraper, one)
@@ -118,7 +135,11 @@ class Runtime:
         return ProbeCollector(snapshot, with_account=queue is None)
 
     def targets(self, *, by_account: bool) -> list[dict[str, object]]:
-        """Return what there is to probe; see `exporter.web.pages.Pages`."""
+        """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
+
+        Raises:
+            NotNowError: which queues an account has is not known yet.
+        """
         scraper = self._scraper
         found: list[dict[str, object]] = []
         for account in scraper.configuration.accounts:
@@ -136,14 +157,18 @@ class Runtime:
         return found
 
     def overview(self, account: str | None) -> list[AccountView]:
-        """Return what the last scrapes brought; see `exporter.web.pages.Pages`."""
+        """Return what the last scrapes brought, of all accounts or of one; ask the API nothing.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
+        """
         scraper = self._scraper
         accounts = scraper.configuration.accounts
         chosen = accounts if account is None else [self._account(scraper, account)]
         return [self._board.view(one, scraper.known_queues(one)) for one in chosen]
 
     def configuration_text(self) -> str:
-        """Return the configuration in force; see `exporter.web.pages.Pages`."""
+        """Return the configuration in force as YAML, without a secret."""
         return redacted_yaml(self.configuration)
 
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
@@ -153,10 +178,6 @@ class Runtime:
     def standing(self, account: Account) -> Standing:
         """Return what is known of an account beside its numbers."""
         return self._scraper.standings[account.name]
-
-    def is_ready(self) -> bool:
-        """Say that a configuration is in force: without one there is no runtime."""
-        return True
 
     def _account(self, scraper: Scraper, name: str) -> Account:
         for account in scraper.configuration.accounts:

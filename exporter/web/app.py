@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, NotNowError, UnknownAccountError
+from exporter.runtime import Runtime
 from exporter.web import landing
 from exporter.web.follow import FollowedWebFile
 from exporter.web.guard import Guard
-from exporter.web.pages import NotNowError, Pages, UnknownAccountError
 from exporter.web.responses import plain
 from exporter.web.scrapes import Scrapes
 
@@ -27,8 +27,8 @@ __all__ = ["create_app"]
 class _Routes:
     """What is at each path."""
 
-    def __init__(self, pages: Pages, scrapes: Scrapes, *, lifecycle: bool) -> None:
-        self._pages = pages
+    def __init__(self, runtime: Runtime, scrapes: Scrapes, *, lifecycle: bool) -> None:
+        self._runtime = runtime
         self._scrapes = scrapes
         self._lifecycle = lifecycle
 
@@ -42,7 +42,7 @@ class _Routes:
         address = request.headers.get("Host", "")
 
         def render() -> str:
-            views = self._pages.overview(account)
+            views = self._runtime.overview(account)
             return landing.render(
                 views, time.time(), address=address, account=account, paused=paused
             )
@@ -64,7 +64,7 @@ class _Routes:
         account, exporter_only = next(iter(accounts), None), bool(collect)
 
         def scrape(seconds: float) -> Collector:
-            return self._pages.metrics(
+            return self._runtime.metrics(
                 account=account, exporter_only=exporter_only, budget_seconds=seconds
             )
 
@@ -79,7 +79,7 @@ class _Routes:
         account, queue = accounts[0], next(iter(queues), None)
 
         def scrape(seconds: float) -> Collector:
-            return self._pages.probe(account=account, queue=queue, budget_seconds=seconds)
+            return self._runtime.probe(account=account, queue=queue, budget_seconds=seconds)
 
         return await self._scrapes.answer(request, scrape, kind=("probe", account, queue))
 
@@ -89,7 +89,7 @@ class _Routes:
         if by not in {"account", "queue"}:
             return plain(400, "by knows only 'account' and 'queue'")
         try:
-            return JSONResponse(self._pages.targets(by_account=by == "account"))
+            return JSONResponse(self._runtime.targets(by_account=by == "account"))
         except NotNowError as error:
             # Prometheus keeps the targets that it has.
             return plain(503, str(error))
@@ -99,14 +99,14 @@ class _Routes:
         if not self._lifecycle:
             return plain(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on")
         try:
-            await to_thread.run_sync(self._pages.reload)
+            await to_thread.run_sync(self._runtime.reload)
         except ConfigurationError as error:
             return plain(400, str(error))
         return plain(200, "the configuration is in force")
 
     async def configuration(self, _: Request) -> Response:
         """Show the configuration in force, with secrets masked."""
-        return plain(200, self._pages.configuration_text())
+        return plain(200, self._runtime.configuration_text())
 
     async def healthy(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -116,8 +116,6 @@ class _Routes:
         """Say whether it is worth sending requests here."""
         if request.app.state.stopping:
             return plain(503, "calltools-exporter is stopping.")
-        if not self._pages.is_ready():
-            return plain(503, "calltools-exporter is not ready: no configuration is in force.")
         return plain(200, "calltools-exporter is ready.")
 
 
@@ -129,7 +127,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 def create_app(
-    pages: Pages,
+    runtime: Runtime,
     *,
     max_requests: int = 40,
     timeout_offset: float = 0.5,
@@ -139,14 +137,14 @@ def create_app(
     """Make the application.
 
     Args:
-        pages: who fetches what the pages show.
+        runtime: the running exporter, whose accounts are shown.
         max_requests: how many ``/metrics`` requests are worked on at a time.
         timeout_offset: the seconds of Prometheus' patience that are left for the way back.
         lifecycle: whether POST to ``/-/reload`` reads the configuration again.
         web_file: the passwords that are needed, and the headers that every answer gets.
     """
     scrapes = Scrapes(max_requests=max_requests, timeout_offset=timeout_offset)
-    routes = _Routes(pages, scrapes, lifecycle=lifecycle)
+    routes = _Routes(runtime, scrapes, lifecycle=lifecycle)
     app = Starlette(
         routes=[
             Route("/", routes.landing),

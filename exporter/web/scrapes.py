@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from exporter.errors import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.budget import TIMEOUT_HEADER, budget_seconds
 from exporter.web.gathering import Gathering
 from exporter.web.negotiation import (
@@ -21,7 +22,6 @@ from exporter.web.negotiation import (
     choose_format,
     compress,
 )
-from exporter.web.pages import NotNowError, UnknownAccountError, UnknownQueueError
 from exporter.web.responses import PageResponse, plain
 from exporter.web.turns import NoTurnError, Turns
 

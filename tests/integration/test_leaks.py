@@ -109,11 +109,14 @@ def reachable(*roots: object) -> Iterator[object]:
         pending += gc.get_referents(thing)
 
 
-class Pages:
+class Pages(Runtime):
     """What the server shows: the exporter that is looked at now, and what it found last."""
 
     runtime: Runtime
     found: Collector
+
+    def __init__(self) -> None:
+        super().__init__(Configuration(()))
 
     def metrics(self, **arguments: Any) -> Collector:
         self.found = self.runtime.metrics(**arguments)
@@ -134,9 +137,6 @@ class Pages:
 
     def configuration_text(self) -> str:
         return self.runtime.configuration_text()
-
-    def is_ready(self) -> bool:
-        return True
 
 
 class Run:

@@ -6,10 +6,9 @@ import pytest
 from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 
-from exporter.errors import ConfigurationError, Mistake
+from exporter.errors import ConfigurationError, Mistake, UnknownAccountError, UnknownQueueError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue
-from exporter.web.pages import UnknownAccountError, UnknownQueueError
 from tests.unit.snapshots import account
 
 
@@ -115,4 +114,3 @@ def test_without_a_source_there_is_nothing_to_reload() -> None:
     before = made.configuration
     made.reload()
     assert made.configuration is before
-    assert made.is_ready()

@@ -15,17 +15,22 @@ from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.errors import UnknownAccountError
 from exporter.history import AccountView
+from exporter.runtime import Runtime
+from exporter.settings import Configuration
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.listen import listen
-from exporter.web.pages import UnknownAccountError
 from exporter.web.protocol import Limits
 from exporter.web.server import Server
 
 
-class OnlyMetrics:
-    """What tests of the server need nothing of."""
+class OnlyMetrics(Runtime):
+    """A runtime without an account, for tests of what is before it."""
+
+    def __init__(self) -> None:
+        super().__init__(Configuration(()))
 
     def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
         return CollectorRegistry()
@@ -49,7 +54,6 @@ class MadePages(OnlyMetrics):
 
     series: int = 3
     help_bytes: int = 4
-    ready: bool = True
     gate: threading.Event | None = None
     error: Exception | None = None
     asked: list[tuple[str | None, bool, float]] = field(default_factory=list)
@@ -57,6 +61,9 @@ class MadePages(OnlyMetrics):
     in_work: int = 0
     most_in_work: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        super().__init__()
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
@@ -79,9 +86,6 @@ class MadePages(OnlyMetrics):
         with self.lock:
             self.in_work -= 1
         return registry
-
-    def is_ready(self) -> bool:
-        return self.ready
 
 
 @dataclass
