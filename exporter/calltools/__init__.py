@@ -1,8 +1,14 @@
 """The client of the CallTools API: it asks, reads and checks, and never sends anything but GET."""
 
 from exporter.calltools.client import FILTERS, Client, Filter, RequestContext
-from exporter.calltools.rows import AgentRow, QueueRow, StatusRow, summarise, unknown_statuses
-from exporter.calltools.statuses import resolve_statuses
+from exporter.calltools.rows import (
+    AgentRow,
+    QueueRow,
+    StatusRow,
+    resolve_statuses,
+    summarise,
+    unknown_statuses,
+)
 
 __all__ = [
     "FILTERS",

@@ -11,7 +11,13 @@ from urllib.parse import urlencode
 from requests import PreparedRequest
 
 from exporter import __version__
-from exporter.calltools.responses import Page, check_status, contradiction, read_page, unexpected
+from exporter.calltools.responses import (
+    ListPage,
+    filter_violation,
+    raise_for_status,
+    read_page,
+    unexpected,
+)
 from exporter.calltools.rows import (
     AgentRow,
     QueueRow,
@@ -23,7 +29,7 @@ from exporter.calltools.rows import (
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, Secret
 from exporter.snapshot import Attempt, AttemptObserver
-from exporter.transport import Answer, Deadline, StaleConnectionError, Transport
+from exporter.transport import Deadline, HttpAnswer, StaleConnectionError, Transport
 
 __all__ = ["FILTERS", "Client", "Filter", "RequestContext"]
 
@@ -86,16 +92,16 @@ class Client:
 
     def _filtered_page(
         self, query: Mapping[str, object], status_id: int, context: RequestContext
-    ) -> Page:
-        def read(answer: Answer) -> Page:
-            check_status(answer, context.token)
+    ) -> ListPage:
+        def read(answer: HttpAnswer) -> ListPage:
+            raise_for_status(answer, context.token)
             page = read_page(answer)
             if page.count and not page.rows:
                 raise unexpected(f"no row under a `count` of {page.count}")
             if page.count is None and len(page.rows) in {DEFAULT_PAGE, LARGEST_PAGE}:
                 raise unexpected("a list without `count`, just as long as a page may be")
             for row in page.rows:
-                if found := contradiction(row, status_id):
+                if found := filter_violation(row, status_id):
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))
             return page
 
@@ -129,10 +135,10 @@ class Client:
             ApiError: nothing can be told.
         """
 
-        def read(answer: Answer) -> Failure | None:
+        def read(answer: HttpAnswer) -> Failure | None:
             if answer.status == 400 and name != "ready":
                 return None
-            check_status(answer, context.token)
+            raise_for_status(answer, context.token)
             page = read_page(answer)
             if name == "ready":
                 ignored = any(row.get("ready") is False for row in page.rows)
@@ -176,11 +182,11 @@ class Client:
         rows: dict[object, T] = {}
         count: int | None = None
 
-        def read(answer: Answer) -> int:
+        def read(answer: HttpAnswer) -> int:
             nonlocal count
             if number > 1 and answer.status == 404:
                 return 0  # past the end
-            check_status(answer, context.token)
+            raise_for_status(answer, context.token)
             page = read_page(answer)
             count = page.count
             rows.update(map(read_row, page.rows))
@@ -202,7 +208,7 @@ class Client:
         path: str,
         query: Mapping[str, object],
         context: RequestContext,
-        read: Callable[[Answer], T],
+        read: Callable[[HttpAnswer], T],
     ) -> T:
         """Send one request and read its answer; once more if a kept connection was closed."""
         if context.deadline.remaining() <= 0:
@@ -232,7 +238,7 @@ def _attempt(
     request: PreparedRequest,
     deadline: Deadline,
     context: RequestContext,
-    read: Callable[[Answer], T],
+    read: Callable[[HttpAnswer], T],
     *,
     forgive_stale: bool,
 ) -> T:

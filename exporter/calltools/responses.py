@@ -18,9 +18,9 @@ from typing import Any, Final, NoReturn
 from exporter.errors import ApiError, Failure
 from exporter.settings import Secret
 from exporter.text import one_line
-from exporter.transport import Answer
+from exporter.transport import HttpAnswer
 
-__all__ = ["Page", "check_status", "contradiction", "read_id", "read_page", "unexpected"]
+__all__ = ["ListPage", "filter_violation", "raise_for_status", "read_id", "read_page", "unexpected"]
 
 #: No account has as many agents; a larger count is a fault.
 LARGEST_COUNT: Final = 1_000_000
@@ -44,7 +44,7 @@ _HINTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """One page of a list.
 
     ``count`` is the total over all pages, None where the answer is a bare list that tells none.
@@ -54,7 +54,7 @@ class Page:
     rows: tuple[Mapping[str, Any], ...]
 
 
-def check_status(answer: Answer, token: Secret) -> None:
+def raise_for_status(answer: HttpAnswer, token: Secret) -> None:
     """Let only a 200 pass.
 
     Raises:
@@ -81,7 +81,7 @@ def check_status(answer: Answer, token: Secret) -> None:
     raise ApiError(failure, _retry_after(answer.headers.get("retry-after", "")))
 
 
-def read_page(answer: Answer) -> Page:
+def read_page(answer: HttpAnswer) -> ListPage:
     """Read a list answer: the envelope ``{count, next, previous, results}`` or a bare list.
 
     Raises:
@@ -89,7 +89,7 @@ def read_page(answer: Answer) -> Page:
     """
     content = _read_json(answer.body)
     if isinstance(content, list):
-        return Page(None, _rows(content))
+        return ListPage(None, _rows(content))
     if not isinstance(content, dict):
         _refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
     count, results = content.get("count"), content.get("results")
@@ -99,10 +99,10 @@ def read_page(answer: Answer) -> Page:
     rows = _rows(results)
     if len(rows) > count:
         _refuse(f"{len(rows)} rows under a `count` of {count}")
-    return Page(count, rows)
+    return ListPage(count, rows)
 
 
-def contradiction(row: Mapping[str, Any], status_id: int) -> str | None:
+def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:
     """Say how a row contradicts the filters that it should have passed, or None.
 
     A field that is missing or cannot be read contradicts nothing.
@@ -202,7 +202,7 @@ def _retry_after(value: str) -> float | None:
     return max(0.0, aware.timestamp() - time.time())
 
 
-def _quote(answer: Answer, token: Secret) -> str:
+def _quote(answer: HttpAnswer, token: Secret) -> str:
     """Quote the start of an error's text, without markup and without the key.
 
     Of JSON only what is an error's for sure is quoted: any other shape may be rows of people.

@@ -3,7 +3,7 @@
 from exporter.transport.deadline import Deadline
 from exporter.transport.session import (
     BODY_LIMIT,
-    Answer,
+    HttpAnswer,
     StaleConnectionError,
     Transport,
     Transports,
@@ -11,8 +11,8 @@ from exporter.transport.session import (
 
 __all__ = [
     "BODY_LIMIT",
-    "Answer",
     "Deadline",
+    "HttpAnswer",
     "StaleConnectionError",
     "Transport",
     "Transports",

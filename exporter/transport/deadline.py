@@ -19,7 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-__all__ = ["Deadline", "DeadlineTlsSocket", "Exchange", "exchange", "pool_classes"]
+__all__ = ["Deadline", "DeadlineTlsSocket", "InFlightRequest", "in_flight", "pool_classes"]
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class Deadline:
         self.at = max(self.at, at)
 
 
-class Exchange:
+class InFlightRequest:
     """What the sockets note of the request that this thread has under way."""
 
     __slots__ = ("deadline", "on_connect", "opened", "received")
@@ -59,30 +59,30 @@ class Exchange:
 
 
 class _Current(threading.local):
-    exchange: Exchange | None = None
+    request: InFlightRequest | None = None
 
 
 _current = _Current()
 
 
 @contextlib.contextmanager
-def exchange(deadline: Deadline, on_connect: Callable[[], None]) -> Iterator[Exchange]:
+def in_flight(deadline: Deadline, on_connect: Callable[[], None]) -> Iterator[InFlightRequest]:
     """Bind what this thread sends and receives meanwhile to one deadline."""
-    _current.exchange = Exchange(deadline, on_connect)
+    _current.request = InFlightRequest(deadline, on_connect)
     try:
-        yield _current.exchange
+        yield _current.request
     finally:
-        _current.exchange = None
+        _current.request = None
 
 
 def _time_left() -> float:
     """Return the positive number of seconds that are left for this thread's request.
 
-    Outside an exchange (a pool that closes its connections says goodbye) there is none to keep.
+    Outside a request (a pool that closes its connections says goodbye) there is none to keep.
     """
-    if _current.exchange is None:
+    if _current.request is None:
         return 1.0
-    remaining = _current.exchange.deadline.remaining()
+    remaining = _current.request.deadline.remaining()
     if remaining <= 0:
         raise TimeoutError("the deadline of the request has passed")
     return remaining
@@ -96,8 +96,8 @@ def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) 
             result = operation(*arguments)
         except TimeoutError:
             continue
-        if result and _current.exchange is not None:
-            _current.exchange.received = True
+        if result and _current.request is not None:
+            _current.request.received = True
         return result
 
 
@@ -178,9 +178,9 @@ class _DeadlineConnection(HTTPConnection):
                 sock.close()
                 failure = error
                 continue
-            if _current.exchange is not None:
-                _current.exchange.opened = True
-                _current.exchange.on_connect()
+            if _current.request is not None:
+                _current.request.opened = True
+                _current.request.on_connect()
             return sock
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, "no connection in time") from failure

@@ -17,7 +17,7 @@ __all__ = ["failure_of"]
 
 
 def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
-    """Return the code and the words for an exchange that ended without a whole answer.
+    """Return the code and the words for a request that ended without a complete answer.
 
     The libraries wrap each other's errors up to four deep, so the innermost known one decides.
     """

@@ -23,10 +23,10 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from exporter.errors import ApiError, Failure
 from exporter.files import Stamps, stamps
 from exporter.settings import Account, Configuration, TlsFiles
-from exporter.transport.deadline import Deadline, DeadlineTlsSocket, exchange, pool_classes
+from exporter.transport.deadline import Deadline, DeadlineTlsSocket, in_flight, pool_classes
 from exporter.transport.failures import failure_of
 
-__all__ = ["BODY_LIMIT", "Answer", "StaleConnectionError", "Transport", "Transports"]
+__all__ = ["BODY_LIMIT", "HttpAnswer", "StaleConnectionError", "Transport", "Transports"]
 
 #: The largest body that is read, in bytes, as sent and after decompression.
 BODY_LIMIT: Final = 10 * 1024 * 1024
@@ -37,7 +37,7 @@ urllib3.disable_warnings(InsecureRequestWarning)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A whole answer; ``body`` is decompressed."""
 
     status: int
@@ -122,7 +122,7 @@ class Transport:
 
     def get(
         self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Return the whole answer to a request, whatever its status.
 
         Args:
@@ -136,7 +136,7 @@ class Transport:
                 `too_large`.
         """
         begun = time.monotonic()
-        with exchange(deadline, on_connect) as current:
+        with in_flight(deadline, on_connect) as current:
             try:
                 return self._send(request)
             except (requests.RequestException, HTTPError, OSError) as error:
@@ -145,7 +145,7 @@ class Transport:
         stale = failure.code == "connection" and not (current.opened or current.received)
         raise (StaleConnectionError if stale else ApiError)(failure)
 
-    def _send(self, request: PreparedRequest) -> Answer:
+    def _send(self, request: PreparedRequest) -> HttpAnswer:
         response = self._session.send(
             request,
             timeout=None,
@@ -159,7 +159,7 @@ class Transport:
         except BaseException:
             response.close()
             raise
-        return Answer(response.status_code, response.headers, body)
+        return HttpAnswer(response.status_code, response.headers, body)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -238,10 +238,10 @@ def _files(tls: TlsFiles) -> tuple[Path, ...]:
     return tuple(path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None)
 
 
-_Way: TypeAlias = "tuple[str, TlsFiles, str | None]"
+PoolKey: TypeAlias = "tuple[str, TlsFiles, str | None]"
 
 
-def _way(account: Account) -> _Way:
+def _pool_key(account: Account) -> PoolKey:
     return account.url, account.tls, account.proxy
 
 
@@ -250,10 +250,10 @@ class Transports:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._transports: dict[_Way, tuple[tuple[Stamps, int], Transport]] = {}
+        self._transports: dict[PoolKey, tuple[tuple[Stamps, int], Transport]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
-        """Return the transport for an account, shared with all that have the same way to go.
+        """Return the transport for an account, shared with every account of the same pool key.
 
         Args:
             account: names origin, TLS files and proxy.
@@ -262,23 +262,23 @@ class Transports:
         Raises:
             ApiError: a TLS file cannot be used; the code is `tls`.
         """
-        way = _way(account)
+        key = _pool_key(account)
         made_for = stamps(_files(account.tls)), connections
         with self._lock:
-            known = self._transports.get(way)
+            known = self._transports.get(key)
             if known is not None and known[0] == made_for:
                 return known[1]
             transport = Transport(account.host, account.tls, account.proxy, connections)
-            self._transports[way] = (made_for, transport)
+            self._transports[key] = (made_for, transport)
         if known is not None:
             known[1].close()
         return transport
 
     def keep(self, configuration: Configuration) -> None:
         """Close the connections of origins, TLS files and proxies that are no longer configured."""
-        ways = {_way(account) for account in configuration.accounts}
+        keys = {_pool_key(account) for account in configuration.accounts}
         with self._lock:
-            gone = [self._transports.pop(way)[1] for way in self._transports.keys() - ways]
+            gone = [self._transports.pop(key)[1] for key in self._transports.keys() - keys]
         for transport in gone:
             transport.close()
 

@@ -14,7 +14,7 @@ from exporter.calltools import summarise
 from exporter.calltools.responses import read_page
 from exporter.calltools.rows import read_agent, read_queue, read_status
 from exporter.errors import ApiError
-from exporter.transport import Answer
+from exporter.transport import HttpAnswer
 
 STATUSES = {20561: "Available", 43069: "Lunch", 7: "Available"}
 JSON = st.recursive(
@@ -53,7 +53,7 @@ ROW = st.fixed_dictionaries(
 def read(rows: list[Any], read_row: Callable[[Any], tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Read rows as they come over the wire."""
     body = json.dumps({"count": len(rows), "results": rows}).encode()
-    return [read_row(row) for row in read_page(Answer(200, {}, body)).rows]
+    return [read_row(row) for row in read_page(HttpAnswer(200, {}, body)).rows]
 
 
 @settings(max_examples=150, deadline=None)

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from exporter.calltools.responses import check_status, read_page
+from exporter.calltools.responses import raise_for_status, read_page
 from exporter.errors import ApiError
 from exporter.settings import Secret
-from exporter.transport import Answer
+from exporter.transport import HttpAnswer
 
 ROWS = {"count": 1, "results": [{"full_name": "Jane Roe", "app_user": "ab-cd"}]}
 
@@ -19,7 +19,7 @@ def told(status: int, body: object) -> str:
     """Return the words after what the status itself means."""
     text = body if isinstance(body, str) else json.dumps(body)
     with pytest.raises(ApiError) as raised:
-        check_status(Answer(status, {}, text.encode()), Secret("s3cr3t"))
+        raise_for_status(HttpAnswer(status, {}, text.encode()), Secret("s3cr3t"))
     return raised.value.failure.message.partition(", it says: ")[2]
 
 
@@ -63,7 +63,7 @@ def test_an_answer_that_is_no_error_is_never_quoted(status: int, body: object) -
 def test_nothing_keeps_an_answer_that_is_not_json() -> None:
     for body in (b'{"full_name": "Jane', b'{"full_name": "Jane\xff"}'):
         with pytest.raises(ApiError) as raised:
-            read_page(Answer(200, {}, body))
+            read_page(HttpAnswer(200, {}, body))
         # A decoder's exception holds the whole text, also where no traceback shows it.
         assert raised.value.__context__ is None
 
@@ -81,5 +81,5 @@ def test_markup_that_never_ends_is_passed_over_in_no_time(text: str) -> None:
 @pytest.mark.parametrize("body", ["[" + "{}," * 300_000 + "{}]", "[" + "1," * 2_000_000 + "1]"])
 def test_more_than_any_list_holds_is_not_even_read(body: str) -> None:
     with pytest.raises(ApiError) as raised:
-        read_page(Answer(200, {}, body.encode()))
+        read_page(HttpAnswer(200, {}, body.encode()))
     assert raised.value.failure.code == "too_large"
