@@ -1,14 +1,54 @@
-"""Tell one state of files from another."""
+"""Files that the configuration names: certificates and keys in PEM form, and files that change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
-__all__ = ["Stamps", "stamps"]
+__all__ = ["Stamps", "Watched", "load_pem", "stamps"]
 
-Stamps: TypeAlias = "tuple[tuple[int, int, int] | None, ...]"
+T = TypeVar("T")
+Stamp: TypeAlias = "tuple[int, int, int]"
+Stamps: TypeAlias = "tuple[Stamp | None, ...]"
+
+_CHAIN = "a PEM certificate and, in key_file, its key without a passphrase"
+
+
+class Watched(Generic[T]):
+    """A value that was loaded from files, and whether these have changed since.
+
+    Args:
+        load: returns the value; what it raises is raised to the caller.
+        files: returns the files that a value was loaded from.
+        known: the files that are known before the first load: a change during it is then seen.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], T],
+        files: Callable[[T], Iterable[Path]],
+        known: Iterable[Path] = (),
+    ) -> None:
+        self._load = load
+        self._files = files
+        self._stamps: dict[Path, Stamp | None] = dict.fromkeys(known)
+        self.value = self.reload()
+
+    def has_changed(self) -> bool:
+        """Return whether a file has changed since the last load, whether or not that succeeded."""
+        return any(_stamp(path) != stamp for path, stamp in self._stamps.items())
+
+    def reload(self) -> T:
+        """Load the value again; the one before stays in force if that fails."""
+        self._stamps = {path: _stamp(path) for path in self._stamps}
+        self.value = value = self._load()
+        self._stamps = {
+            path: self._stamps[path] if path in self._stamps else _stamp(path)
+            for path in self._files(value)
+        }
+        return value
 
 
 def stamps(paths: Iterable[Path]) -> Stamps:
@@ -16,9 +56,70 @@ def stamps(paths: Iterable[Path]) -> Stamps:
     return tuple(_stamp(path) for path in paths)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         found = path.stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def load_pem(context: ssl.SSLContext, files: Mapping[str, Path]) -> dict[str, str]:
+    """Load certificates and keys into a context.
+
+    Args:
+        context: receives them. After a mistake it must not be used.
+        files: by configuration key: ``cert_file`` with ``key_file``, and any ``...ca_file``.
+
+    Returns:
+        For each key whose file cannot be used, what was found and what is expected.
+    """
+    mistakes = dict(_unreadable(files))
+    for key, path in files.items():
+        if key.endswith("ca_file") and key not in mistakes:
+            mistakes.update(_load_authorities(context, key, path))
+    if "cert_file" in files and mistakes.keys().isdisjoint({"cert_file", "key_file"}):
+        mistakes.update(_load_chain(context, files["cert_file"], files.get("key_file")))
+    return {key: mistakes[key] for key in files if key in mistakes}
+
+
+def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    for key, path in files.items():
+        try:
+            path.read_bytes()
+        except OSError as error:
+            yield key, f"{path} cannot be read: {error.strerror}"
+
+
+def _load_authorities(context: ssl.SSLContext, key: str, path: Path) -> Iterator[tuple[str, str]]:
+    before = context.cert_store_stats()["x509"]
+    try:
+        context.load_verify_locations(path)
+        found = context.cert_store_stats()["x509"] > before
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        yield key, f"{path} does not hold what is expected, PEM certificates"
+
+
+def _load_chain(
+    context: ssl.SSLContext, cert_file: Path, key_file: Path | None
+) -> Iterator[tuple[str, str]]:
+    encrypted = False
+
+    def refuse_passphrase() -> str:
+        # Without it OpenSSL would ask for the passphrase on the terminal, and wait.
+        nonlocal encrypted
+        encrypted = True
+        return ""
+
+    try:
+        context.load_cert_chain(cert_file, key_file, password=refuse_passphrase)
+    except (OSError, ValueError) as error:
+        key, path = ("key_file", key_file) if key_file else ("cert_file", cert_file)
+        if encrypted:
+            yield key, f"{path} is encrypted; expected a key without a passphrase"
+        elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            yield key, f"{path} is not the key of the certificate in {cert_file}"
+        else:
+            yield "cert_file", f"{cert_file} does not hold what is expected, {_CHAIN}"

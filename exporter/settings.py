@@ -135,6 +135,12 @@ class TlsFiles:
     key_file: Path | None = None
     insecure_skip_verify: bool = False
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files, by the key that names each."""
+        files = {"ca_file": self.ca_file, "cert_file": self.cert_file, "key_file": self.key_file}
+        return {key: path for key, path in files.items() if path is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:

@@ -9,10 +9,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-import certifi
 import requests
 import urllib3
 from requests import PreparedRequest, Response
@@ -21,10 +19,11 @@ from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError, Failure
-from exporter.files import Stamps, stamps
+from exporter.files import Watched
 from exporter.settings import Account, Configuration, TlsFiles
-from exporter.transport.deadline import Deadline, DeadlineTlsSocket, in_flight, pool_classes
+from exporter.transport.deadline import Deadline, in_flight, pool_classes
 from exporter.transport.failures import failure_of
+from exporter.transport.tls import client_context
 
 __all__ = ["BODY_LIMIT", "HttpAnswer", "StaleConnectionError", "Transport", "Transports"]
 
@@ -118,7 +117,7 @@ class Transport:
         self._host = host
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._verify = not tls.insecure_skip_verify
-        self._session = _Session(_Adapter(_ssl_context(tls), connections))
+        self._session = _Session(_Adapter(client_context(tls), connections))
 
     def get(
         self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
@@ -204,40 +203,6 @@ def _inflated(inflate: zlib._Decompress, piece: bytes, host: str) -> Iterator[by
         piece, full = inflate.unconsumed_tail, len(part) == _PIECE
 
 
-def _ssl_context(tls: TlsFiles) -> ssl.SSLContext:
-    """Trust the given CA file alone, else the system's store, else certifi's.
-
-    Raises:
-        ApiError: a file is missing or is no certificate or key; the code is `tls`.
-    """
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-        if tls.ca_file is None and not _system_store_is_there():
-            context.load_verify_locations(cafile=certifi.where())
-        if tls.cert_file is not None:
-            # An encrypted key would make OpenSSL ask on the terminal; it is refused instead.
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
-    except (OSError, ValueError) as error:
-        names = ", ".join(str(path) for path in _files(tls))
-        reason = getattr(error, "strerror", None) or "not a certificate or key in PEM form"
-        raise ApiError(Failure("tls", f"cannot use {names}: {reason}")) from None
-    if tls.insecure_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    context.sslsocket_class = DeadlineTlsSocket
-    return context
-
-
-def _system_store_is_there() -> bool:
-    """Tell whether OpenSSL's default places hold any certificate."""
-    places = ssl.get_default_verify_paths()
-    return bool(places.cafile or (places.capath and any(Path(places.capath).iterdir())))
-
-
-def _files(tls: TlsFiles) -> tuple[Path, ...]:
-    return tuple(path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None)
-
-
 PoolKey: TypeAlias = "tuple[str, TlsFiles, str | None]"
 
 
@@ -250,7 +215,7 @@ class Transports:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._transports: dict[PoolKey, tuple[tuple[Stamps, int], Transport]] = {}
+        self._transports: dict[PoolKey, tuple[int, Watched[Transport]]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
         """Return the transport for an account, shared with every account of the same pool key.
@@ -263,16 +228,22 @@ class Transports:
             ApiError: a TLS file cannot be used; the code is `tls`.
         """
         key = _pool_key(account)
-        made_for = stamps(_files(account.tls)), connections
         with self._lock:
             known = self._transports.get(key)
-            if known is not None and known[0] == made_for:
-                return known[1]
-            transport = Transport(account.host, account.tls, account.proxy, connections)
-            self._transports[key] = (made_for, transport)
-        if known is not None:
-            known[1].close()
-        return transport
+        if known is not None and known[0] == connections and not known[1].has_changed():
+            return known[1].value
+        # Outside the lock: reading files may take its time, and only this account waits for them.
+        made = Watched(
+            lambda: Transport(account.host, account.tls, account.proxy, connections),
+            lambda _: account.tls.files.values(),
+            account.tls.files.values(),
+        )
+        with self._lock:
+            replaced = self._transports.get(key)
+            self._transports[key] = (connections, made)
+        if replaced is not None:
+            replaced[1].value.close()
+        return made.value
 
     def keep(self, configuration: Configuration) -> None:
         """Close the connections of origins, TLS files and proxies that are no longer configured."""
@@ -280,11 +251,11 @@ class Transports:
         with self._lock:
             gone = [self._transports.pop(key)[1] for key in self._transports.keys() - keys]
         for transport in gone:
-            transport.close()
+            transport.value.close()
 
     def close(self) -> None:
-        """Close every connection that nobody uses."""
+        """Close idle connections. Requests in flight keep theirs."""
         with self._lock:
             for _, transport in self._transports.values():
-                transport.close()
+                transport.value.close()
             self._transports.clear()

@@ -23,7 +23,7 @@ from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
 from exporter.snapshot import Attempt, Snapshot
-from exporter.transport import Answer, Deadline, Transports
+from exporter.transport import Deadline, HttpAnswer, Transports
 from exporter.web.negotiation import choose_format
 from tests.history.centre import Centre, Incident
 
@@ -59,7 +59,7 @@ class _Wire:
 
     def get(
         self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
-    ) -> Answer:
+    ) -> HttpAnswer:
         del deadline
         if self._connected < 4 or self._now.dice.random() < 0.002:
             self._connected += 1
@@ -69,7 +69,7 @@ class _Wire:
         headers = {name.lower(): value for name, value in request.headers.items()}
         made = Request("GET", "", "", {}, headers).to(request.path_url)
         answer = self._api.answer(made, self._now.at)
-        return Answer(answer.status, CaseInsensitiveDict(answer.headers), answer.body)
+        return HttpAnswer(answer.status, CaseInsensitiveDict(answer.headers), answer.body)
 
     def _go_wrong(self, queue: int) -> None:
         for incident in self._incidents:

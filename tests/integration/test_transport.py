@@ -194,7 +194,8 @@ def test_a_missing_ca_file_is_said_and_one_that_comes_is_used(
     file = tmp_path / "ca.pem"
     account = make_account(start_simulator(tls=True), tls=TlsFiles(ca_file=file))
     failure = ask(account)
-    assert failure == Failure("tls", f"cannot use {file}: No such file or directory")
+    words = f"ca_file: {file} cannot be read: No such file or directory"
+    assert failure == Failure("tls", words)
     trustme.CA().cert_pem.write_to_path(str(file))
     failure = ask(account)
     assert isinstance(failure, Failure)

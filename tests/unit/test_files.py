@@ -1,0 +1,126 @@
+"""PEM files are loaded whole or refused in plain words; a change of a file is seen once."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from exporter.files import Watched, load_pem
+
+
+@pytest.fixture
+def load() -> Callable[..., dict[str, str]]:
+    def load(**files: Path) -> dict[str, str]:
+        return load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), files)
+
+    return load
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    """Return a folder with a certificate, its key, another's key, an encrypted one, and a CA."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    for name in ("own", "other"):
+        issued = authority.issue_cert(f"{name}.example")
+        issued.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.crt"))
+        issued.private_key_pem.write_to_path(str(tmp_path / f"{name}.key"))
+    key = serialization.load_pem_private_key((tmp_path / "own.key").read_bytes(), None)
+    (tmp_path / "encrypted.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        )
+    )
+    (tmp_path / "text.pem").write_text("no certificate")
+    return tmp_path
+
+
+def test_right_files_are_loaded(load: Callable[..., dict[str, str]], pem: Path) -> None:
+    files = {"ca_file": pem / "ca.pem", "cert_file": pem / "own.crt", "key_file": pem / "own.key"}
+    assert load(**files) == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "key", "words"),
+    [
+        ({"client_ca_file": "text.pem"}, "client_ca_file", "text.pem does not hold"),
+        ({"ca_file": "own.key"}, "ca_file", "own.key does not hold what is expected, PEM cert"),
+        ({"ca_file": "missing"}, "ca_file", "missing cannot be read: No such file or directory"),
+        ({"ca_file": "."}, "ca_file", "cannot be read: Is a directory"),
+        (
+            {"cert_file": "own.crt", "key_file": "encrypted.key"},
+            "key_file",
+            "encrypted.key is encrypted; expected a key without a passphrase",
+        ),
+        (
+            {"cert_file": "own.crt", "key_file": "other.key"},
+            "key_file",
+            "other.key is not the key of the certificate in",
+        ),
+        ({"cert_file": "text.pem", "key_file": "own.key"}, "cert_file", "does not hold what"),
+        ({"cert_file": "own.crt", "key_file": "missing"}, "key_file", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_said_by_its_key(
+    load: Callable[..., dict[str, str]], pem: Path, files: dict[str, str], key: str, words: str
+) -> None:
+    mistakes = load(**{name: pem / file for name, file in files.items()})
+    assert list(mistakes) == [key]
+    assert words in mistakes[key]
+
+
+def test_every_mistake_is_said_at_once(load: Callable[..., dict[str, str]], pem: Path) -> None:
+    files = {name: pem / f"no-{name}" for name in ("ca_file", "cert_file", "key_file")}
+    assert list(load(**files)) == ["ca_file", "cert_file", "key_file"]
+
+
+def test_a_change_is_seen_and_the_value_before_stays_if_loading_fails(tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    file.write_text("1")
+    watched = Watched(lambda: int(file.read_text()), lambda _: [file])
+    assert watched.value == 1
+    assert not watched.has_changed()
+    file.write_text("text")
+    assert watched.has_changed()
+    with pytest.raises(ValueError, match="invalid literal"):
+        watched.reload()
+    assert watched.value == 1
+    assert not watched.has_changed()
+    file.unlink()
+    assert watched.has_changed()
+    file.write_text("22")
+    assert watched.reload() == 22
+    os.utime(file, ns=(1, 1))
+    assert watched.has_changed()
+
+
+def test_files_that_a_value_names_are_followed_from_then_on(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text(str(first))
+    watched = Watched(lambda: Path(first.read_text()), lambda path: [first, path], [first])
+    second.write_text("not followed yet")
+    assert not watched.has_changed()
+    first.write_text(str(second))
+    watched.reload()
+    second.write_text("followed")
+    assert watched.has_changed()
+
+
+def test_a_change_while_the_value_is_loaded_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    file.write_text("1")
+
+    def load() -> str:
+        text = file.read_text()
+        file.write_text("changed meanwhile")
+        return text
+
+    assert Watched(load, lambda _: [file], [file]).has_changed()
