@@ -94,7 +94,7 @@ audit: $(MARK).dev ## look the locked versions up among the known vulnerabilitie
 
 .PHONY: clean
 clean: ## remove what was made and fetched
-	rm -rf .venv .cache dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(wildcard $(dir $(wildcard .venv/made-by-make-venv))) .cache dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # One environment serves both: what development needs contains what running needs.
 $(MARK).run $(MARK).dev: $(MARK).%: requirements/%.txt

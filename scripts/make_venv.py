@@ -1,6 +1,8 @@
 """Make a virtual environment with exactly what a lock file names.
 
 usage: make_venv.py FOLDER LOCK CACHE
+
+FOLDER is made anew. One that is there already is cleared only if this program made it.
 """
 
 import shutil
@@ -10,10 +12,20 @@ from pathlib import Path
 
 from debian import Apt, AptError
 
+MARK = "made-by-make-venv"
+
 
 def main(folder: Path, lock: Path, cache: Path) -> int:
     """Make the environment anew and install the lock file into it."""
+    if not _may_clear(folder):
+        print(
+            f"{folder} is not an environment that make made, so it is left as it is:\n"
+            "move it away, or choose another folder: make VENV=FOLDER ...",
+            file=sys.stderr,
+        )
+        return 1
     subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    (folder / MARK).touch()
     python = folder / "bin" / "python"
     try:
         pip = _pip(python, cache)
@@ -40,6 +52,19 @@ def main(folder: Path, lock: Path, cache: Path) -> int:
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
+
+
+def _may_clear(folder: Path) -> bool:
+    """Return whether nothing is lost: no such folder, an empty one, or one made here."""
+    if not folder.exists():
+        return not folder.is_symlink()
+    if not folder.is_dir():
+        return False
+    if not any(folder.iterdir()) or (folder / MARK).exists():
+        return True
+    # Made before there was the mark: only the Makefile writes these besides the environment.
+    marks = [*folder.glob("*.run"), *folder.glob("*.dev")]
+    return (folder / "pyvenv.cfg").exists() and any(mark.is_file() for mark in marks)
 
 
 def _pip(python: Path, cache: Path) -> list[str | Path]:

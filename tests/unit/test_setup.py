@@ -48,6 +48,76 @@ def test_an_old_python_is_told_what_is_needed(tmp_path: Path) -> None:
     assert "Python 3.11 or newer is needed" in done.stderr
 
 
+def make_venv(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Make an environment with nothing in it."""
+    lock = folder.parent / "nothing.txt"
+    lock.touch()
+    # This pip, so that none is installed or fetched.
+    pip = folder.parent / "cache/pip/usr/share/python-wheels/pip-0.whl/pip"
+    pip.mkdir(parents=True, exist_ok=True)
+    (pip / "__main__.py").touch()
+    broken = folder.parent / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "ensurepip.py").write_text("raise ImportError\n")
+    return subprocess.run(
+        [
+            sys.executable,
+            REPOSITORY / "scripts/make_venv.py",
+            folder,
+            lock,
+            folder.parent / "cache",
+        ],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(broken)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("kept", ["pyvenv.cfg", "thesis.tex", "lib/python3.11/site.py"])
+def test_a_folder_that_make_did_not_make_is_never_cleared(tmp_path: Path, kept: str) -> None:
+    file = tmp_path / "venv" / kept
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+
+    refused = make_venv(tmp_path / "venv")
+
+    assert refused.returncode == 1
+    assert "not an environment that make made" in refused.stderr
+    assert "VENV=" in refused.stderr
+    assert file.read_text() == "years of work"
+
+
+def test_what_is_no_folder_is_not_cleared_either(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("years of work")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+
+    assert make_venv(tmp_path / "file").returncode == 1
+    assert make_venv(tmp_path / "dangling").returncode == 1
+    assert (tmp_path / "file").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder", "one made here", "an older one"])
+def test_an_environment_of_its_own_is_made_anew(tmp_path: Path, left: str) -> None:
+    folder = tmp_path / "venv"
+    if left == "an empty folder":
+        folder.mkdir()
+    elif left == "one made here":
+        assert make_venv(folder).returncode == 0
+        (folder / "python3.dev").touch()
+    elif left == "an older one":  # from before there was a mark
+        folder.mkdir()
+        (folder / "pyvenv.cfg").touch()
+        (folder / "python3.run").touch()
+
+    made = make_venv(folder)
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (folder / "bin/python").exists()
+    assert not list(folder.glob("python3.*"))
+
+
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize(
     ("lock", "groups"), [("run", []), ("build", ["build"]), ("dev", ["build", "dev"])]
