@@ -1,8 +1,10 @@
 """Measure everything, and write benchmarks/results.md and the tables of docs/scaling.md.
 
     python -m benchmarks CACHE [--quick] [--output FOLDER]
+    python -m benchmarks --compare COMMIT [--quick]
 
-CACHE/peers holds what the exporter is compared with; `make bench` fetches it before.
+CACHE/peers holds what the exporter is compared with; `make bench` fetches it before. The second
+form writes nothing: it measures what is here and another commit in turns, and prints ratios.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cost, growth, limit, profile, report, ways
+from benchmarks import commits, cost, growth, limit, report
 from benchmarks.peers import compare
 from benchmarks.processes import API_CORES, pin
 
@@ -49,16 +51,19 @@ node_exporter's; they are as old as its last run, and nothing tells of what fail
 
 WORK = compare.Work(queues=200, parallel=16, latency=0.05)
 SHARED = growth.Size(accounts=50, queues=40)
+COMPARING = commits.Work()
 
 
 @dataclass(frozen=True)
 class Plan:
     """How much is measured."""
 
-    rounds: int = 5
-    queues: tuple[int, ...] = (10, 100, 500, 2000)
-    parallel: tuple[int, ...] = (16, 32, 64)
-    latency: tuple[float, ...] = (0, 0.05, 0.2)
+    rounds: int = 3
+    cases: tuple[limit.Case, ...] = (
+        *limit.cases((10, 100, 500, 2000), (16, 32, 64), (0, 0.05)),
+        # 2000 queues take half a minute at this latency, and say no more
+        *limit.cases((10, 100, 500), (16, 32, 64), (0.2,)),
+    )
     work: compare.Work = WORK
     cost_queues: int = 500
     memory: tuple[int, ...] = (1, 100, 2000)
@@ -67,13 +72,14 @@ class Plan:
     growing_accounts: tuple[int, ...] = (1, 30, 100, 300)
     replicas: tuple[int, ...] = (1, 2, 4)
     shared: growth.Size = SHARED
+    silo_accounts: tuple[int, ...] = (150, 600)
+    silo_budget: float = 9.5
+    comparing: commits.Work = COMPARING
 
 
 QUICK = Plan(
     rounds=1,
-    queues=(10,),
-    parallel=(16,),
-    latency=(0, 0.01),
+    cases=tuple(limit.cases((10,), (16,), (0, 0.01))),
     work=compare.Work(10, 4, 0.01),
     cost_queues=20,
     memory=(1,),
@@ -82,20 +88,31 @@ QUICK = Plan(
     growing_accounts=(2,),
     replicas=(1, 2),
     shared=growth.Size(4, 3),
+    silo_accounts=(7,),
+    silo_budget=1.5,
+    comparing=commits.Work(queues=20, many=30, rounds=1),
 )
 
 
 def main() -> int:
     """Measure, and write what was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cache", type=Path)
+    parser.add_argument("cache", type=Path, nargs="?")
+    parser.add_argument("--compare", metavar="COMMIT", help="print ratios to this commit")
     parser.add_argument("--quick", action="store_true", help="only see whether all of it runs")
     parser.add_argument("--output", type=Path, default=ROOT, help="default: this repository")
     options = parser.parse_args()
+    plan = QUICK if options.quick else Plan()
+    if options.compare:
+        pin(API_CORES)
+        print(commits.compare(ROOT, options.compare, plan.comparing))
+        return 0
+    if options.cache is None:
+        parser.error("a CACHE, or --compare COMMIT, is needed")
     machine = report.machine()
     pin(API_CORES)
     begun = time.monotonic()
-    found = _measure(QUICK if options.quick else Plan(), options.cache / "peers")
+    found = _measure(plan, options.cache / "peers")
     head = HEAD.format(
         minutes=(time.monotonic() - begun) / 60,
         machine=machine,
@@ -112,9 +129,7 @@ def main() -> int:
 
 def _measure(plan: Plan, peers: Path) -> dict[str, str]:
     sections: dict[str, Callable[[], str]] = {
-        "Against the limit": lambda: limit.measure(
-            limit.cases(plan.queues, plan.parallel, plan.latency), plan.rounds
-        ),
+        "Against the limit": lambda: limit.measure(plan.cases, plan.rounds),
         "Against what people would use instead": lambda: (
             compare.measure(plan.work, plan.rounds, peers) + PEERS
         ),
@@ -127,9 +142,6 @@ def _measure(plan: Plan, peers: Path) -> dict[str, str]:
             ]
         ),
         "Growth": lambda: _growth(plan),
-        # Last, as they pin this process to the core of what is measured.
-        "Profile": lambda: profile.by_package(plan.cost_queues, plan.rounds),
-        "Ways to be faster": lambda: ways.measure(plan.cost_queues, plan.rounds),
     }
     found = {}
     for name, measure in sections.items():
@@ -146,6 +158,10 @@ def _growth(plan: Plan) -> str:
 
 {growth.by_queues(plan.growing_queues, plan.rounds)}
 {growth.by_accounts(plan.growing_accounts, 4, plan.rounds)}
+Seven silos, of which one then answers nothing, 16 requests at a time to each and a budget of
+{plan.silo_budget} s:
+
+{growth.by_silos(plan.silo_accounts, 4, 7, plan.silo_budget, plan.rounds)}
 {size.accounts} accounts of {size.queues} queues over `/probe`, shared by a hash, 16 requests at a
 time for each replica, all replicas on one core:
 

@@ -41,9 +41,11 @@ def write_configuration(
     for number, key in enumerate(upstream.keys):
         file = path.parent / f"key-{number}"
         file.write_text(key)
-        accounts.append({"name": f"client-{number}", "token_file": str(file), "queues": queues})
+        url = upstream.urls[number % len(upstream.urls)]
+        accounts.append(
+            {"name": f"client-{number}", "url": url, "token_file": str(file), "queues": queues}
+        )
     common = {
-        "url": upstream.url,
         "available_status": AVAILABLE,
         "max_parallel_requests": parallel,
         "tls": {"ca_file": str(upstream.ca_file)},
@@ -59,14 +61,14 @@ def free_port() -> int:
         return port
 
 
-def start_exporter(path: Path) -> Measured:
-    """Start the exporter as a user does."""
+def start_exporter(path: Path, root: Path = ROOT) -> Measured:
+    """Start the exporter as a user does, out of this repository or another copy of it."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "exporter", f"--config.file={path}"),
         f"--web.listen-address=127.0.0.1:{port}",
     ]
-    return Measured(command, port, {"PYTHONPATH": str(ROOT)})
+    return Measured(command, port, {"PYTHONPATH": str(root)}, root)
 
 
 def read_page(

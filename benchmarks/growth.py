@@ -16,7 +16,7 @@ from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 
-__all__ = ["by_accounts", "by_queues", "by_replicas"]
+__all__ = ["by_accounts", "by_queues", "by_replicas", "by_silos"]
 
 LATENCY = 0.05
 PARALLEL = 64
@@ -79,6 +79,37 @@ def _sizes(what: str, sizes: Sequence[Size], pages: int) -> str:
         *("at least, s", "page, s", "first page, s", "CPU a page, s", "memory, MiB"),
     )
     return table(head, rows)
+
+
+def by_silos(accounts: Sequence[int], queues: int, silos: int, budget: float, pages: int) -> str:
+    """Return a table of accounts over several silos, with all of them well and then one silent."""
+    rows = []
+    for number in accounts:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with Upstream(folder, queues, LATENCY, number, silos) as upstream:
+                path = folder / "exporter.yml"
+                write_configuration(path, upstream)
+                with start_exporter(path) as exporter:
+                    connection = exporter.connect()
+                    first = read_page(connection, budget)
+                    later = [read_page(connection, budget) for _ in range(pages)]
+                    upstream.hang()
+                    hanging = [read_page(connection, budget) for _ in range(pages)]
+                    connection.close()
+        others = queues * (number - len(range(silos - 1, number, silos)))
+        read = min(page.read for page in hanging)
+        rows.append(
+            (
+                f"{number} x {queues}",
+                f"{first.seconds:.2f}",
+                f"{median(page.seconds for page in later):.2f}",
+                f"{median(page.seconds for page in hanging):.2f}",
+                f"{read} of {others}",
+            )
+        )
+    one_hangs = ("page with one silo silent, s", "of the others' queues read")
+    return table(("accounts x queues", "first page, s", "page, s", *one_hangs), rows)
 
 
 def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) -> str:

@@ -51,13 +51,18 @@ class Measured:
     """A server under measurement on a core of its own, from its start to the end of `with`."""
 
     def __init__(
-        self, command: Sequence[str | Path], port: int, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str | Path],
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.port = port
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             command,
             env={**os.environ, **(environment or {})},
+            cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.process_fixtures import ENVIRON, ROOT
 
 
@@ -40,6 +42,28 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
     assert re.search(r"`max_age: 10s` \|.*\| 10 \|$", results, re.MULTILINE)
     growth = (tmp_path / "docs/scaling.md").read_text()
     assert re.search(r"^\| 2 x 4 \| 0\.05 \| ", growth, re.MULTILINE)
+    assert re.search(r"^\| 7 x 4 \| .* \| 24 of 24 \|$", growth, re.MULTILINE)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository's commits")
+def test_two_commits_are_compared() -> None:
+    """Each has its own copy, and none is left behind."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--compare", "HEAD", "--quick"],
+        cwd=ROOT,
+        env=dict(ENVIRON),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    row = r"^\| CPU a queue and scrape, 20 queues, ms( \| \d+\.\d+){3} \| .* to .* \|$"
+    assert re.search(row, done.stdout, re.MULTILINE)
+    trees = subprocess.run(
+        ["git", "worktree", "list"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert "/commit " not in trees
 
 
 def test_what_is_said_of_the_speed_was_measured() -> None:
