@@ -62,7 +62,7 @@ rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md fr
 .PHONY: docs
 docs: $(MARK).dev ## write the tables of docs/ (configuration, metrics, faults) from the code
 	@$(VENV)/bin/python scripts/make_docs.py
-	@$(VENV)/bin/python -m tests.simulator.fault_rows
+	@$(PYTEST) -q --write-docs -k has_this_table tests/integration/test_fault_matrix.py
 
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests
@@ -79,7 +79,7 @@ dashboards: $(MARK).dev ## write the dashboards' JSON anew
 	@$(VENV)/bin/python -m grafana.build
 
 .PHONY: bench
-bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmarks/results.md (half an hour)
+bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmarks/results.md (12 minutes)
 	@$(VENV)/bin/python scripts/fetch_peers.py $(CACHE)
 	@$(VENV)/bin/python -m benchmarks $(CACHE)
 

@@ -1,6 +1,10 @@
 """What all tests share."""
 
+import re
 import signal
+from collections.abc import Callable
+
+import pytest
 
 from tests.e2e import tools
 
@@ -9,6 +13,38 @@ pytest_plugins = [
     "tests.process_fixtures",
     "tests.terminal_fixtures",
 ]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-docs",
+        action="store_true",
+        help="write the tables of docs/ that tests make, in place of comparing them",
+    )
+
+
+@pytest.fixture
+def check_table(pytestconfig: pytest.Config) -> Callable[[str, str, str], None]:
+    """Compare a table of a page of docs/ with the tests' own, or write it with ``--write-docs``.
+
+    It stands between `<!-- NAME: made by make docs -->` and `<!-- /NAME -->`.
+    """
+    folder = pytestconfig.rootpath / "docs"
+
+    def check(page: str, name: str, table: str) -> None:
+        path = folder / page
+        text = path.read_text(encoding="utf-8")
+        pattern = rf"(<!-- {name}: made by make docs -->\n\n).*?(\n\n<!-- /{name} -->)"
+        made, found = re.subn(
+            pattern, lambda mark: mark[1] + table + mark[2], text, flags=re.DOTALL
+        )
+        assert found == 1, f"docs/{page} has no place for {name}"
+        if pytestconfig.getoption("write_docs"):
+            path.write_text(made, encoding="utf-8")
+        else:
+            assert text == made, f"write docs/{page} anew: make docs"
+
+    return check
 
 
 def pytest_configure() -> None:

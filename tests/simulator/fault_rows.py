@@ -1,12 +1,8 @@
-"""What a page says under each fault: the table that the matrix tests, and that people read."""
+"""What a scrape says under each fault: the table that the matrix tests, and that people read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-
-DOCUMENT = Path(__file__).parents[2] / "docs/faults.md"
-REGENERATE = "make docs"
 
 #: What the broken queue would show if all were well.
 TRUE_NUMBER = 3
@@ -168,43 +164,11 @@ NETWORK_ROWS = {
     ),
 }
 
-#: Of a run of ten minutes, on two cores that others used as well.
-SOAK = """
-## All of them, at random, for ten minutes
 
-`python -m benchmarks.soak` has six clients ask for pages of four accounts on two silos, over TLS,
-while these faults come and go, of a queue, an account or a silo. Measured:
-
-| | |
-| --- | --- |
-| scrapes | 42 336, under 3640 faults of 76 kinds |
-| requests | 312 408, of which 103 027 failed |
-| numbers on the pages | 668 267 right, none wrong; 346 033 failures in their place |
-| pages later than their budget | 6400, by 1 ms (median), 36 ms (most), of the 500 ms kept for it |
-| threads | 38 before the first fault, 33 at the end |
-| open files | 46 before, 44 at the end |
-| memory, MiB | 58 before; after each minute 70, 71, 78, 80, 76, 77, 78, 79, 78, 80 |
-
-The memory is what Python keeps after bodies of up to 10 MiB, which many of the faults send.
-""".strip()
-
-
-def document() -> str:
-    """Return the table as a page for people."""
+def table() -> str:
+    """Return the rows as a table for people."""
     lines = [
-        "# Faults",
-        "",
-        "What a page says of a queue while the API, or the way to it, fails in one of these ways:",
-        "the number, where it is known for sure all the same; else `calltools_queue_up` is 0,",
-        "`calltools_queue_failure` has this code, and there is no number. Other queues and other",
-        "accounts keep theirs.",
-        "",
-        "*At once* is within five seconds, however busy the machine that tests it; *the budget*",
-        "is what Prometheus' time-out leaves. A failure is logged once when it begins, with a",
-        "reason that begins like this, and once when it ends. When the fault is over, the next",
-        "scrape has the number again, unless another thing is said.",
-        "",
-        "| fault | the page says | seconds | the reason in the log | besides |",
+        "| fault | the scrape says | seconds | the reason in the log | besides |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, row in (ROWS | NETWORK_ROWS).items():
@@ -212,13 +176,7 @@ def document() -> str:
         after = "the budget" if row.late else "at once"
         words = row.words.replace("{host}", "HOST").strip()
         lines.append(f"| {name} | {says} | {after} | {words} | {_besides(row)} |")
-    lines += [
-        "",
-        f"Each row is a test. This page is written by `{REGENERATE}`.",
-        "",
-        *SOAK.splitlines(),
-    ]
-    return "\n".join(lines).replace("|  |", "| |") + "\n"
+    return "\n".join(lines).replace("|  |", "| |")
 
 
 def _besides(row: Row) -> str:
@@ -230,7 +188,3 @@ def _besides(row: Row) -> str:
     if row.agents is not None:
         words.append("with `detail: agents` no fault: the rows are counted there")
     return "; ".join(words)
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(document(), encoding="utf-8")
