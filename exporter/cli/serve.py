@@ -19,8 +19,8 @@ from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
-from exporter.web.listen import listen
-from exporter.web.server import Server
+from exporter.web.server.listeners import listen
+from exporter.web.server.server import Server
 
 __all__ = ["ServeOptions", "make_server", "serve"]
 

@@ -17,9 +17,9 @@ from exporter.errors import ConfigurationError, NotNowError, UnknownAccountError
 from exporter.runtime import Runtime
 from exporter.web import landing
 from exporter.web.follow import FollowedWebFile
-from exporter.web.guard import Guard
+from exporter.web.metrics_handler import MetricsHandler
+from exporter.web.middleware import AuthMiddleware
 from exporter.web.responses import plain
-from exporter.web.scrapes import Scrapes
 
 __all__ = ["create_app"]
 
@@ -27,9 +27,9 @@ __all__ = ["create_app"]
 class _Routes:
     """What is at each path."""
 
-    def __init__(self, runtime: Runtime, scrapes: Scrapes, *, lifecycle: bool) -> None:
+    def __init__(self, runtime: Runtime, metrics: MetricsHandler, *, lifecycle: bool) -> None:
         self._runtime = runtime
-        self._scrapes = scrapes
+        self._metrics = metrics
         self._lifecycle = lifecycle
 
     async def landing(self, request: Request) -> Response:
@@ -68,7 +68,7 @@ class _Routes:
                 account=account, exporter_only=exporter_only, budget_seconds=seconds
             )
 
-        return await self._scrapes.answer(request, scrape, kind=(account, exporter_only))
+        return await self._metrics.answer(request, scrape, kind=(account, exporter_only))
 
     async def probe(self, request: Request) -> Response:
         """Scrape one account or queue: the multi-target form, for any replica to answer."""
@@ -81,7 +81,7 @@ class _Routes:
         def scrape(seconds: float) -> Collector:
             return self._runtime.probe(account=account, queue=queue, budget_seconds=seconds)
 
-        return await self._scrapes.answer(request, scrape, kind=("probe", account, queue))
+        return await self._metrics.answer(request, scrape, kind=("probe", account, queue))
 
     async def targets(self, request: Request) -> Response:
         """Tell Prometheus' HTTP service discovery what there is to probe."""
@@ -143,8 +143,8 @@ def create_app(
         lifecycle: whether POST to ``/-/reload`` reads the configuration again.
         web_file: the passwords that are needed, and the headers that every answer gets.
     """
-    scrapes = Scrapes(max_requests=max_requests, timeout_offset=timeout_offset)
-    routes = _Routes(runtime, scrapes, lifecycle=lifecycle)
+    metrics = MetricsHandler(max_requests=max_requests, timeout_offset=timeout_offset)
+    routes = _Routes(runtime, metrics, lifecycle=lifecycle)
     app = Starlette(
         routes=[
             Route("/", routes.landing),
@@ -156,7 +156,7 @@ def create_app(
             Route("/-/healthy", routes.healthy),
             Route("/-/ready", routes.ready),
         ],
-        middleware=[Middleware(Guard, web_file)] if web_file else [],
+        middleware=[Middleware(AuthMiddleware, web_file)] if web_file else [],
         exception_handlers={404: _refuse, 405: _refuse},
     )
     # A redirect to the path without its slash would be built from the client's Host header.

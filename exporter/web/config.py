@@ -16,7 +16,7 @@ from typing import Final
 from exporter.config.yaml_reader import read
 from exporter.config.yaml_tree import Document, Location, YamlMapping, redacted
 from exporter.text import nearest
-from exporter.web.passwords import Passwords, hash_cost
+from exporter.web.auth import BasicAuth, hash_cost
 from exporter.web.tls import TlsServer, make_context
 
 __all__ = ["FORMAT", "WITHOUT_EFFECT", "WebConfig", "load_web_config"]
@@ -83,7 +83,7 @@ class WebConfig:
 
     files: tuple[Path, ...] = ()
     context: ssl.SSLContext | None = None
-    passwords: Passwords = field(default_factory=lambda: Passwords({}))
+    passwords: BasicAuth = field(default_factory=lambda: BasicAuth({}))
     headers: tuple[tuple[bytes, bytes], ...] = ()
     without_effect: tuple[str, ...] = ()
 
@@ -99,7 +99,7 @@ def load_web_config(path: Path) -> WebConfig:
     reader.check_keys()
     tls = reader.tls()
     headers = reader.headers()
-    passwords = Passwords(reader.users())
+    passwords = BasicAuth(reader.users())
     document.stop_on_mistakes()
     context = make_context(tls, reader.refuse_file) if tls else None
     document.stop_on_mistakes()

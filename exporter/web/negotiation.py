@@ -12,7 +12,7 @@ from prometheus_client import exposition as text
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-__all__ = ["Format", "accepts_gzip", "choose_format", "compress"]
+__all__ = ["ExpositionFormat", "accepts_gzip", "choose_format", "compress"]
 
 #: Pages below this many bytes fit one packet or two, and gzip would only cost time.
 COMPRESS_FROM_BYTES: Final = 1024
@@ -35,7 +35,7 @@ _ESCAPING: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExpositionFormat:
     """An exposition format; ``escaping`` is empty where the format knows no such parameter."""
 
     media_type: str
@@ -58,9 +58,9 @@ class Format:
 
 # In the order in which they are chosen when the client likes them equally well, as with `*/*`.
 _OFFERS: Final = (
-    Format(_TEXT, "0.0.4"),
-    Format(_TEXT, "1.0.0", "underscores"),
-    Format(_OPENMETRICS, "1.0.0", "underscores"),
+    ExpositionFormat(_TEXT, "0.0.4"),
+    ExpositionFormat(_TEXT, "1.0.0", "underscores"),
+    ExpositionFormat(_OPENMETRICS, "1.0.0", "underscores"),
 )
 
 
@@ -86,19 +86,21 @@ def _ranges(header: str) -> Iterator[_Range]:
             yield _Range(value.lower(), parameters, quality)
 
 
-def _precision(wanted: _Range, offer: Format) -> int:
-    """Say how exactly a range names a format: 0 for not at all; the most exact one decides."""
+def _specificity(wanted: _Range, offer: ExpositionFormat) -> int:
+    """Return how exactly a range names a format: 0 for not at all; the most exact one decides."""
     if wanted.value == offer.media_type:
         version = wanted.parameters.get("version")
         return {None: 3, offer.version: 4}.get(version, 0)
     return {f"{offer.media_type.partition('/')[0]}/*": 2, "*/*": 1}.get(wanted.value, 0)
 
 
-def _liking(offer: Format, ranges: list[_Range]) -> tuple[tuple[float, int], Format]:
-    """Say how much the most exact range likes a format, how early it stands, and what it asks."""
+def _match(
+    offer: ExpositionFormat, ranges: list[_Range]
+) -> tuple[tuple[float, int], ExpositionFormat]:
+    """Return the quality and place of the most exact range, and the format as it asks for it."""
     places = range(len(ranges))
-    place = max(places, key=lambda at: _precision(ranges[at], offer), default=-1)
-    if place < 0 or not _precision(ranges[place], offer):
+    place = max(places, key=lambda at: _specificity(ranges[at], offer), default=-1)
+    if place < 0 or not _specificity(ranges[place], offer):
         return (0.0, 0), offer
     escaping = ranges[place].parameters.get("escaping")
     if offer.escaping and escaping in _ESCAPING:
@@ -106,7 +108,7 @@ def _liking(offer: Format, ranges: list[_Range]) -> tuple[tuple[float, int], For
     return (ranges[place].quality, -place), offer
 
 
-def choose_format(accept: str) -> Format:
+def choose_format(accept: str) -> ExpositionFormat:
     """Choose the format that an Accept header likes best; among equals the one named first.
 
     Text 0.0.4, which everything reads, is the answer to a header that is missing, broken or
@@ -114,7 +116,7 @@ def choose_format(accept: str) -> Format:
     asks for one of ours, with a lower q.
     """
     ranges = list(_ranges(accept))
-    (quality, _), best = max((_liking(offer, ranges) for offer in _OFFERS), key=itemgetter(0))
+    (quality, _), best = max((_match(offer, ranges) for offer in _OFFERS), key=itemgetter(0))
     return best if quality else _OFFERS[0]
 
 

@@ -10,7 +10,7 @@ import yaml
 from exporter.simulator import SimulatedAccount
 from exporter.web.app import create_app
 from tests.e2e.shell import Bash
-from tests.integration.web.web_fixtures import MadePages
+from tests.integration.web.web_fixtures import FakeRuntime
 from tests.process_fixtures import ROOT, StartCommand
 from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
@@ -36,7 +36,7 @@ def alike(output: str) -> str:
 
 
 def test_every_route_is_shown() -> None:
-    paths = {route.path for route in create_app(MadePages()).routes}  # type: ignore[attr-defined]
+    paths = {route.path for route in create_app(FakeRuntime()).routes}  # type: ignore[attr-defined]
     asked = {re.sub(r".*localhost:15457(/[^?'; ]*).*", r"\1", command) for command, _ in shown()}
     assert asked == paths
 

@@ -14,7 +14,7 @@ import yaml
 from exporter.history import AccountView
 from exporter.simulator import SimulatedAccount
 from tests.e2e.browser import Browser
-from tests.integration.web.web_fixtures import MadePages, running
+from tests.integration.web.web_fixtures import FakeRuntime, running
 from tests.process_fixtures import ROOT, Command, StartCommand, WriteConfiguration
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
@@ -83,7 +83,7 @@ def test_it_is_as_light_or_dark_as_its_reader_likes(
 def test_it_makes_itself_anew(chromium: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = threading.Semaphore(0)
 
-    class Watched(MadePages):
+    class Watched(FakeRuntime):
         def overview(self, account: str | None) -> list[AccountView]:
             shown.release()
             return []

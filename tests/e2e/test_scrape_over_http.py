@@ -12,7 +12,7 @@ import trustme
 from exporter.web.follow import FollowedWebFile
 from exporter.web.negotiation import choose_format
 from tests.e2e.conftest import StartsPrometheus
-from tests.integration.web.web_fixtures import MadePages, running
+from tests.integration.web.web_fixtures import FakeRuntime, running
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping="
 
@@ -31,7 +31,7 @@ def scraping(url: str, **job: Any) -> dict[str, Any]:
 def test_the_format_that_prometheus_likes_best_is_negotiated(
     prometheus: StartsPrometheus, flags: tuple[str, ...]
 ) -> None:
-    with running(MadePages(series=200)) as web:
+    with running(FakeRuntime(series=200)) as web:
         server = prometheus(scraping(web.url), *flags)
         (series,) = server.wait_for('calltools_queue_up{queue="queue 199"}')
         assert series.value == 199
@@ -42,7 +42,7 @@ def test_the_format_that_prometheus_likes_best_is_negotiated(
     assert answered["Content-Type"] == choose_format(asked["Accept"]).content_type
     assert answered["Content-Encoding"] == "gzip"
     assert asked["X-Prometheus-Scrape-Timeout-Seconds"].startswith("1")
-    assert 0.3 < web.pages.asked[0][2] <= 0.5
+    assert 0.3 < web.runtime.asked[0][2] <= 0.5
 
 
 @pytest.mark.matrix
@@ -67,7 +67,7 @@ def test_prometheus_comes_with_its_certificate_and_password(
         "cert_file": str(tmp_path / "prometheus.pem"),
         "key_file": str(tmp_path / "prometheus.pem"),
     }
-    with running(MadePages(), web_file=FollowedWebFile(tmp_path / "web.yml")) as web:
+    with running(FakeRuntime(), web_file=FollowedWebFile(tmp_path / "web.yml")) as web:
         job = {"tls_config": tls_config, "basic_auth": {"username": "prometheus"}}
         wrong = scraping(web.url, **job)
         server = prometheus(wrong)

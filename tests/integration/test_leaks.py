@@ -29,9 +29,9 @@ from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAcco
 from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from exporter.web.app import create_app
-from exporter.web.budget import TIMEOUT_HEADER
-from exporter.web.listen import listen
-from exporter.web.server import Server
+from exporter.web.metrics_handler import TIMEOUT_HEADER
+from exporter.web.server.listeners import listen
+from exporter.web.server.server import Server
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import WriteLogs
 from tests.simulator import FAULTS, FixedWorld, Simulator

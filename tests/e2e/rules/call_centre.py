@@ -27,8 +27,8 @@ from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.simulator import Clock
 from exporter.web.app import create_app
-from exporter.web.listen import listen
-from exporter.web.server import Server
+from exporter.web.server.listeners import listen
+from exporter.web.server.server import Server
 from prometheus.build import REPOSITORY, rule_files
 from prometheus.thresholds import Thresholds, seconds
 from tests.e2e import tools

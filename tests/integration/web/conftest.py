@@ -7,15 +7,15 @@ from typing import Protocol
 import pytest
 
 from exporter.web.follow import FollowedWebFile
-from exporter.web.protocol import Limits
-from tests.integration.web.web_fixtures import MadePages, Running, running
+from exporter.web.server.protocol import Limits
+from tests.integration.web.web_fixtures import FakeRuntime, Running, running
 
 
 class Serve(Protocol):
     def __call__(
         self,
         *addresses: str,
-        pages: MadePages | None = None,
+        runtime: FakeRuntime | None = None,
         max_requests: int = 40,
         limits: Limits | None = None,
         web_file: FollowedWebFile | None = None,
@@ -29,14 +29,14 @@ def serve() -> Iterator[Serve]:
 
         def start(
             *addresses: str,
-            pages: MadePages | None = None,
+            runtime: FakeRuntime | None = None,
             max_requests: int = 40,
             limits: Limits | None = None,
             web_file: FollowedWebFile | None = None,
         ) -> Running:
             return stack.enter_context(
                 running(
-                    pages or MadePages(),
+                    runtime or FakeRuntime(),
                     *addresses,
                     max_requests=max_requests,
                     limits=limits,

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
-from exporter.web.listen import listen
-from exporter.web.server import Server
-from tests.integration.web.web_fixtures import OnlyMetrics
+from exporter.web.server.listeners import listen
+from exporter.web.server.server import Server
+from tests.integration.web.web_fixtures import EmptyRuntime
 
 
 def say(*words: object) -> None:
@@ -24,7 +24,7 @@ def say(*words: object) -> None:
     sys.stdout.flush()
 
 
-class SlowPages(OnlyMetrics):
+class SlowRuntime(EmptyRuntime):
     def __init__(self, seconds: float, page_bytes: int) -> None:
         super().__init__()
         self._seconds = seconds
@@ -52,7 +52,7 @@ if __name__ == "__main__":
     scrape_seconds, page_bytes, *web_files = sys.argv[1:]
     web_file = FollowedWebFile(Path(web_files[0])) if web_files else None
     server = Server(
-        create_app(SlowPages(float(scrape_seconds), int(page_bytes)), web_file=web_file),
+        create_app(SlowRuntime(float(scrape_seconds), int(page_bytes)), web_file=web_file),
         listen(["127.0.0.1:0"]),
         ssl_context=web_file.ssl_context if web_file else None,
         on_hangup=hang_up,

@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exporter.web.protocol import Limits
+from exporter.web.server.protocol import Limits
 from tests.integration.web.conftest import Serve
-from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer, until
+from tests.integration.web.web_fixtures import FakeRuntime, Running, read_all, read_answer, until
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 MORE_THAN_SOCKETS_HOLD = 32 * 1024 * 1024
-QUICK = Limits(request_seconds=0.5, reader_seconds=0.5)
+QUICK = Limits(read_header_timeout=0.5, write_timeout=0.5)
 
 
 @contextlib.contextmanager
@@ -70,12 +70,12 @@ def test_the_time_between_requests_is_not_a_slow_request(serve: Serve) -> None:
 
 
 def test_an_idle_connection_ends_in_the_end(serve: Serve) -> None:
-    web = serve(limits=Limits(idle_seconds=1))
+    web = serve(limits=Limits(idle_timeout=1))
     with web.connect() as client:
         client.sendall(GET)
         assert read_answer(client)
         assert read_all(client) == b""
-    assert not web.server.crowd.dropped
+    assert not web.server.connections.dropped
 
 
 @pytest.mark.parametrize("size", [17_000, 20_000, 60_000, 200_000])
@@ -98,7 +98,7 @@ def test_a_long_head_is_refused(serve: Serve, head: bytes, size: int) -> None:
                 client.sendall(head % (b"x" * size))
             # Whoever still sends when it ends may see a reset instead.
             assert read_all(client)[:13] in (b"HTTP/1.1 431 ", b"")
-    assert web.dropped("large_head") == 2
+    assert web.dropped("large_header") == 2
 
 
 def test_many_headers_are_refused(serve: Serve) -> None:
@@ -106,7 +106,7 @@ def test_many_headers_are_refused(serve: Serve) -> None:
     with web.connect() as client, contextlib.suppress(ConnectionError):
         client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 5000 + b"\r\n")
         read_all(client)
-    assert web.dropped("large_head") == 1
+    assert web.dropped("large_header") == 1
 
 
 def test_a_head_within_the_limit_is_answered(serve: Serve) -> None:
@@ -165,7 +165,7 @@ def test_a_body_that_does_not_come_ends_the_connection(
         with web.connect() as client:
             client.sendall(method + b" /metrics HTTP/1.1\r\nHost: x\r\n" + body)
             assert read_all(client)[:13] in (b"HTTP/1.1 200 ", b"HTTP/1.1 405 ", b"")
-    until(lambda: not web.server.crowd.idle)
+    until(lambda: not web.server.connections.idle)
     assert caplog.text == ""
     assert web.get("/metrics").status_code == 200
 
@@ -193,18 +193,18 @@ def test_a_body_does_not_spoil_the_next_request(serve: Serve) -> None:
 
 @pytest.mark.parametrize("pause", [0.0, 0.2])
 def test_what_comes_behind_a_request_is_not_kept(serve: Serve, pause: float) -> None:
-    pages = MadePages(gate=threading.Event())
-    web = serve(pages=pages)
+    runtime = FakeRuntime(gate=threading.Event())
+    web = serve(runtime=runtime)
     with web.connect() as client:
         client.sendall(METRICS if pause else METRICS + METRICS)
-        assert pages.entered.acquire(timeout=20)
+        assert runtime.entered.acquire(timeout=20)
         if pause:
             client.sendall(METRICS * 1000)
             threading.Event().wait(pause)
-        assert pages.gate
-        pages.gate.set()
+        assert runtime.gate
+        runtime.gate.set()
         assert read_all(client).count(b"HTTP/1.1 200 ") == 1
-    assert len(pages.asked) == 1
+    assert len(runtime.asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_what_comes_behind_a_request_is_not_kept(serve: Serve, pause: float) -> 
     ],
 )
 def test_connections_that_are_for_one_request(serve: Serve, request_head: bytes) -> None:
-    web = serve(limits=Limits(idle_seconds=1))
+    web = serve(limits=Limits(idle_timeout=1))
     with web.connect() as client:
         client.sendall(request_head)
         assert read_all(client).startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 404 "))
@@ -233,27 +233,27 @@ def test_an_upgrade_is_not_made(serve: Serve, caplog: pytest.LogCaptureFixture) 
 
 
 def test_a_client_that_does_not_read_is_dropped(serve: Serve) -> None:
-    web = serve(pages=MadePages(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=QUICK)
+    web = serve(runtime=FakeRuntime(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=QUICK)
     with web.connect() as client:
         client.sendall(METRICS)
         until(lambda: web.dropped("slow_reader") == 1)
         assert web.get("/-/healthy").status_code == 200
-        until(lambda: not web.server.crowd.behind)
+        until(lambda: not web.server.connections.slow_readers)
 
 
 def test_of_many_that_do_not_read_the_oldest_is_dropped(serve: Serve) -> None:
-    limits = Limits(reader_seconds=60, slow_readers=2)
-    web = serve(pages=MadePages(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=limits)
+    limits = Limits(write_timeout=60, max_slow_readers=2)
+    web = serve(runtime=FakeRuntime(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=limits)
     with connections(web, 4) as clients:
         for client in clients:
             client.sendall(METRICS)
         until(lambda: web.dropped("slow_reader") == 2)
-        assert len(web.server.crowd.behind) == 2
+        assert len(web.server.connections.slow_readers) == 2
         assert web.get("/-/healthy").status_code == 200
 
 
 def test_a_slow_client_that_reads_gets_it_all(serve: Serve) -> None:
-    web = serve(pages=MadePages(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=QUICK)
+    web = serve(runtime=FakeRuntime(help_bytes=MORE_THAN_SOCKETS_HOLD), limits=QUICK)
     with web.connect() as client:
         client.sendall(METRICS)
         received = client.recv(1000)
@@ -268,20 +268,20 @@ def test_a_slow_client_that_reads_gets_it_all(serve: Serve) -> None:
 def test_resets_are_forgotten_and_not_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    web = serve(pages=MadePages(help_bytes=MORE_THAN_SOCKETS_HOLD))
+    web = serve(runtime=FakeRuntime(help_bytes=MORE_THAN_SOCKETS_HOLD))
     for request in (b"", b"GET", METRICS):
         with web.connect() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             client.sendall(request)
     assert web.get("/metrics").status_code == 200
-    until(lambda: not web.server.crowd.idle and not web.server.crowd.behind)
+    until(lambda: not web.server.connections.idle and not web.server.connections.slow_readers)
     assert caplog.text == ""
 
 
 def test_idle_connections_make_room_when_there_are_too_many(serve: Serve) -> None:
-    web = serve(limits=Limits(connections=10))
+    web = serve(limits=Limits(max_connections=10))
     with connections(web, 30) as clients:
-        until(lambda: web.dropped("crowded") == 20)
+        until(lambda: web.dropped("too_many_connections") == 20)
         assert web.get("/metrics").status_code == 200
         assert read_all(clients[0]) == b""
         clients[-1].sendall(GET)
@@ -289,7 +289,7 @@ def test_idle_connections_make_room_when_there_are_too_many(serve: Serve) -> Non
 
 
 def test_a_burst_of_500(serve: Serve) -> None:
-    web = serve(pages=MadePages(series=200))
+    web = serve(runtime=FakeRuntime(series=200))
 
     def get(_: int) -> int:
         with web.connect() as client:
@@ -298,13 +298,13 @@ def test_a_burst_of_500(serve: Serve) -> None:
 
     with ThreadPoolExecutor(500) as clients:
         assert list(clients.map(get, range(500))) == [200] * 500
-    assert len(web.pages.asked) < 250, "who comes while others wait shares their page"
-    assert web.pages.most_in_work <= 40
+    assert len(web.runtime.asked) < 250, "who comes while others wait shares their page"
+    assert web.runtime.most_in_work <= 40
 
 
 def test_a_crowd_gets_what_each_has_asked_for(serve: Serve) -> None:
-    pages = MadePages(series=200, gate=threading.Event())
-    web = serve(pages=pages)
+    runtime = FakeRuntime(series=200, gate=threading.Event())
+    web = serve(runtime=runtime)
     asked = [
         (query, accept, encoding)
         for query in ("", "?account=acme", "?account=acne", "?collect[]=exporter")
@@ -324,15 +324,15 @@ def test_a_crowd_gets_what_each_has_asked_for(serve: Serve) -> None:
     with ThreadPoolExecutor(len(asked)) as clients:
         answers = [clients.submit(get, *one) for one in asked]
         wrong = sum(query == "?account=acne" for query, _, _ in asked)
-        until(lambda: len(web.server.crowd.clients) == len(asked) - wrong)
-        assert pages.gate
-        pages.gate.set()
+        until(lambda: len(web.server.connections.connections) == len(asked) - wrong)
+        assert runtime.gate
+        runtime.gate.set()
         for (query, _, _), answer in zip(asked, answers, strict=True):
             if query == "?account=acne":
                 assert answer.result()[0] == 400
             else:
                 assert answer.result() == (200, True, True)
-    assert {(account, only) for account, only, _ in pages.asked} == {
+    assert {(account, only) for account, only, _ in runtime.asked} == {
         (None, False),
         ("acme", False),
         (None, True),

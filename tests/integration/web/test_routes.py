@@ -11,7 +11,7 @@ import requests
 from structlog.testing import capture_logs
 
 from tests.integration.web.conftest import Serve
-from tests.integration.web.web_fixtures import MadePages, read_answer
+from tests.integration.web.web_fixtures import FakeRuntime, read_answer
 
 
 def test_metrics_are_scraped_for_each_request(serve: Serve) -> None:
@@ -22,11 +22,11 @@ def test_metrics_are_scraped_for_each_request(serve: Serve) -> None:
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert answer.headers["Vary"] == "Accept, Accept-Encoding"
         assert 'calltools_queue_up{queue="queue 2"} 2.0\n' in answer.text
-    assert [asked[:2] for asked in web.pages.asked] == [(None, False)] * 2
+    assert [asked[:2] for asked in web.runtime.asked] == [(None, False)] * 2
 
 
 def test_the_format_and_gzip_are_negotiated(serve: Serve) -> None:
-    web = serve(pages=MadePages(series=100))
+    web = serve(runtime=FakeRuntime(series=100))
     answer = web.get("/metrics", Accept="application/openmetrics-text", Accept_Encoding="gzip")
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -46,7 +46,7 @@ def test_several_accept_headers_count_as_one(serve: Serve) -> None:
 
 
 def test_small_pages_are_not_compressed(serve: Serve) -> None:
-    web = serve(pages=MadePages(series=1))
+    web = serve(runtime=FakeRuntime(series=1))
     assert "Content-Encoding" not in web.get("/metrics", Accept_Encoding="gzip").headers
 
 
@@ -69,7 +69,7 @@ def test_an_account_and_the_exporter_alone(serve: Serve) -> None:
     assert web.get("/metrics?collect[]=exporter").status_code == 200
     assert web.get("/metrics?collect%5B%5D=exporter&collect[]=exporter").status_code == 200
     assert web.get("/metrics?page=2").status_code == 200
-    assert [asked[:2] for asked in web.pages.asked] == [
+    assert [asked[:2] for asked in web.runtime.asked] == [
         ("acme", False),
         (None, True),
         (None, True),
@@ -103,7 +103,7 @@ def test_unknown_paths_and_methods(serve: Serve) -> None:
         answer = requests.request(method, web.url + "/metrics", data=b"x" * 5000, timeout=20)
         assert (answer.status_code, answer.text) == (405, "405 Method Not Allowed\n")
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
-    assert web.pages.asked == []
+    assert web.runtime.asked == []
 
 
 def test_health_and_readiness(serve: Serve) -> None:
@@ -111,7 +111,7 @@ def test_health_and_readiness(serve: Serve) -> None:
     assert web.get("/-/healthy").status_code == 200
     assert web.get("/-/ready").status_code == 200
     assert requests.head(web.url + "/-/ready", timeout=20).status_code == 200
-    assert web.pages.asked == []
+    assert web.runtime.asked == []
 
 
 def test_the_home_page_links_to_the_metrics(serve: Serve) -> None:
@@ -123,13 +123,13 @@ def test_the_home_page_links_to_the_metrics(serve: Serve) -> None:
 
 
 def test_a_fault_of_ours_is_a_500_and_ends_nothing(serve: Serve) -> None:
-    web = serve(pages=MadePages(error=RuntimeError("a fault")))
+    web = serve(runtime=FakeRuntime(error=RuntimeError("a fault")))
     with capture_logs() as logs:
         answer = web.get("/metrics")
     assert answer.status_code == 500
     assert "a fault" not in answer.text
     assert [entry["event"] for entry in logs] == ["a page could not be made"]
-    web.pages.error = None
+    web.runtime.error = None
     assert web.get("/metrics").status_code == 200
 
 
@@ -142,23 +142,23 @@ def test_the_budget_comes_from_the_header(
 ) -> None:
     web = serve()
     assert web.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds=timeout).status_code == 200
-    ((_, _, budget),) = web.pages.asked
+    ((_, _, budget),) = web.runtime.asked
     assert least <= budget <= most
 
 
 def test_what_the_last_rendering_took_is_taken_off(serve: Serve) -> None:
-    web = serve(pages=MadePages(series=20_000))
+    web = serve(runtime=FakeRuntime(series=20_000))
     for _ in range(2):
         web.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="10", Accept_Encoding="gzip")
     web.get("/metrics?collect[]=exporter", X_Prometheus_Scrape_Timeout_Seconds="10")
-    first, second, other = (budget for _, _, budget in web.pages.asked)
+    first, second, other = (budget for _, _, budget in web.runtime.asked)
     assert first > second + 0.02
     assert other > second + 0.02
 
 
 def test_so_many_requests_are_worked_on_and_more_wait(serve: Serve) -> None:
-    pages = MadePages(gate=threading.Event())
-    web = serve(pages=pages, max_requests=3)
+    runtime = FakeRuntime(gate=threading.Event())
+    web = serve(runtime=runtime, max_requests=3)
     with ThreadPoolExecutor(10) as clients:
         # Each with a time-out of its own, or they would share pages.
         answers = [
@@ -166,44 +166,44 @@ def test_so_many_requests_are_worked_on_and_more_wait(serve: Serve) -> None:
             for seconds in range(20, 30)
         ]
         for _ in range(3):
-            assert pages.entered.acquire(timeout=20)
+            assert runtime.entered.acquire(timeout=20)
         # Health needs no turn, and who finds none within the budget is told so.
         assert web.get("/-/healthy").status_code == 200
         assert web.get("/-/ready").status_code == 200
         late = web.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.2")
         assert late.status_code == 503
         assert "no turn came in time" in late.text
-        assert pages.gate
-        pages.gate.set()
+        assert runtime.gate
+        runtime.gate.set()
         assert {answer.result().status_code for answer in answers} == {200}
-    assert pages.most_in_work == 3
+    assert runtime.most_in_work == 3
 
 
 def test_waiting_for_a_turn_is_part_of_the_budget(serve: Serve) -> None:
-    pages = MadePages(gate=threading.Event())
-    web = serve(pages=pages, max_requests=1)
+    runtime = FakeRuntime(gate=threading.Event())
+    web = serve(runtime=runtime, max_requests=1)
     with ThreadPoolExecutor(2) as clients:
         first = clients.submit(web.get, "/metrics")
-        assert pages.entered.acquire(timeout=20)
+        assert runtime.entered.acquire(timeout=20)
         second = clients.submit(web.get, "/metrics", X_Prometheus_Scrape_Timeout_Seconds="10")
         threading.Event().wait(0.5)
-        assert pages.gate
-        pages.gate.set()
+        assert runtime.gate
+        runtime.gate.set()
         assert first.result().status_code == second.result().status_code == 200
-    assert 0 < pages.asked[1][2] < 9.2
+    assert 0 < runtime.asked[1][2] < 9.2
 
 
 def test_a_client_that_leaves_spoils_nothing(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pages = MadePages(gate=threading.Event(), series=5000)
-    web = serve(pages=pages, max_requests=2)
+    runtime = FakeRuntime(gate=threading.Event(), series=5000)
+    web = serve(runtime=runtime, max_requests=2)
     for _ in range(4):
         with web.connect() as client:
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert pages.entered.acquire(timeout=20)
-    assert pages.gate
-    pages.gate.set()
+    assert runtime.entered.acquire(timeout=20)
+    assert runtime.gate
+    runtime.gate.set()
     assert web.get("/metrics").status_code == 200
     assert caplog.text == ""
 
@@ -222,7 +222,7 @@ def test_answers_on_a_kept_connection_wait_for_nothing(serve: Serve) -> None:
 
 
 def test_a_gzipped_page_is_the_page(serve: Serve) -> None:
-    web = serve(pages=MadePages(series=5000))
+    web = serve(runtime=FakeRuntime(series=5000))
     plain = web.get("/metrics", Accept_Encoding="identity").content
     with web.connect() as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")

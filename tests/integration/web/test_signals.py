@@ -16,9 +16,9 @@ import requests
 from structlog.testing import capture_logs
 
 from exporter.web.app import create_app
-from exporter.web.listen import listen
-from exporter.web.server import Server
-from tests.integration.web.web_fixtures import MadePages
+from exporter.web.server.listeners import listen
+from exporter.web.server.server import Server
+from tests.integration.web.web_fixtures import FakeRuntime
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]
@@ -86,7 +86,7 @@ def test_a_hangup_calls_the_hook_and_nothing_else() -> None:
 
 def test_signals_reach_a_server_in_the_main_thread() -> None:
     hung_up = threading.Event()
-    app = create_app(MadePages())
+    app = create_app(FakeRuntime())
     server = Server(app, listen(["127.0.0.1:0"]), on_hangup=hung_up.set)
 
     def send() -> None:
@@ -111,7 +111,7 @@ def test_a_hook_that_fails_is_logged() -> None:
         failed.set()
         raise ValueError("a fault")
 
-    server = Server(create_app(MadePages()), listen(["127.0.0.1:0"]), on_hangup=hook)
+    server = Server(create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=hook)
 
     def send() -> None:
         assert server.started.wait(20)

@@ -17,9 +17,9 @@ import trustme
 from structlog.testing import capture_logs
 
 from exporter.web.follow import FollowedWebFile
-from exporter.web.protocol import Limits
+from exporter.web.server.protocol import Limits
 from tests.integration.web.conftest import Serve
-from tests.integration.web.web_fixtures import MadePages, Running, read_all, read_answer, until
+from tests.integration.web.web_fixtures import FakeRuntime, Running, read_all, read_answer, until
 
 GET = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n"
 SALT = b"$2b$04$......................"
@@ -91,7 +91,7 @@ def test_tls(serve: Serve, folder: Folder) -> None:
 
 
 def test_large_pages_over_tls(serve: Serve, folder: Folder) -> None:
-    web = serve(web_file=folder.follow(SERVER), pages=MadePages(help_bytes=3_000_000))
+    web = serve(web_file=folder.follow(SERVER), runtime=FakeRuntime(help_bytes=3_000_000))
     assert len(get(web, folder).content) > 3_000_000
 
 
@@ -109,7 +109,7 @@ def test_versions(
     spoken: ssl.TLSVersion,
     refused: ssl.TLSVersion,
 ) -> None:
-    web = serve(web_file=folder.follow(SERVER + versions), limits=Limits(handshake_seconds=0.5))
+    web = serve(web_file=folder.follow(SERVER + versions), limits=Limits(tls_handshake_timeout=0.5))
     for version in (spoken, refused):
         context = ssl.create_default_context(cafile=str(folder.path / "ca.pem"))
         context.minimum_version = context.maximum_version = version
@@ -145,8 +145,8 @@ def test_a_client_certificate_that_is_verified_if_given(serve: Serve, folder: Fo
 
 
 def test_a_new_certificate_is_used_without_dropping_a_scrape(serve: Serve, folder: Folder) -> None:
-    pages = MadePages(gate=threading.Event())
-    web = serve(web_file=folder.follow(SERVER), pages=pages)
+    runtime = FakeRuntime(gate=threading.Event())
+    web = serve(web_file=folder.follow(SERVER), runtime=runtime)
     context = ssl.create_default_context(cafile=str(folder.path / "ca.pem"))
     with (
         ThreadPoolExecutor(1) as pool,
@@ -155,15 +155,15 @@ def test_a_new_certificate_is_used_without_dropping_a_scrape(serve: Serve, folde
         kept.sendall(GET)
         assert read_answer(kept).startswith(b"HTTP/1.1 200 ")
         scrape = pool.submit(get, web, folder)
-        assert pages.entered.acquire(timeout=20)
+        assert runtime.entered.acquire(timeout=20)
 
         renewed = trustme.CA()
         folder.write_server(renewed)
         with capture_logs() as logs, pytest.raises(requests.exceptions.SSLError):
             get(web, folder, "/-/healthy")
         assert [entry["event"] for entry in logs] == ["web file read again"]
-        assert pages.gate
-        pages.gate.set()
+        assert runtime.gate
+        runtime.gate.set()
         assert scrape.result().status_code == 200
         kept.sendall(GET)
         assert read_answer(kept).startswith(b"HTTP/1.1 200 ")
@@ -222,7 +222,7 @@ def test_passwords(serve: Serve, folder: Folder) -> None:
         assert get(web, folder, path).status_code == 200
     for path in ("/-/healthy/", "//-/healthy", "/-/healthy/../../metrics", "/%2D/healthy%2F"):
         assert get(web, folder, path).status_code in (401, 404)
-    assert len(web.pages.asked) == 1
+    assert len(web.runtime.asked) == 1
 
 
 def test_users_are_followed(serve: Serve, folder: Folder) -> None:
@@ -278,7 +278,7 @@ def test_keys_without_effect_are_logged_at_the_start(folder: Folder) -> None:
 def test_what_does_not_finish_its_handshake_is_dropped(
     serve: Serve, folder: Folder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    web = serve(web_file=folder.follow(SERVER), limits=Limits(handshake_seconds=0.5))
+    web = serve(web_file=folder.follow(SERVER), limits=Limits(tls_handshake_timeout=0.5))
     with web.connect() as silent, web.connect() as garbage, web.connect() as reset:
         garbage.sendall(b"GET / HTTP/1.1\r\n\r\n")
         reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -291,24 +291,24 @@ def test_what_does_not_finish_its_handshake_is_dropped(
 
 
 def test_a_client_that_does_not_read_over_tls_is_dropped(serve: Serve, folder: Folder) -> None:
-    pages = MadePages(help_bytes=32 * 1024 * 1024)
-    web = serve(web_file=folder.follow(SERVER), pages=pages, limits=Limits(reader_seconds=0.5))
+    runtime = FakeRuntime(help_bytes=32 * 1024 * 1024)
+    web = serve(web_file=folder.follow(SERVER), runtime=runtime, limits=Limits(write_timeout=0.5))
     context = ssl.create_default_context(cafile=str(folder.path / "ca.pem"))
     with context.wrap_socket(web.connect(), server_hostname="localhost") as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         until(lambda: web.dropped("slow_reader") == 1)
-        until(lambda: not web.server.crowd.behind)
+        until(lambda: not web.server.connections.slow_readers)
         assert get(web, folder, "/-/healthy").status_code == 200
 
 
 def test_silent_clients_make_room_when_there_are_too_many(serve: Serve, folder: Folder) -> None:
-    web = serve(web_file=folder.follow(SERVER), limits=Limits(connections=10))
+    web = serve(web_file=folder.follow(SERVER), limits=Limits(max_connections=10))
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(web.connect()) for _ in range(30)]
-        until(lambda: web.dropped("crowded") == 20)
+        until(lambda: web.dropped("too_many_connections") == 20)
         assert get(web, folder).status_code == 200
         assert read_all(silent[0]) == b""
-    until(lambda: not web.server.crowd.clients)
+    until(lambda: not web.server.connections.connections)
 
 
 def test_files_that_are_named_anew_are_followed_too(serve: Serve, folder: Folder) -> None:

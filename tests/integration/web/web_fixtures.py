@@ -1,4 +1,4 @@
-"""A server with made pages, and clients that speak with it byte by byte."""
+"""A server of a made runtime, and clients that speak with it byte by byte."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
-from exporter.web.listen import listen
-from exporter.web.protocol import Limits
-from exporter.web.server import Server
+from exporter.web.server.listeners import listen
+from exporter.web.server.protocol import Limits
+from exporter.web.server.server import Server
 
 
-class OnlyMetrics(Runtime):
+class EmptyRuntime(Runtime):
     """A runtime without an account, for tests of what is before it."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class OnlyMetrics(Runtime):
 
 
 @dataclass
-class MadePages(OnlyMetrics):
+class FakeRuntime(EmptyRuntime):
     """Pages of ``series`` series; they wait for ``gate`` and note what they were asked."""
 
     series: int = 3
@@ -93,7 +93,7 @@ class Running:
     """A server in a thread of its own."""
 
     server: Server
-    pages: MadePages
+    runtime: FakeRuntime
     thread: threading.Thread
     addresses: list[tuple[str, int]]
     answers: list[tuple[Headers, Headers]]
@@ -103,7 +103,7 @@ class Running:
         return self.server.urls[0].rstrip("/")
 
     def dropped(self, reason: str) -> int:
-        return self.server.crowd.dropped[reason]
+        return self.server.connections.dropped[reason]
 
     def connect(self, address: int = 0) -> socket.socket:
         return socket.create_connection(self.addresses[address][:2], timeout=20)
@@ -132,16 +132,16 @@ class Recorder:
 
 @contextlib.contextmanager
 def running(
-    pages: MadePages,
+    runtime: FakeRuntime,
     *addresses: str,
     max_requests: int = 40,
     limits: Limits | None = None,
     web_file: FollowedWebFile | None = None,
 ) -> Iterator[Running]:
-    """Serve the pages until the block ends; nothing may be left running then."""
+    """Serve a runtime until the block ends; nothing may be left running then."""
     listeners = listen(addresses or ["127.0.0.1:0"])
     names = [listener.getsockname()[:2] for listener in listeners]
-    app = create_app(pages, max_requests=max_requests, web_file=web_file)
+    app = create_app(runtime, max_requests=max_requests, web_file=web_file)
     answers: list[tuple[Headers, Headers]] = []
     app.add_middleware(Recorder, answers)
     ssl_context = web_file.ssl_context if web_file else None
@@ -150,7 +150,7 @@ def running(
     thread.start()
     assert server.started.wait(20)
     try:
-        yield Running(server, pages, thread, names, answers)
+        yield Running(server, runtime, thread, names, answers)
     finally:
         server.stop()
         thread.join(20)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.web.budget import DEFAULT_BUDGET_SECONDS, budget_seconds
+from exporter.web.metrics_handler import DEFAULT_BUDGET_SECONDS, budget_seconds
 
 
 @pytest.mark.parametrize(

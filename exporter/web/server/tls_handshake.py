@@ -6,12 +6,12 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from exporter.web.protocol import Crowd, LimitedProtocol
+from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol
 
-__all__ = ["Handshake"]
+__all__ = ["TlsHandshake"]
 
 
-class Handshake(asyncio.Protocol):
+class TlsHandshake(asyncio.Protocol):
     """Shake hands with one client, then hand the connection over.
 
     asyncio's own way to serve TLS has one context for ever, lets any number of clients stay
@@ -20,11 +20,11 @@ class Handshake(asyncio.Protocol):
 
     def __init__(
         self,
-        crowd: Crowd,
+        tracker: ConnectionTracker,
         context: Callable[[], ssl.SSLContext],
         make_protocol: Callable[[], LimitedProtocol],
     ) -> None:
-        self._crowd = crowd
+        self._tracker = tracker
         self._context = context
         self._make_protocol = make_protocol
         self._early = b""
@@ -36,7 +36,7 @@ class Handshake(asyncio.Protocol):
         # What is read before TLS takes over would be lost.
         transport.pause_reading()
         self._transport = transport
-        self._crowd.enter(self)
+        self._tracker.add(self)
         self._task = asyncio.get_running_loop().create_task(self._shake_hands())
 
     async def _shake_hands(self) -> None:
@@ -47,13 +47,13 @@ class Handshake(asyncio.Protocol):
                 self,
                 self._context(),
                 server_side=True,
-                ssl_handshake_timeout=self._crowd.limits.handshake_seconds,
-                ssl_shutdown_timeout=self._crowd.limits.farewell_seconds,
+                ssl_handshake_timeout=self._tracker.limits.tls_handshake_timeout,
+                ssl_shutdown_timeout=self._tracker.limits.tls_shutdown_timeout,
             )
         except OSError:
-            self._crowd.dropped["tls_handshake"] += 1
+            self._tracker.dropped["tls_handshake"] += 1
         finally:
-            self._crowd.leave(self)
+            self._tracker.remove(self)
         if tls is not None and not tls.is_closing():
             protocol = self._make_protocol()
             tls.set_protocol(protocol)
@@ -66,6 +66,6 @@ class Handshake(asyncio.Protocol):
 
     def drop(self, reason: str) -> None:
         """End the connection before it is one."""
-        self._crowd.leave(self)
-        self._crowd.dropped[reason] += 1
+        self._tracker.remove(self)
+        self._tracker.dropped[reason] += 1
         self._transport.abort()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Hashable
 import pytest
 from starlette.responses import Response
 
-from exporter.web.gathering import Gathering
+from exporter.web.metrics_handler import RequestCoalescer
 
 LONG = 30.0
 
@@ -17,12 +17,12 @@ class Kitchen:
     """Begins answers when it is asked to, and ends each when the test says so."""
 
     def __init__(self) -> None:
-        self.gathering = Gathering()
+        self.coalescer = RequestCoalescer()
         self.begun: list[asyncio.Future[Response]] = []
         self.began = asyncio.Semaphore(0)
 
     def ask(self, key: Hashable = "page", *, patience: float = LONG) -> asyncio.Task[Response]:
-        return asyncio.create_task(self.gathering.answer(key, self._make, patience=patience))
+        return asyncio.create_task(self.coalescer.answer(key, self._make, patience=patience))
 
     async def _make(self) -> Response:
         self.begun.append(asyncio.get_running_loop().create_future())
@@ -125,5 +125,5 @@ async def test_nothing_is_kept_of_what_is_answered(kitchen: Kitchen) -> None:
         kitchen.end(number)
         await settle()
     await asyncio.gather(*asked)
-    assert not kitchen.gathering._next
-    assert not kitchen.gathering._begun
+    assert not kitchen.coalescer._next
+    assert not kitchen.coalescer._begun

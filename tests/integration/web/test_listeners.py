@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from exporter.errors import ExporterError
-from exporter.web.listen import listen
+from exporter.web.server.listeners import listen
 from tests.integration.web.conftest import Serve
 
 needs_ipv6 = pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")

@@ -1,4 +1,4 @@
-"""What a client may take of the server: time for a head, its size, time to read an answer."""
+"""HTTP/1.1 with a bound on all that a client may take: time, header bytes, unread responses."""
 
 from __future__ import annotations
 
@@ -12,91 +12,95 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-__all__ = ["DROP_REASONS", "Client", "Crowd", "LimitedProtocol", "Limits"]
+__all__ = ["DROP_REASONS", "Connection", "ConnectionTracker", "LimitedProtocol", "Limits"]
 
-#: Why the server ended a connection, so that a counter can be there from the start.
+#: Why the server ended a connection: the values of a counter's label.
 DROP_REASONS: Final = (
     "tls_handshake",
     "slow_request",
-    "large_head",
+    "large_header",
     "bad_request",
     "slow_reader",
-    "crowded",
+    "too_many_connections",
 )
 
 _ANSWERS: Final = {
     "bad_request": b"400 Bad Request",
-    "large_head": b"431 Request Header Fields Too Large",
+    "large_header": b"431 Request Header Fields Too Large",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What clients may take, one by one and together.
+    """Bounds on what clients may take, one by one and together; times are in seconds.
 
-    ``request_seconds`` and ``head_bytes`` are for the head of each request, and the seconds also
-    for a body that is still to come when the answer is sent; ``reader_seconds`` for each piece of
-    an answer, and ``slow_readers`` clients at most may be behind with one.
-    ``farewell_seconds`` is how long the end of TLS waits for the client's own.
-    ``idle_seconds`` is above the five minutes after which Prometheus closes a connection that it
-    does not use, so that it never sends a scrape into one that is just being closed here.
+    ``read_header_timeout`` is for the header of each request, and for a body that is still to come
+    when its response is sent. ``write_timeout`` is for each piece of a response;
+    ``max_slow_readers`` connections at most may be late with one. ``tls_shutdown_timeout`` is how
+    long to wait for a client's own end of TLS. ``idle_timeout`` is above the five minutes after
+    which Prometheus closes an unused connection, so that it never sends a scrape into one that is
+    being closed here.
     """
 
-    request_seconds: float = 10.0
-    head_bytes: int = 16 * 1024
-    reader_seconds: float = 30.0
-    slow_readers: int = 50
-    idle_seconds: int = 310
-    handshake_seconds: float = 10.0
-    farewell_seconds: float = 5.0
-    connections: int = 2048
+    read_header_timeout: float = 10.0
+    max_header_bytes: int = 16 * 1024
+    write_timeout: float = 30.0
+    max_slow_readers: int = 50
+    idle_timeout: int = 310
+    tls_handshake_timeout: float = 10.0
+    tls_shutdown_timeout: float = 5.0
+    max_connections: int = 2048
 
 
-class Client(Protocol):
-    """A connection that can be ended."""
+class Connection(Protocol):
+    """A connection that can be dropped."""
 
     def drop(self, reason: str) -> None:
-        """End it, for one of `DROP_REASONS`."""
+        """End the connection, for one of `DROP_REASONS`."""
 
 
 @dataclass(slots=True)
-class Crowd:
-    """All clients of a server: who is idle, who does not read, how many were dropped and why.
+class ConnectionTracker:
+    """All connections of a server: which are idle, which do not read, which were dropped and why.
 
-    The dictionaries are ordered sets: whoever has been waiting longest comes first, and goes
-    first where there is no room.
+    The dictionaries are ordered sets: the connection that has waited longest comes first, and is
+    dropped first when there is no room.
     """
 
     limits: Limits
-    clients: set[Client] = field(default_factory=set)
-    idle: dict[Client, None] = field(default_factory=dict)
-    behind: dict[Client, None] = field(default_factory=dict)
+    connections: set[Connection] = field(default_factory=set)
+    idle: dict[Connection, None] = field(default_factory=dict)
+    slow_readers: dict[Connection, None] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def enter(self, client: Client) -> None:
-        """Note who has come, and end the one that was idle longest if that is one too many."""
-        self.clients.add(client)
-        self.idle[client] = None
-        if len(self.clients) > self.limits.connections:
-            next(iter(self.idle)).drop("crowded")
+    def add(self, connection: Connection) -> None:
+        """Add a new connection, and drop the longest idle one if that is one too many."""
+        self.connections.add(connection)
+        self.idle[connection] = None
+        if len(self.connections) > self.limits.max_connections:
+            next(iter(self.idle)).drop("too_many_connections")
 
-    def leave(self, client: Client) -> None:
-        """Forget who has gone."""
-        self.clients.discard(client)
-        self.idle.pop(client, None)
-        self.behind.pop(client, None)
+    def remove(self, connection: Connection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.discard(connection)
+        self.idle.pop(connection, None)
+        self.slow_readers.pop(connection, None)
 
 
 class LimitedProtocol(H11Protocol):
     """uvicorn's protocol, with the limits that it does not have."""
 
     def __init__(
-        self, crowd: Crowd, config: Config, server_state: ServerState, app_state: dict[str, Any]
+        self,
+        tracker: ConnectionTracker,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
     ) -> None:
         super().__init__(config=config, server_state=server_state, app_state=app_state)
-        self._crowd = crowd
-        self._limits = crowd.limits
-        self._head_bytes = 0
+        self._tracker = tracker
+        self._limits = tracker.limits
+        self._header_bytes = 0
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -105,12 +109,12 @@ class LimitedProtocol(H11Protocol):
         super().connection_made(transport)
         # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
-        self._crowd.enter(self)
+        self._tracker.add(self)
         self._start_request_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client; uvicorn keeps its timer, and so its memory, after a reset."""
-        self._crowd.leave(self)
+        self._tracker.remove(self)
         self._stop_request_timer()
         self._stop_reader_timer()
         self._unset_keepalive_if_required()
@@ -120,7 +124,7 @@ class LimitedProtocol(H11Protocol):
         """Take the head in pieces that fit the limit, a body as it is, and nothing behind it."""
         while data and not self.transport.is_closing():
             if self.conn.their_state is h11.IDLE:
-                data = self._receive_head(data)
+                data = self._receive_header(data)
             elif self.conn.their_state is h11.SEND_BODY:
                 self._receive_body(data)
                 return
@@ -130,23 +134,23 @@ class LimitedProtocol(H11Protocol):
         if self._is_answering() and self.conn.trailing_data[0]:
             self._end_after_answer()
 
-    def _receive_head(self, data: bytes) -> bytes:
+    def _receive_header(self, data: bytes) -> bytes:
         """Take what may belong to a head and return the rest.
 
         h11 counts only while a head is incomplete, and one that comes at once is never that.
         """
-        room = self._limits.head_bytes - self._head_bytes
+        room = self._limits.max_header_bytes - self._header_bytes
         if room <= 0:
-            self.drop("large_head")
+            self.drop("large_header")
             return b""
         if self._request_timer is None:
             self._start_request_timer()
-        self._head_bytes += min(room, len(data))
+        self._header_bytes += min(room, len(data))
         super().data_received(data[:room])
         if self.conn.their_state is not h11.IDLE:
-            self._head_bytes = 0
+            self._header_bytes = 0
             self._stop_request_timer()
-            self._crowd.idle.pop(self, None)
+            self._tracker.idle.pop(self, None)
         return data[room:]
 
     def _receive_body(self, data: bytes) -> None:
@@ -170,7 +174,7 @@ class LimitedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, or not so long for the rest of this one."""
         if not self.transport.is_closing():
-            self._crowd.idle[self] = None
+            self._tracker.idle[self] = None
             if self.conn.their_state is h11.SEND_BODY:
                 self._start_request_timer()
         super().on_response_complete()
@@ -178,16 +182,16 @@ class LimitedProtocol(H11Protocol):
     def pause_writing(self) -> None:
         """Start the clock for a client that has not read what it was sent."""
         super().pause_writing()
-        self._crowd.behind[self] = None
+        self._tracker.slow_readers[self] = None
         self._reader_timer = self.loop.call_later(
-            self._limits.reader_seconds, self.drop, "slow_reader"
+            self._limits.write_timeout, self.drop, "slow_reader"
         )
-        if len(self._crowd.behind) > self._limits.slow_readers:
-            next(iter(self._crowd.behind)).drop("slow_reader")
+        if len(self._tracker.slow_readers) > self._limits.max_slow_readers:
+            next(iter(self._tracker.slow_readers)).drop("slow_reader")
 
     def resume_writing(self) -> None:
         """Stop that clock."""
-        self._crowd.behind.pop(self, None)
+        self._tracker.slow_readers.pop(self, None)
         self._stop_reader_timer()
         super().resume_writing()
 
@@ -197,9 +201,9 @@ class LimitedProtocol(H11Protocol):
 
     def drop(self, reason: str) -> None:
         """End the connection, with an answer where the client may still read one."""
-        self._crowd.idle.pop(self, None)
-        self._crowd.behind.pop(self, None)
-        self._crowd.dropped[reason] += 1
+        self._tracker.idle.pop(self, None)
+        self._tracker.slow_readers.pop(self, None)
+        self._tracker.dropped[reason] += 1
         if reason in _ANSWERS and not self._is_answering():
             words = _ANSWERS[reason]
             self.transport.write(
@@ -213,7 +217,7 @@ class LimitedProtocol(H11Protocol):
 
     def _start_request_timer(self) -> None:
         self._request_timer = self.loop.call_later(
-            self._limits.request_seconds, self.drop, "slow_request"
+            self._limits.read_header_timeout, self.drop, "slow_request"
         )
 
     def _stop_request_timer(self) -> None:

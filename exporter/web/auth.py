@@ -14,7 +14,7 @@ from typing import Final
 import bcrypt
 from anyio import to_thread
 
-__all__ = ["BusyError", "Passwords", "credentials", "hash_cost"]
+__all__ = ["BasicAuth", "BusyError", "credentials", "hash_cost"]
 
 #: bcrypt reads no more, and takes what is behind a NUL for a repetition.
 _LONGEST_PASSWORD_BYTES: Final = 72
@@ -45,7 +45,7 @@ def credentials(authorization: str) -> tuple[bytes, bytes] | None:
     return (user, password) if colon else None
 
 
-class Passwords:
+class BasicAuth:
     """Check users and their passwords, one at a time, and remember the answers.
 
     A check costs a tenth of a second of a core: one at a time, guesses cannot take the others.

@@ -18,9 +18,9 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from exporter.web.handshake import Handshake
-from exporter.web.listen import url_of
-from exporter.web.protocol import Crowd, LimitedProtocol, Limits
+from exporter.web.server.listeners import url_of
+from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol, Limits
+from exporter.web.server.tls_handshake import TlsHandshake
 
 __all__ = ["Server"]
 
@@ -40,14 +40,14 @@ class _Uvicorn(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        crowd: Crowd,
+        tracker: ConnectionTracker,
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None,
         signals: Mapping[signal.Signals, Callable[[], object]],
         on_started: Callable[[], object],
     ) -> None:
         super().__init__(config)
-        self._crowd = crowd
+        self._tracker = tracker
         self._ssl_context = ssl_context
         self._signals = signals
         self._on_started = on_started
@@ -56,11 +56,11 @@ class _Uvicorn(uvicorn.Server):
         """Serve the sockets, each connection with our protocol."""
         await super().startup(sockets=[])
         serve = partial(
-            LimitedProtocol, self._crowd, self.config, self.server_state, self.lifespan.state
+            LimitedProtocol, self._tracker, self.config, self.server_state, self.lifespan.state
         )
         make_protocol: Callable[[], asyncio.Protocol] = serve
         if self._ssl_context:
-            make_protocol = partial(Handshake, self._crowd, self._ssl_context, serve)
+            make_protocol = partial(TlsHandshake, self._tracker, self._ssl_context, serve)
         loop = asyncio.get_running_loop()
         for listener in sockets or []:
             server = await loop.create_server(
@@ -90,7 +90,7 @@ class Server:
 
     Args:
         app: the application; its ``state.stopping`` is set when the end begins.
-        listeners: sockets from `exporter.web.listen.listen`; they are closed in the end.
+        listeners: sockets from `exporter.web.server.listeners.listen`; they are closed in the end.
         ssl_context: for HTTPS: gives the context of each handshake.
         on_hangup: what SIGHUP calls, in a thread.
         on_started: is called when clients are served.
@@ -110,7 +110,7 @@ class Server:
         limits: Limits | None = None,
     ) -> None:
         self.started = threading.Event()
-        self.crowd = Crowd(limits or Limits())
+        self.connections = ConnectionTracker(limits or Limits())
         self._app = app
         self._listeners = list(listeners)
         self._tls = ssl_context is not None
@@ -133,8 +133,8 @@ class Server:
             workers=1,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=self.crowd.limits.idle_seconds,
-            h11_max_incomplete_event_size=self.crowd.limits.head_bytes,
+            timeout_keep_alive=self.connections.limits.idle_timeout,
+            h11_max_incomplete_event_size=self.connections.limits.max_header_bytes,
         )
         signals: dict[signal.Signals, Callable[[], object]]
         signals = {number: partial(self._signalled, number) for number in _END_SIGNALS}
@@ -142,7 +142,7 @@ class Server:
             signals[signal.SIGHUP] = self._hung_up
         self._uvicorn = _Uvicorn(
             config,
-            self.crowd,
+            self.connections,
             ssl_context=ssl_context,
             signals=signals,
             on_started=self._started,

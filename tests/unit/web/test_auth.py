@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.web import passwords
-from exporter.web.passwords import BusyError, Passwords, credentials, hash_cost
+from exporter.web import auth
+from exporter.web.auth import BasicAuth, BusyError, credentials, hash_cost
 
 CHEAP = bcrypt.hashpw(b"secret", b"$2b$04$......................").decode()
 LONGEST = b"x" * 72
@@ -53,7 +53,7 @@ def run(coroutine: Coroutine[Any, Any, bool]) -> bool:
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
 def test_a_password_is_accepted_once_checked(checks: Checks, prefix: str) -> None:
-    users = Passwords({"prometheus": prefix + CHEAP[4:]})
+    users = BasicAuth({"prometheus": prefix + CHEAP[4:]})
     assert users
     for _ in range(3):
         assert run(users.accept(b"prometheus", b"secret"))
@@ -74,17 +74,17 @@ def test_a_password_is_accepted_once_checked(checks: Checks, prefix: str) -> Non
     ],
 )
 def test_everything_else_is_refused(user: bytes, password: bytes) -> None:
-    assert not run(Passwords({"prometheus": CHEAP}).accept(user, password))
+    assert not run(BasicAuth({"prometheus": CHEAP}).accept(user, password))
 
 
 def test_the_longest_password_counts_to_its_last_byte() -> None:
-    users = Passwords({"a": bcrypt.hashpw(LONGEST, bcrypt.gensalt(4)).decode()})
+    users = BasicAuth({"a": bcrypt.hashpw(LONGEST, bcrypt.gensalt(4)).decode()})
     assert run(users.accept(b"a", LONGEST))
     assert not run(users.accept(b"a", LONGEST[:-1]))
 
 
 def test_an_unknown_user_costs_as_much_as_the_dearest_known_one(checks: Checks) -> None:
-    users = Passwords({"a": CHEAP, "b": CHEAP.replace("$04$", "$06$")})
+    users = BasicAuth({"a": CHEAP, "b": CHEAP.replace("$04$", "$06$")})
     assert not run(users.accept(b"nobody", b"secret"))
     assert not run(users.accept(b"nobody", b"secret"))
     (hashed,) = checks.hashes
@@ -92,7 +92,7 @@ def test_an_unknown_user_costs_as_much_as_the_dearest_known_one(checks: Checks) 
 
 
 def test_one_users_answer_is_not_anothers(checks: Checks) -> None:
-    users = Passwords({"a": CHEAP, "ab": CHEAP, "b": CHEAP})
+    users = BasicAuth({"a": CHEAP, "ab": CHEAP, "b": CHEAP})
     assert run(users.accept(b"a", b"secret"))
     assert not run(users.accept(b"ab", b"ecret"))
     assert not run(users.accept(b"c", b"secret"))
@@ -100,7 +100,7 @@ def test_one_users_answer_is_not_anothers(checks: Checks) -> None:
 
 
 def test_guesses_are_forgotten_before_the_right_password(checks: Checks) -> None:
-    users = Passwords({"a": CHEAP})
+    users = BasicAuth({"a": CHEAP})
     assert run(users.accept(b"a", b"secret"))
     for guess in range(150):
         assert not run(users.accept(b"a", b"%d" % guess))
@@ -114,7 +114,7 @@ def test_guesses_are_forgotten_before_the_right_password(checks: Checks) -> None
 
 def test_one_check_at_a_time_and_the_same_question_once(checks: Checks) -> None:
     async def ask() -> list[bool]:
-        users = Passwords({"a": CHEAP})
+        users = BasicAuth({"a": CHEAP})
         right = [users.accept(b"a", b"secret") for _ in range(10)]
         return await asyncio.gather(*right, users.accept(b"a", b"1"), users.accept(b"a", b"2"))
 
@@ -124,11 +124,11 @@ def test_one_check_at_a_time_and_the_same_question_once(checks: Checks) -> None:
 
 
 def test_who_waits_too_long_is_told_so(checks: Checks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(auth, "_WAIT_SECONDS", 0.1)
     checks.gate.clear()
 
     async def ask() -> bool:
-        users = Passwords({"a": CHEAP})
+        users = BasicAuth({"a": CHEAP})
         first = asyncio.create_task(users.accept(b"a", b"secret"))
         await asyncio.to_thread(checks.entered.wait, 20)
         with pytest.raises(BusyError):
@@ -141,7 +141,7 @@ def test_who_waits_too_long_is_told_so(checks: Checks, monkeypatch: pytest.Monke
 
 
 def test_no_password_stays_in_memory() -> None:
-    users = Passwords({"a": CHEAP})
+    users = BasicAuth({"a": CHEAP})
     assert run(users.accept(b"a", b"secret"))
     assert not run(users.accept(b"a", b"guess"))
     assert b"secret" not in repr(vars(users)).encode()

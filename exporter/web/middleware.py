@@ -7,18 +7,18 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.web.auth import BusyError, credentials
 from exporter.web.config import WebConfig
 from exporter.web.follow import FollowedWebFile
-from exporter.web.passwords import BusyError, credentials
 from exporter.web.responses import plain
 
-__all__ = ["Guard"]
+__all__ = ["AuthMiddleware"]
 
 #: What Kubernetes and load balancers ask; it tells nothing that needs a password.
 _OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
 
 
-class Guard:
+class AuthMiddleware:
     """Let in who has a password, where there are any, and add the headers to each answer."""
 
     def __init__(self, app: ASGIApp, web_file: FollowedWebFile) -> None:

@@ -30,7 +30,7 @@ class _Listener(socket.socket):
     """
 
     def listen(self, _: int = _BACKLOG, /) -> None:
-        """Listen, with room for a crowd."""
+        """Listen, with room for a burst."""
         super().listen(_BACKLOG)
 
 
