@@ -30,7 +30,7 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the demo with Pro
 
 .PHONY: test
 test: lint tools ## check and test everything, with coverage (what CI runs)
-	@$(PYTEST) -n auto --cov
+	@$(PYTEST) -n auto --dist loadgroup --cov
 
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
@@ -39,6 +39,9 @@ test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest
 .PHONY: image-test
 image-test: $(MARK).dev ## build the image and run it, without a container engine (as root)
 	@$(PYTEST) -m image -rP tests/e2e
+
+.PHONY: venv
+venv: $(MARK).dev ## set up the environment for development, and nothing else
 
 .PHONY: unit
 unit: $(MARK).dev ## run the fast tests
@@ -77,6 +80,10 @@ lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=-
 .PHONY: dashboards
 dashboards: $(MARK).dev ## write the dashboards' JSON anew
 	@$(VENV)/bin/python -m grafana.build
+
+.PHONY: cluster
+cluster: $(MARK).dev ## copy rules and dashboards into deploy/, for the chart and for kustomize
+	@$(VENV)/bin/python scripts/cluster_files.py
 
 .PHONY: bench
 bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmarks/results.md (12 minutes)

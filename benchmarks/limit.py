@@ -1,7 +1,7 @@
 """Against the limit: how near is a page to ceil(queues / parallel) * latency?
 
 A round starts an exporter for every case, one after the other, and takes of each its first page,
-which opens the connections, verifies the filters and reads the lists, and a second one. The rounds
+which opens the connections, proves the filters and reads the lists, and a second one. The rounds
 alternate between the cases, so that what disturbs the machine disturbs all of them.
 """
 
@@ -17,6 +17,8 @@ from pathlib import Path
 from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Upstream
+
+__all__ = ["cases", "measure"]
 
 #: The aims hold up to so many requests a second.
 RATE = 500

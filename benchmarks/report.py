@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+__all__ = ["machine", "median", "table", "times"]
+
 LIBRARIES = ("requests", "urllib3", "prometheus-client", "uvicorn", "starlette", "PyYAML")
 
 
@@ -33,7 +35,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], text: Sequence[
 
 
 def machine() -> str:
-    """Return what this was measured on."""
+    """Say on what this was measured."""
     processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = len(os.sched_getaffinity(0))
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from benchmarks.paging.world import Interval, QueueWeek
 
+__all__ = ["Spell", "forbidden", "over", "spells"]
+
 #: An agent who is there for less than this ended nothing: the page is due all the same ...
 BLINK = 10
 #: ... and up to what so many scrapes in a row see, by the interval in seconds, it may be sent: what
@@ -126,7 +128,7 @@ class _Reading:
         self._reached = [scrape.at for scrape in scrapes if scrape.reached and not scrape.lost]
 
     def is_good(self, start: float) -> bool:
-        """Return whether a queue was read well enough in the six minutes from a time on.
+        """Tell whether a queue was read well enough in the six minutes from a time on.
 
         That is: never not at all for more than a minute, and in seven of ten scrapes.
         """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-ALL_FILTERS = frozenset({"queue", "agent_status_id", "ready", "team"})
+__all__ = ["ALL_FILTERS", "Dialect"]
+
+ALL_FILTERS: Final = frozenset({"queue", "agent_status_id", "ready", "team"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
@@ -18,8 +18,10 @@ from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
 
-_LOG_LENGTH = 100_000
-_BACKLOG = 2048
+__all__ = ["ReceivedRequest", "SimulatedSilo"]
+
+_LOG_LENGTH: Final = 100_000
+_BACKLOG: Final = 2048
 
 
 class ReceivedRequest(NamedTuple):
@@ -179,12 +181,12 @@ class SimulatedSilo:
                 )
 
     def connection_opened(self, connection: Connection) -> None:
-        """Record a connection that is ready for requests."""
+        """Note a connection that is ready for requests."""
         self._open.add(connection)
         self._notify()
 
     def connection_closed(self, connection: Connection) -> None:
-        """Record that a connection has ended."""
+        """Note a connection that is gone."""
         self._open.discard(connection)
         self._gone.set()
         self._notify()

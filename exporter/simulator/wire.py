@@ -7,22 +7,24 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from exporter.simulator.messages import Answer, Request, parse_request
 
-_HEAD_LIMIT = 64 * 1024
-_LINGER_ZERO = struct.pack("ii", 1, 0)
+__all__ = ["Connection", "Exchange", "Fault", "FaultSource"]
+
+_HEAD_LIMIT: Final = 64 * 1024
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 
 
 class Server(Protocol):
     """What a connection asks of the simulator that it belongs to."""
 
     def connection_opened(self, connection: Connection) -> None:
-        """Record a connection that is ready for requests."""
+        """Count a connection that begins."""
 
     def connection_closed(self, connection: Connection) -> None:
-        """Record that a connection has ended."""
+        """Forget a connection that ended."""
 
     def answer(self, connection: Connection, request: Request) -> None:
         """Answer one request on its connection."""

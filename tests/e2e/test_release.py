@@ -66,8 +66,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions: Path) -> No
     assert metadata["Version"] == __version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "Apache-2.0"
-    # Links of README are relative to the repository.
+    # An index shows README outside the repository, so that no link may be relative.
     assert metadata["Description-Content-Type"] == "text/markdown"
+    links = re.findall(r"\]\(([^)]+)\)", str(metadata.get_payload()))
+    assert any("docs/images/" in link for link in links)
+    assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
 
 
 def test_the_sdist_holds_what_its_readme_names(distributions: Path) -> None:

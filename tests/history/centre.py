@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Queue, Secret
 from exporter.simulator import AVAILABLE, DayWorld, ShiftPattern, SimulatedAccount, Team
 
-_WEEKDAYS = range(5)
-_EVERY_DAY = range(7)
+__all__ = ["Centre", "Incident", "one_account", "vendor"]
+
+_WEEKDAYS: Final = range(5)
+_EVERY_DAY: Final = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Incident:
     retry_after: float | None = None
 
     def is_on(self, at: float) -> bool:
-        """Return whether it happens at a Unix time."""
+        """Tell whether it happens at a Unix time."""
         now = datetime.fromtimestamp(at, UTC)
         begun = datetime.combine(now.date(), self.start, UTC)
         return now.weekday() == self.weekday and 0 <= at - begun.timestamp() < self.minutes * 60
@@ -104,8 +107,8 @@ class _Plan:
         ]
 
 
-_NEW_YORK = "America/New_York"
-_PLANS = (
+_NEW_YORK: Final = "America/New_York"
+_PLANS: Final = (
     _Plan("sales", "sales", _NEW_YORK, 3, 14, closes=20),
     _Plan("sales-west", "sales", "America/Los_Angeles", 2, 8),
     _Plan("sales-spanish", "sales", _NEW_YORK, 1, 3),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
-from typing import cast
+from typing import Final, cast
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
@@ -27,11 +27,13 @@ from exporter.transport import Deadline, HttpAnswer, Transports
 from exporter.web.negotiation import choose_format
 from tests.history.centre import Centre, Incident
 
-_BUDGET = 9.5
+__all__ = ["pages"]
+
+_BUDGET: Final = 9.5
 #: What a scrape may take here: the past must not depend on how busy this machine is.
-_PATIENCE = 3600.0
-_QUEUE = re.compile(r"[?&]queue=(\d+)")
-_FORMAT = choose_format("application/openmetrics-text; version=1.0.0; escaping=allow-utf-8")
+_PATIENCE: Final = 3600.0
+_QUEUE: Final = re.compile(r"[?&]queue=(\d+)")
+_FORMAT: Final = choose_format("application/openmetrics-text; version=1.0.0; escaping=allow-utf-8")
 
 
 class _Moment:
@@ -101,7 +103,7 @@ class _AtOnce:
 
 
 class _Counters(Counters):
-    """The exporter's counters, fed with requests that took as long as such requests do."""
+    """The exporter's counters, told of requests that took as long as such requests do."""
 
     def __init__(self, accounts: Sequence[str], now: _Moment) -> None:
         super().__init__(accounts)
