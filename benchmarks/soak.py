@@ -179,7 +179,7 @@ def ask(runtime: Runtime, figures: Figures, lock: threading.Lock, stop: threadin
 def counted(runtime: Runtime, name: str) -> float:
     return sum(
         sample.value
-        for family in runtime.counters.registry.collect()
+        for family in runtime.counters.families()
         for sample in family.samples
         if sample.name == name
     )

@@ -1,18 +1,16 @@
-"""What the last scrapes brought: for the page that people look at, and for the log."""
+"""What past scrapes brought: for the landing page and for the log."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 
 from exporter.errors import Failure
-from exporter.settings import Account, Configuration, Queue
+from exporter.settings import Account, Queue
 from exporter.snapshot import QueueSnapshot, Snapshot
-
-__all__ = ["AccountView", "Board", "Outage", "QueueView"]
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +28,7 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueView:
+class QueueStatus:
     """A configured queue, with what the last scrape of it brought: None before there was one."""
 
     queue: Queue
@@ -39,7 +37,7 @@ class QueueView:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountStatus:
     """An account with its queues, None as long as the API has not named them.
 
     ``asked_at`` is when a scrape of it, or of a queue of it, last ended: a Unix time, None for
@@ -47,12 +45,12 @@ class AccountView:
     """
 
     account: Account
-    queues: tuple[QueueView, ...] | None
+    queues: tuple[QueueStatus, ...] | None
     asked_at: float | None = None
     outage: Outage | None = None
 
 
-class Board:
+class ScrapeHistory:
     """Remember the last scrape of each queue, and log where failures begin and end."""
 
     def __init__(self) -> None:
@@ -61,42 +59,44 @@ class Board:
         self._outages: dict[tuple[str, int | None], Outage] = {}
         self._asked_at: dict[str, float] = {}
 
-    def observe(self, snapshot: Snapshot, at: float) -> None:
-        """Take in a scrape that ended at a Unix time."""
+    def record(self, snapshot: Snapshot, at: float) -> None:
+        """Record a scrape that ended at a Unix time."""
         with self._lock:
             for summary in snapshot.accounts:
                 name = summary.account.name
                 self._asked_at[name] = at
-                self._note((name, None), next(iter(summary.failures), None), at)
+                self._record_failure((name, None), next(iter(summary.failures), None), at)
             for queue in snapshot.queues:
                 key = (queue.account.name, queue.queue.id)
                 before = self._outages.get(key)
                 self._scraped[key] = queue
-                self._note(key, queue.result.failure, at)
+                self._record_failure(key, queue.result.failure, at)
                 _log(queue, before, at)
 
-    def view(self, account: Account, queues: Sequence[Queue] | None) -> AccountView:
+    def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
         """Return what is remembered of an account and its queues as they are configured now.
 
-        What was read by another address, or for a queue that meant something else, is not theirs.
+        What was read by another address, or for a queue that meant something else, is left out.
         """
         with self._lock:
-            return AccountView(
+            return AccountStatus(
                 account,
-                None if queues is None else tuple(self._view(account, one) for one in queues),
+                None if queues is None else tuple(self._status(account, queue) for queue in queues),
                 self._asked_at.get(account.name),
                 self._outages.get((account.name, None)),
             )
 
-    def keep(self, configuration: Configuration) -> None:
-        """Forget the accounts that are gone."""
-        names = {account.name for account in configuration.accounts}
+    def retain(self, accounts: Iterable[str]) -> None:
+        """Forget all accounts but these."""
+        names = set(accounts)
         with self._lock:
             self._scraped = {key: one for key, one in self._scraped.items() if key[0] in names}
             self._outages = {key: one for key, one in self._outages.items() if key[0] in names}
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in names}
 
-    def _note(self, key: tuple[str, int | None], failure: Failure | None, at: float) -> None:
+    def _record_failure(
+        self, key: tuple[str, int | None], failure: Failure | None, at: float
+    ) -> None:
         before = self._outages.get(key)
         lasts = before is not None and before.until is None
         if failure is not None:
@@ -104,15 +104,15 @@ class Board:
         elif before is not None and lasts:
             self._outages[key] = replace(before, until=at)
 
-    def _view(self, account: Account, queue: Queue) -> QueueView:
+    def _status(self, account: Account, queue: Queue) -> QueueStatus:
         scraped = self._scraped.get((account.name, queue.id))
         if scraped is None or (scraped.account.url, scraped.queue) != (account.url, queue):
-            return QueueView(queue)
-        return QueueView(queue, scraped, self._outages.get((account.name, queue.id)))
+            return QueueStatus(queue)
+        return QueueStatus(queue, scraped, self._outages.get((account.name, queue.id)))
 
 
 def _log(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:
-    """Say once that a queue cannot be read, and once that it can again; else only to debug."""
+    """Log once that a queue cannot be read, and once that it can again; else only at debug."""
     result = snapshot.result
     place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
     failing_since = before.since if before is not None and before.until is None else None

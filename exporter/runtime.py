@@ -1,44 +1,38 @@
-"""What is in force: a configuration and its scraper, and what outlives both."""
+"""The running exporter: current configuration and scraper, and what survives a reload."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from prometheus_client.registry import Collector
 
 from exporter.config.redacted import redacted_yaml
+from exporter.counters import Counters
 from exporter.errors import (
     ConfigurationError,
     NotNowError,
     UnknownAccountError,
     UnknownQueueError,
 )
-from exporter.history import AccountView, Board
-from exporter.metrics import (
-    Counters,
-    ExporterCollector,
-    PageCollector,
-    ProbeCollector,
-    SnapshotCollector,
-)
-from exporter.scrape import Memory, Scraper, Standing, Workers
+from exporter.history import AccountStatus, ScrapeHistory
+from exporter.metrics import Families, probe_families, snapshot_families
+from exporter.scrape import AccountState, HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.text import nearest
 from exporter.transport import Transports
 
-__all__ = ["Runtime"]
-
 log = structlog.get_logger(__name__)
 
 
 class Runtime:
-    """Answer for one process: scrape what the configuration in force names, and count.
+    """Scrape what the current configuration names, and count.
 
-    A reload swaps the configuration as a whole; a scrape under way ends on what it began with.
+    A reload replaces the configuration as a whole; a scrape under way keeps the one it began with.
     """
 
     def __init__(
@@ -53,10 +47,9 @@ class Runtime:
         self._clock = clock
         self._load = load
         self._reloading = threading.Lock()
-        self._board = Board()
-        self._workers = Workers(max_parallel_requests)
+        self._history = ScrapeHistory()
+        self._pool = HostBoundedPool(max_parallel_requests)
         self._transports = Transports()
-        self._memory = Memory()
         self._scraper = self._make_scraper(configuration, None)
         self.counters.reloaded(clock())
 
@@ -82,13 +75,13 @@ class Runtime:
                 raise
             scraper = self._make_scraper(configuration, self._scraper)
             # The series first: whoever sees the new scraper has its accounts' counters.
-            self.counters.keep([account.name for account in configuration.accounts])
+            names = [account.name for account in configuration.accounts]
+            self.counters.retain(names)
             self._scraper = scraper
-            self._memory.keep(configuration)
-            self._board.keep(configuration)
+            self._history.retain(names)
             self._transports.keep(configuration)
             self.counters.reloaded(self._clock())
-        log.info("configuration in force", accounts=len(configuration.accounts))
+        log.info("Configuration loaded", accounts=len(configuration.accounts))
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
@@ -105,15 +98,16 @@ class Runtime:
         accounts: Sequence[Account] = scraper.configuration.accounts
         if account is not None:
             accounts = [self._account(scraper, account)]
-        counters = ExporterCollector(self.counters, account)
+        counters = partial(self.counters.families, account)
         if exporter_only:
-            return counters
+            return Families(counters)
         snapshot = scraper.scrape(accounts, budget_seconds)
-        self._board.observe(snapshot, self._clock())
-        return PageCollector(SnapshotCollector(snapshot), counters)
+        self._history.record(snapshot, self._clock())
+        # The counters last, so that they include this scrape.
+        return Families(partial(snapshot_families, snapshot), counters)
 
     def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
-        """Scrape one account, or one of its queues, and keep nothing of it; call it in a thread.
+        """Scrape one account, or one of its queues; call it in a thread.
 
         Raises:
             UnknownAccountError: there is no account of that name.
@@ -121,18 +115,18 @@ class Runtime:
             NotNowError: which queues the account has could not be read.
         """
         scraper = self._scraper
-        one = self._account(scraper, account)
-        known = self._names(scraper, one)
+        chosen = self._account(scraper, account)
+        known = self._names(scraper, chosen)
         if queue is not None and known is not None and queue not in known:
             raise UnknownQueueError(account, queue, nearest(queue, known))
-        snapshot = scraper.scrape([one], budget_seconds, only=queue)
-        self._board.observe(snapshot, self._clock())
+        snapshot = scraper.scrape([chosen], budget_seconds, only=queue)
+        self._history.record(snapshot, self._clock())
         if queue is not None and not snapshot.queues:
-            known = self._names(scraper, one)
+            known = self._names(scraper, chosen)
             if known is not None:
                 raise UnknownQueueError(account, queue, nearest(queue, known))
             raise NotNowError(f"the queues of {account!r} could not be read in time")
-        return ProbeCollector(snapshot, with_account=queue is None)
+        return Families(partial(probe_families, snapshot, with_account=queue is None))
 
     def targets(self, *, by_account: bool) -> list[dict[str, object]]:
         """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
@@ -156,7 +150,7 @@ class Runtime:
             ]
         return found
 
-    def overview(self, account: str | None) -> list[AccountView]:
+    def status(self, account: str | None) -> list[AccountStatus]:
         """Return what the last scrapes brought, of all accounts or of one; ask the API nothing.
 
         Raises:
@@ -165,19 +159,19 @@ class Runtime:
         scraper = self._scraper
         accounts = scraper.configuration.accounts
         chosen = accounts if account is None else [self._account(scraper, account)]
-        return [self._board.view(one, scraper.known_queues(one)) for one in chosen]
+        return [self._history.status(one, scraper.known_queues(one)) for one in chosen]
 
     def configuration_text(self) -> str:
         """Return the configuration in force as YAML, without a secret."""
         return redacted_yaml(self.configuration)
 
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
-        """Ask for the queues of these accounts, of the configuration in force."""
+        """Scrape these accounts of the current configuration."""
         return self._scraper.scrape(accounts, budget_seconds)
 
-    def standing(self, account: Account) -> Standing:
+    def account_state(self, account: Account) -> AccountState:
         """Return what is known of an account beside its numbers."""
-        return self._scraper.standings[account.name]
+        return self._scraper.states[account.name]
 
     def _account(self, scraper: Scraper, name: str) -> Account:
         for account in scraper.configuration.accounts:
@@ -190,13 +184,12 @@ class Runtime:
         known = scraper.known_queues(account)
         return None if known is None else [queue.name for queue in known]
 
-    def _make_scraper(self, configuration: Configuration, before: Scraper | None) -> Scraper:
+    def _make_scraper(self, configuration: Configuration, previous: Scraper | None) -> Scraper:
         return Scraper(
             configuration,
-            workers=self._workers,
+            pool=self._pool,
             transports=self._transports,
             observer=self.counters,
-            memory=self._memory,
             clock=self._clock,
-            before=before,
+            previous=previous,
         )

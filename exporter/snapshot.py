@@ -8,20 +8,10 @@ from typing import Protocol
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
 
-__all__ = [
-    "AccountSnapshot",
-    "AgentDetail",
-    "Attempt",
-    "AttemptObserver",
-    "QueueResult",
-    "QueueSnapshot",
-    "Snapshot",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class AgentDetail:
-    """What the rows of a queue's agents tell; None is what they do not tell of every agent.
+    """What the rows of a queue's agents say; None is what they do not say of every agent.
 
     ``by_status`` counts agents by the name of their status. ``available_since`` is the Unix time
     since when the available agent waits who has waited longest, None also if there is none.
@@ -50,7 +40,7 @@ class QueueResult:
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
-    """One queue on one page.
+    """One queue in one scrape.
 
     ``utc_offset`` is in seconds, of the schedule's zone; 0 for a queue without a schedule.
     """
@@ -65,7 +55,7 @@ class QueueSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """One account on one page.
+    """One account in one scrape.
 
     ``failures`` are those that concern all its queues. ``hold_until`` is the Unix time until which
     the API has asked to be left alone.
@@ -79,7 +69,7 @@ class AccountSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that one page says of the API, whole before anything of it is rendered."""
+    """All that one scrape found, complete before any of it is rendered."""
 
     accounts: tuple[AccountSnapshot, ...]
     queues: tuple[QueueSnapshot, ...]
@@ -95,14 +85,14 @@ class Attempt:
     seconds: float
 
 
-class AttemptObserver(Protocol):
-    """Who is told of each request, so that the client need not know what a counter is."""
+class RequestObserver(Protocol):
+    """Observes each request, so that the client need not know what a counter is."""
 
     def attempt_started(self) -> None:
-        """Note that a request is about to be sent."""
+        """Record that a request is about to be sent."""
 
     def connection_opened(self) -> None:
-        """Note that a new connection to the API was opened for it."""
+        """Record that a new connection to the API was opened for it."""
 
     def attempt_ended(self, attempt: Attempt) -> None:
-        """Note how it ended."""
+        """Record how it ended."""

@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 from exporter import config  # noqa: E402 - found only by the line above
 from exporter.cli.flags import CONFIGURATION, LOGGING, RELOADING, SERVING, TIMEOUT, WEB  # noqa: E402
-from exporter.metrics import FAMILIES, Counters  # noqa: E402
+from exporter.counters import Counters  # noqa: E402
+from exporter.metrics import FAMILIES  # noqa: E402
 
 PAGES: Final = ("configuration.md", "metrics.md")
 LARGEST_ID: Final = 2**63 - 1
@@ -104,7 +105,7 @@ def _kind(value: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one line for each
 
 
 def _families(*prefixes: str) -> str:
-    counters = Counters(["acme"]).registry.collect()
+    counters = Counters(["acme"]).families()
     rows = [(name, "gauge", labels, words) for name, (labels, words) in FAMILIES.items()]
     for one in counters:
         labels = {label: None for sample in one.samples for label in sample.labels if label != "le"}

@@ -28,7 +28,7 @@ from exporter.calltools.rows import (
 )
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, Secret
-from exporter.snapshot import Attempt, AttemptObserver
+from exporter.snapshot import Attempt, RequestObserver
 from exporter.transport import Deadline, HttpAnswer, StaleConnectionError, Transport
 
 __all__ = ["FILTERS", "Client", "Filter", "RequestContext"]
@@ -59,7 +59,7 @@ class RequestContext:
     transport: Transport
     token: Secret
     deadline: Deadline
-    observer: AttemptObserver
+    observer: RequestObserver
 
 
 class Client:

@@ -15,7 +15,7 @@ from exporter.cli import exits
 from exporter.cli.progress import progress
 from exporter.errors import Failure
 from exporter.runtime import Runtime
-from exporter.scrape import Standing
+from exporter.scrape import AccountState
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 
@@ -72,7 +72,7 @@ def check_online(
     def check(account: Account) -> _Report:
         begun = time.monotonic()
         snapshot = runtime.snapshot([account], timeout_seconds)
-        findings = _findings(account, snapshot, runtime.standing(account))
+        findings = _findings(account, snapshot, runtime.account_state(account))
         return _Report(account, tuple(findings), time.monotonic() - begun)
 
     with (
@@ -93,7 +93,7 @@ def check_online(
     return exits.WRONG if any(report.problems for report in in_order) else exits.OK
 
 
-def _findings(account: Account, snapshot: Snapshot, standing: Standing) -> Iterator[_Finding]:
+def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iterator[_Finding]:
     summary = snapshot.accounts[0]
     failed = {one.queue.id: one.result.failure for one in snapshot.queues if one.result.failure}
     failures = [*summary.failures, *failed.values()]
@@ -114,10 +114,10 @@ def _findings(account: Account, snapshot: Snapshot, standing: Standing) -> Itera
         yield _Finding("filters", ok=True, message="honoured: " + ", ".join(FILTERS))
     else:
         yield _Finding("filters", ok=False, message=_words(distrust or failures[0]))
-    directory = standing.directory
+    catalog = state.catalog
     chosen = {id_: None for one in snapshot.queues for id_ in one.queue.status_ids}
-    yield _named("statuses", chosen, directory.status_names)
-    yield _named("queues", [one.queue.id for one in snapshot.queues], directory.queue_names)
+    yield _named("statuses", chosen, catalog.status_names)
+    yield _named("queues", [one.queue.id for one in snapshot.queues], catalog.queue_names)
     for one in snapshot.queues:
         failure = failed.get(one.queue.id)
         if failure is not None and failure not in summary.failures:

@@ -1,9 +1,9 @@
 """The fan-out: which queues are asked, in parallel, within a budget, shared by scrapes."""
 
-from exporter.scrape.page import Memory
+from exporter.scrape.catalog import queue_labels
+from exporter.scrape.jobs import ScrapeObserver
 from exporter.scrape.scraper import Scraper
-from exporter.scrape.standing import Standing
-from exporter.scrape.tally import ScrapeObserver
-from exporter.scrape.workers import Workers
+from exporter.scrape.state import AccountState
+from exporter.scrape.workers import HostBoundedPool
 
-__all__ = ["Memory", "ScrapeObserver", "Scraper", "Standing", "Workers"]
+__all__ = ["AccountState", "HostBoundedPool", "ScrapeObserver", "Scraper", "queue_labels"]

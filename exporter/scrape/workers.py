@@ -1,4 +1,4 @@
-"""Threads that never multiply: so many in all, so many at a time for one host."""
+"""A pool of threads, bounded in all and for each host."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import structlog
 
-__all__ = ["Workers"]
-
 log = structlog.get_logger(__name__)
 
 
-class Workers:
+class HostBoundedPool:
     """Run jobs in daemon threads, first come first served, bounded per host and in all.
 
     A job that hangs keeps its thread and its place among its host's jobs: no thread is started in

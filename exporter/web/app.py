@@ -42,7 +42,7 @@ class _Routes:
         address = request.headers.get("Host", "")
 
         def render() -> str:
-            views = self._runtime.overview(account)
+            views = self._runtime.status(account)
             return landing.render(
                 views, time.time(), address=address, account=account, paused=paused
             )

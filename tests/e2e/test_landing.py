@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.history import AccountView
+from exporter.history import AccountStatus
 from exporter.simulator import SimulatedAccount
 from tests.e2e.browser import Browser
 from tests.integration.web.web_fixtures import FakeRuntime, running
@@ -84,7 +84,7 @@ def test_it_makes_itself_anew(chromium: Browser, monkeypatch: pytest.MonkeyPatch
     shown = threading.Semaphore(0)
 
     class Watched(FakeRuntime):
-        def overview(self, account: str | None) -> list[AccountView]:
+        def status(self, account: str | None) -> list[AccountStatus]:
             shown.release()
             return []
 

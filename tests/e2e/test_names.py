@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.errors import Failure
-from exporter.metrics import SnapshotCollector
+from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail
 from exporter.web.negotiation import choose_format
@@ -23,6 +23,7 @@ def test_promtool_reads_every_name(promtool: RunsTool) -> None:
         detail = AgentDetail(((name, 1),), 1, 1, 1.5e9)
         pages.append(queue_snapshot(1, of=of, detail=detail))
         pages.append(queue_snapshot(Failure("503", name), of=of, queue=of.queues[1]))
-    page = choose_format("text/plain").render(SnapshotCollector(snapshot(*pages))).decode()
+    families = Families(lambda: snapshot_families(snapshot(*pages)))
+    page = choose_format("text/plain").render(families).decode()
     found = promtool("check", "metrics", stdin=page)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")

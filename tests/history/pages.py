@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Final, cast
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
+from exporter.counters import Counters
 from exporter.errors import ApiError, Failure
-from exporter.metrics import Counters, ExporterCollector, PageCollector, SnapshotCollector
-from exporter.scrape import Memory, Scraper, Workers
+from exporter.metrics import Families, snapshot_families
+from exporter.scrape import HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
@@ -95,7 +97,7 @@ class _Wires:
 
 
 class _AtOnce:
-    """Stands where the workers stand: does each job at once, in this thread."""
+    """Stands where the pool of threads stands: does each job at once, in this thread."""
 
     def submit(self, host: str, host_limit: int, job: Callable[[], None]) -> None:
         del host, host_limit
@@ -133,20 +135,17 @@ def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]
     counters.reloaded(now.at)
     scraper = Scraper(
         configuration,
-        workers=cast("Workers", _AtOnce()),
+        pool=cast("HostBoundedPool", _AtOnce()),
         transports=cast("Transports", _Wires(centre, now)),
         observer=counters,
-        memory=Memory(),
         clock=now,
     )
     for at in times:
         now.at = at
         counters.slowest = 0.0
         snapshot = scraper.scrape(centre.accounts, _PATIENCE)
-        page = PageCollector(
-            SnapshotCollector(_with_durations(snapshot, counters.slowest, now)),
-            ExporterCollector(counters),
-        )
+        past = _with_durations(snapshot, counters.slowest, now)
+        page = Families(partial(snapshot_families, past), counters.families)
         yield at, _FORMAT.render(page).decode()
 
 

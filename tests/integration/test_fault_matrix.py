@@ -154,7 +154,7 @@ def settle(runtime: Runtime) -> None:
     """Wait until nothing is in flight, so that the next page does not join what was broken."""
     scraper = runtime._scraper
     end = time.monotonic() + 10
-    while scraper._fetches or scraper._upkeeps:
+    while scraper._tools.jobs._jobs:
         assert time.monotonic() < end, "a fetch outlives its deadline"
         threading.Event().wait(0.005)
 

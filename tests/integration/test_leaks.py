@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from exporter.calltools import FILTERS, Client, RequestContext
 from exporter.cli.ping import ping
 from exporter.errors import ApiError
-from exporter.history import AccountView
+from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
 from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAccount
@@ -132,8 +132,8 @@ class Pages(Runtime):
     def reload(self) -> None:
         self.runtime.reload()
 
-    def overview(self, account: str | None) -> list[AccountView]:
-        return self.runtime.overview(account)
+    def status(self, account: str | None) -> list[AccountStatus]:
+        return self.runtime.status(account)
 
     def configuration_text(self) -> str:
         return self.runtime.configuration_text()

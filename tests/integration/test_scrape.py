@@ -43,7 +43,7 @@ UPKEEP = 5
 def counted(runtime: Runtime) -> dict[str, float]:
     """Return requests and errors by code that are not 0."""
     found: dict[str, float] = {}
-    for family in runtime.counters.registry.collect():
+    for family in runtime.counters.families():
         for sample in family.samples:
             if sample.name == "calltools_api_requests_total":
                 found["requests"] = found.get("requests", 0) + sample.value

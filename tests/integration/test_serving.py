@@ -198,7 +198,7 @@ def test_a_hangup_reloads(start_command: StartCommand, path: Path) -> None:
     exporter = start_command(f"--config.file={path}", ANYWHERE)
     change(path, queues=[{"id": 5457, "name": "renamed"}])
     exporter.process.send_signal(signal.SIGHUP)
-    assert wait_until(lambda: "configuration in force" in exporter.written())
+    assert wait_until(lambda: "Configuration loaded" in exporter.written())
     assert 'queue="renamed"' in exporter.get("/metrics").text
     path.write_text("accounts: 7")
     exporter.process.send_signal(signal.SIGHUP)

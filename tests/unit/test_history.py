@@ -9,23 +9,23 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.errors import Failure
-from exporter.history import Board
-from exporter.settings import Configuration, Queue
+from exporter.history import ScrapeHistory
+from exporter.settings import Queue
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 TIMEOUT = Failure("timeout", "no whole answer")
 REFUSED = Failure("401", "the API refuses the key (401)")
 
 
-def told(board: Board, *found: int | Failure) -> list[MutableMapping[str, Any]]:
+def told(history: ScrapeHistory, *found: int | Failure) -> list[MutableMapping[str, Any]]:
     with capture_logs() as logs:
-        board.observe(snapshot(*(queue_snapshot(one) for one in found)), 1000.0)
+        history.record(snapshot(*(queue_snapshot(one) for one in found)), 1000.0)
     return logs
 
 
 def test_it_begins_once_and_ends_once() -> None:
-    board = Board()
-    (begins,) = told(board, TIMEOUT)
+    history = ScrapeHistory()
+    (begins,) = told(history, TIMEOUT)
     assert begins == {
         "log_level": "warning",
         "event": "queue cannot be read",
@@ -36,31 +36,31 @@ def test_it_begins_once_and_ends_once() -> None:
     }
     # What goes on is for debugging, also when it goes wrong in another way.
     for failure in (TIMEOUT, REFUSED):
-        (goes_on,) = told(board, failure)
+        (goes_on,) = told(history, failure)
         assert (goes_on["log_level"], goes_on["code"]) == ("debug", failure.code)
-    (ends,) = told(board, 3)
+    (ends,) = told(history, 3)
     assert (ends["log_level"], ends["event"]) == ("info", "queue can be read again")
     assert ends["failing_seconds"] >= 0
     assert (ends["account"], ends["queue"]) == ("acme", "sales")
-    (well,) = told(board, 3)
+    (well,) = told(history, 3)
     assert (well["log_level"], well["event"], well["available"]) == ("debug", "queue read", 3)
     # And anew.
-    assert told(board, TIMEOUT)[0]["log_level"] == "warning"
+    assert told(history, TIMEOUT)[0]["log_level"] == "warning"
 
 
 def test_a_first_success_is_not_an_end() -> None:
-    assert [line["log_level"] for line in told(Board(), 0)] == ["debug"]
+    assert [line["log_level"] for line in told(ScrapeHistory(), 0)] == ["debug"]
 
 
 def test_each_queue_has_its_own() -> None:
-    board = Board()
+    history = ScrapeHistory()
     sales, support = Queue(1, "sales", (2,)), Queue(2, "support", (2,))
     other = account("other", sales)
     acme = account("acme", sales, support)
 
     def levels(first: int | Failure, second: int | Failure, third: int | Failure) -> list[str]:
         with capture_logs() as logs:
-            board.observe(
+            history.record(
                 snapshot(
                     queue_snapshot(first, of=acme, queue=sales),
                     queue_snapshot(second, of=acme, queue=support),
@@ -76,17 +76,17 @@ def test_each_queue_has_its_own() -> None:
 
 
 def test_a_page_of_one_account_ends_nothing_of_the_others() -> None:
-    board = Board()
-    assert told(board, TIMEOUT)[0]["log_level"] == "warning"
+    history = ScrapeHistory()
+    assert told(history, TIMEOUT)[0]["log_level"] == "warning"
     with capture_logs() as logs:
-        board.observe(snapshot(queue_snapshot(1, of=account("other"))), 1000.0)
+        history.record(snapshot(queue_snapshot(1, of=account("other"))), 1000.0)
     assert [line["log_level"] for line in logs] == ["debug"]
-    assert told(board, TIMEOUT)[0]["log_level"] == "debug"
+    assert told(history, TIMEOUT)[0]["log_level"] == "debug"
 
 
 @pytest.mark.parametrize(("kept", "level"), [("acme", "debug"), ("other", "warning")])
 def test_an_account_that_left_and_came_back_begins_anew(kept: str, level: str) -> None:
-    board = Board()
-    told(board, TIMEOUT)
-    board.keep(Configuration((account(kept),)))
-    assert told(board, TIMEOUT)[0]["log_level"] == level
+    history = ScrapeHistory()
+    told(history, TIMEOUT)
+    history.retain([kept])
+    assert told(history, TIMEOUT)[0]["log_level"] == level

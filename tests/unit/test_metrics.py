@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
-from prometheus_client.registry import Collector
+from prometheus_client.core import Metric
 
 from exporter import __version__
+from exporter.counters import Counters
 from exporter.errors import HTTP_CODES, WORD_CODES, Failure
-from exporter.metrics import (
-    FAMILIES,
-    Counters,
-    ExporterCollector,
-    PageCollector,
-    SnapshotCollector,
-)
+from exporter.metrics import FAMILIES, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Attempt, Snapshot
 from tests.unit.snapshots import account, queue_snapshot, snapshot
@@ -21,10 +18,10 @@ from tests.unit.snapshots import account, queue_snapshot, snapshot
 Samples = dict[str, dict[tuple[str, ...], float]]
 
 
-def samples(collector: Collector) -> Samples:
+def samples(families: Iterable[Metric]) -> Samples:
     """Return values by metric and by label values, in the order of the labels' names."""
     found: Samples = {}
-    for family in collector.collect():
+    for family in families:
         for sample in family.samples:
             labels = tuple(value for _, value in sorted(sample.labels.items()))
             found.setdefault(sample.name.removeprefix("calltools_"), {})[labels] = sample.value
@@ -32,7 +29,7 @@ def samples(collector: Collector) -> Samples:
 
 
 def page(made: Snapshot) -> Samples:
-    return samples(SnapshotCollector(made))
+    return samples(snapshot_families(made))
 
 
 def test_a_queue_that_was_read_has_its_number() -> None:
@@ -107,19 +104,12 @@ def test_an_account_tells_what_concerns_all_of_it() -> None:
     assert found["api_hold_until_timestamp_seconds"] == {("acme",): 2000}
 
 
-def test_all_families_are_described_without_a_sample() -> None:
-    described = list(SnapshotCollector(snapshot()).describe())
-    assert [family.name for family in described] == list(FAMILIES)
-    assert not any(family.samples for family in described)
-
-
 def test_a_family_without_a_sample_is_not_shown() -> None:
-    families = list(SnapshotCollector(snapshot(queue_snapshot(1))).collect())
-    assert all(family.samples for family in families)
+    assert all(family.samples for family in snapshot_families(snapshot(queue_snapshot(1))))
 
 
 def test_counters_stand_at_0_from_the_start() -> None:
-    found = samples(Counters(["acme"]).registry)
+    found = samples(Counters(["acme"]).families())
     assert found["api_errors_total"] == {("acme", c): 0 for c in (*HTTP_CODES, *WORD_CODES)}
     for name in (
         "api_requests_total",
@@ -144,7 +134,7 @@ def test_attempts_are_counted_with_how_they_ended() -> None:
     counters.connection("acme")
     counters.coalesced("acme")
     counters.queues_changed("acme", appeared=2, vanished=1)
-    found = samples(ExporterCollector(counters, "acme"))
+    found = samples(counters.families("acme"))
     assert found["api_requests_total"] == {("acme",): 2}
     assert found["api_errors_total"]["acme", "418"] == 1
     assert sum(found["api_errors_total"].values()) == 1
@@ -157,38 +147,32 @@ def test_attempts_are_counted_with_how_they_ended() -> None:
 
 def test_a_page_of_one_account_has_no_counter_of_another() -> None:
     counters = Counters(["acme", "other"])
-    assert {key[0] for key in samples(ExporterCollector(counters))["api_errors_total"]} == {
+    assert {key[0] for key in samples(counters.families())["api_errors_total"]} == {
         "acme",
         "other",
     }
-    found = samples(ExporterCollector(counters, "acme"))
+    found = samples(counters.families("acme"))
     assert {key[0] for key in found["api_errors_total"]} == {"acme"}
     assert found["exporter_config_last_reload_successful"] == {(): 0}
     assert "process_cpu_seconds_total" in found
-
-
-def test_counters_are_described_without_a_sample() -> None:
-    described = list(ExporterCollector(Counters(["acme"])).describe())
-    assert "calltools_api_errors" in {family.name for family in described}
-    assert not any(family.samples for family in described)
 
 
 def test_accounts_that_leave_take_their_counters_along() -> None:
     counters = Counters(["acme", "other"])
     for name in ("acme", "other"):
         counters.attempt(name, Attempt("503", 0.1))
-    counters.keep(["other", "new"])
+    counters.retain(["other", "new"])
 
     def accounts() -> set[str]:
         return {
             key[0]
-            for name, values in samples(counters.registry).items()
+            for name, values in samples(counters.families()).items()
             if name.startswith(("api_", "account_"))
             for key in values
         }
 
     assert accounts() == {"other", "new"}
-    found = samples(counters.registry)
+    found = samples(counters.families())
     assert found["api_requests_total"] == {("other",): 1, ("new",): 0}
     assert found["api_errors_total"]["other", "503"] == 1
     # What was still under way for it does not bring it back.
@@ -198,15 +182,15 @@ def test_accounts_that_leave_take_their_counters_along() -> None:
     counters.queues_changed("acme", appeared=1, vanished=1)
     assert accounts() == {"other", "new"}
     # Who comes back begins at 0.
-    counters.keep(["acme"])
-    assert samples(counters.registry)["api_requests_total"] == {("acme",): 0}
+    counters.retain(["acme"])
+    assert samples(counters.families())["api_requests_total"] == {("acme",): 0}
 
 
 def test_a_reload_tells_how_it_went() -> None:
     counters = Counters([])
 
     def reload() -> tuple[float, float]:
-        found = samples(counters.registry)
+        found = samples(counters.families())
         return (
             found["exporter_config_last_reload_successful"][()],
             found["exporter_config_last_reload_success_timestamp_seconds"][()],
@@ -216,14 +200,6 @@ def test_a_reload_tells_how_it_went() -> None:
     assert reload() == (1, 1000)
     counters.reloaded(None)
     assert reload() == (0, 1000)
-
-
-def test_counters_come_after_what_was_fetched() -> None:
-    collector = PageCollector(
-        SnapshotCollector(snapshot(queue_snapshot(1))), ExporterCollector(Counters(["acme"]))
-    )
-    names = [family.name for family in collector.collect()]
-    assert names.index("calltools_queue_up") < names.index("calltools_api_requests")
 
 
 @pytest.mark.parametrize("name", FAMILIES)

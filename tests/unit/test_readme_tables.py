@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from exporter.counters import Counters
 from exporter.errors import WORD_CODES
-from exporter.metrics import FAMILIES, Counters
+from exporter.metrics import FAMILIES
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -24,7 +25,7 @@ def rows(heading: str) -> list[list[str]]:
 def in_code() -> dict[str, tuple[str, set[str]]]:
     """Return type and labels of every family, as they are on the page."""
     found = {name: ("gauge", set(labels)) for name, (labels, _) in FAMILIES.items()}
-    for family in Counters(["acme"]).registry.collect():
+    for family in Counters(["acme"]).families():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if name.startswith("calltools_"):
             labels = {label for sample in family.samples for label in sample.labels}

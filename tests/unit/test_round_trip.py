@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.errors import Failure
-from exporter.metrics import SnapshotCollector
+from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Snapshot
 from exporter.web.negotiation import choose_format
@@ -45,7 +45,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
 @settings(max_examples=60, deadline=None)
 @given(made=snapshots())
 def test_every_name_and_number_is_read_back(accept: str, made: Snapshot) -> None:
-    page = SnapshotCollector(made)
+    page = Families(lambda: snapshot_families(made))
     parse = parse_openmetrics if "openmetrics" in accept else parse_text
     read = list(parse(choose_format(accept).render(page).decode()))
     samples = [sample for family in read for sample in family.samples]

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from exporter.scrape import Workers
+from exporter.scrape import HostBoundedPool
 
 
 class Jobs:
@@ -47,16 +47,16 @@ def jobs() -> Jobs:
     return Jobs()
 
 
-def submit(workers: Workers, jobs: Jobs, host: str, limit: int, number: int) -> None:
+def submit(pool: HostBoundedPool, jobs: Jobs, host: str, limit: int, number: int) -> None:
     for _ in range(number):
-        workers.submit(host, limit, lambda: jobs.job(host))
+        pool.submit(host, limit, lambda: jobs.job(host))
 
 
 def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
-    workers = Workers(8)
-    submit(workers, jobs, "silent", 3, 20)
+    pool = HostBoundedPool(8)
+    submit(pool, jobs, "silent", 3, 20)
     assert jobs.wait_for({"silent": 3})
-    submit(workers, jobs, "healthy", 2, 20)
+    submit(pool, jobs, "healthy", 2, 20)
     assert jobs.wait_for({"silent": 3, "healthy": 2})
     jobs.go.set()
     with jobs.changed:
@@ -65,9 +65,9 @@ def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
 
 
 def test_all_hosts_together_have_only_so_many_places(jobs: Jobs) -> None:
-    workers = Workers(4)
+    pool = HostBoundedPool(4)
     for host in "abcdef":
-        submit(workers, jobs, host, 2, 2)
+        submit(pool, jobs, host, 2, 2)
     assert jobs.wait_for({"a": 2, "b": 2})
     jobs.go.set()
     with jobs.changed:
@@ -76,7 +76,7 @@ def test_all_hosts_together_have_only_so_many_places(jobs: Jobs) -> None:
 
 
 def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
-    workers = Workers(2)
+    pool = HostBoundedPool(2)
     jobs.go.set()
 
     def fail() -> None:
@@ -84,23 +84,23 @@ def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
         raise ValueError
 
     for finished in range(1, 10):
-        workers.submit("host", 1, fail)
+        pool.submit("host", 1, fail)
         with jobs.changed:
             assert jobs.changed.wait_for(partial(jobs.have_finished, finished), 10)
 
 
 def test_threads_are_used_again(jobs: Jobs) -> None:
-    workers = Workers(256)
+    pool = HostBoundedPool(256)
     jobs.go.set()
     for expected in range(1, 30):
-        submit(workers, jobs, "host", 16, 1)
+        submit(pool, jobs, "host", 16, 1)
         with jobs.changed:
             assert jobs.changed.wait_for(partial(jobs.have_finished, expected), 10)
     assert len(jobs.threads) <= 3
 
 
 def test_there_are_never_more_threads_than_places() -> None:
-    workers = Workers(256)
+    pool = HostBoundedPool(256)
     threads: set[str] = set()
 
     def use_one_place(host: str) -> None:
@@ -111,14 +111,14 @@ def test_there_are_never_more_threads_than_places() -> None:
             done.release()
 
         for _ in range(1000):
-            workers.submit(host, 1, job)
+            pool.submit(host, 1, job)
             assert done.acquire(timeout=10)
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(use_one_place, "abcdefgh"))
+        with ThreadPoolExecutor(8) as executor:
+            list(executor.map(use_one_place, "abcdefgh"))
     finally:
         sys.setswitchinterval(interval)
     assert len(threads) <= 8

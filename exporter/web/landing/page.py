@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from exporter import __version__
-from exporter.history import AccountView
+from exporter.history import AccountStatus
 from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
 
 __all__ = ["HEADERS", "REFRESH_SECONDS", "render"]
@@ -52,7 +52,7 @@ _HEADLINES: Final = {
 
 
 def render(
-    accounts: Sequence[AccountView],
+    accounts: Sequence[AccountStatus],
     now: float,
     *,
     address: str,

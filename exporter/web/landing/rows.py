@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from exporter.history import AccountView, QueueView
+from exporter.history import AccountStatus, QueueStatus
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
 
@@ -36,7 +36,7 @@ class Row:
     """
 
     account: Account
-    view: QueueView
+    view: QueueStatus
     state: State
     result: QueueResult | None
 
@@ -51,14 +51,14 @@ class Row:
         return self.view.outage is not None and self.view.outage.until is None
 
 
-def rows(accounts: Iterable[AccountView], now: float) -> list[Row]:
+def rows(accounts: Iterable[AccountStatus], now: float) -> list[Row]:
     """Return a row for each queue, worst first, else in the order of the configuration."""
     order = list(State)
     found = (row for account in accounts for row in _account(account, now))
     return sorted(found, key=lambda row: order.index(row.state))
 
 
-def _account(view: AccountView, now: float) -> Iterator[Row]:
+def _account(view: AccountStatus, now: float) -> Iterator[Row]:
     for queue in view.queues or ():
         yield _queue(view.account, queue, now)
     if view.queues is None and view.account.every_queue is not None:
@@ -66,11 +66,11 @@ def _account(view: AccountView, now: float) -> Iterator[Row]:
         all_queues = replace(view.account.every_queue, name="all queues")
         failing = view.outage is not None and view.outage.until is None
         state = State.UNREADABLE if failing else State.UNASKED
-        one = QueueView(all_queues, outage=view.outage)
+        one = QueueStatus(all_queues, outage=view.outage)
         yield Row(view.account, one, state, None)
 
 
-def _queue(account: Account, view: QueueView, now: float) -> Row:
+def _queue(account: Account, view: QueueStatus, now: float) -> Row:
     schedule = view.queue.schedule
     is_open = schedule is None or schedule.is_open(now)
     result = view.scraped.result if view.scraped else None

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.errors import UnknownAccountError
-from exporter.history import AccountView
+from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
@@ -38,7 +38,7 @@ class EmptyRuntime(Runtime):
     def targets(self, *, by_account: bool) -> list[dict[str, object]]:
         return []
 
-    def overview(self, account: str | None) -> list[AccountView]:
+    def status(self, account: str | None) -> list[AccountStatus]:
         return []
 
     def reload(self) -> None:

@@ -7,7 +7,8 @@ import promql_parser
 import pytest
 import yaml
 
-from exporter.metrics import FAMILIES, Counters
+from exporter.counters import Counters
+from exporter.metrics import FAMILIES
 from grafana.build import FOLDER
 from tests.grafana_expressions import Expression, all_expressions
 
@@ -29,7 +30,7 @@ def recorded() -> set[str]:
 def exported() -> dict[str, set[str]]:
     """Return the exporter's series with their labels."""
     series = {name: set(labels) for name, (labels, _) in FAMILIES.items()}
-    for metric in Counters(["acme"]).registry.collect():
+    for metric in Counters(["acme"]).families():
         for sample in metric.samples:
             series.setdefault(sample.name, set()).update(sample.labels)
     return series

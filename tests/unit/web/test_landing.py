@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.errors import Failure
-from exporter.history import AccountView, Board, QueueView
+from exporter.history import AccountStatus, QueueStatus, ScrapeHistory
 from exporter.schedule import Schedule
-from exporter.settings import Account, Configuration, Queue, TokenEnvironment
+from exporter.settings import Account, Queue, TokenEnvironment
 from exporter.snapshot import AccountSnapshot, AgentDetail, QueueResult, QueueSnapshot, Snapshot
 from exporter.web import landing
 
@@ -77,13 +77,13 @@ def unreadable(failure: Failure = SAID, at: float = NOW - 12) -> QueueResult:
 
 
 def scraped(
-    board: Board,
+    history: ScrapeHistory,
     account: Account,
     results: Mapping[str, QueueResult],
     last_success_at: float | None = None,
     failures: Sequence[Failure] = (),
 ) -> Account:
-    """Let a board take in a scrape of the queues with these names."""
+    """Let a history take in a scrape of the queues with these names."""
     queues = tuple(
         QueueSnapshot(
             account,
@@ -98,17 +98,17 @@ def scraped(
     )
     summary = AccountSnapshot(account, up=True, failures=tuple(failures))
     at = max((result.finished_at for result in results.values()), default=NOW - 12)
-    board.observe(Snapshot((summary,), queues, 1, 10), at)
+    history.record(Snapshot((summary,), queues, 1, 10), at)
     return account
 
 
-def page(board: Board, *accounts: Account, now: float = NOW, **more: Any) -> Reader:
-    views = [board.view(account, account.queues) for account in accounts]
+def page(history: ScrapeHistory, *accounts: Account, now: float = NOW, **more: Any) -> Reader:
+    views = [history.status(account, account.queues) for account in accounts]
     return Reader(landing.render(views, now, **{"address": "exporter:15457", **more}))
 
 
 def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
-    shown = page(Board(), an_account(a_queue("sales")))
+    shown = page(ScrapeHistory(), an_account(a_queue("sales")))
     assert "Nothing has been read yet" in shown.text
     assert "scrape_configs:" in shown.text
     assert 'targets: ["exporter:15457"]' in shown.text
@@ -117,14 +117,14 @@ def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
 
 @pytest.mark.parametrize("host", ["", '"]<b>', "a b", "x" * 300])
 def test_an_address_that_is_none_is_not_repeated(host: str) -> None:
-    shown = page(Board(), an_account(a_queue("sales")), address=host)
+    shown = page(ScrapeHistory(), an_account(a_queue("sales")), address=host)
     assert 'targets: ["localhost:15457"]' in shown.text
 
 
 def test_the_worst_comes_first() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = scraped(
-        board,
+        history,
         an_account(
             a_queue("closed", 1, schedule=NEVER_OPEN),
             a_queue("staffed", 2, required_agents=2),
@@ -143,7 +143,7 @@ def test_the_worst_comes_first() -> None:
             "optional": read(0),
         },
     )
-    shown = page(board, account)
+    shown = page(history, account)
     names = [row.split()[1] for row in shown.rows if not row.startswith("| Queue")]
     assert names == ["empty", "failing", "unasked", "low", "staffed", "optional", "closed"]
     assert "1 open queue has nobody available" in shown.text
@@ -167,33 +167,33 @@ def test_the_worst_comes_first() -> None:
 def test_the_headline_tells_the_worst(
     available: tuple[int | None, ...], required: int, words: str
 ) -> None:
-    board = Board()
+    history = ScrapeHistory()
     queues = [a_queue(name, id_, required_agents=required) for id_, name in enumerate("ab")]
     results = {
         name: unreadable() if number is None else read(number)
         for name, number in zip("ab", available, strict=True)
     }
-    shown = page(board, scraped(board, an_account(*queues), results))
+    shown = page(history, scraped(history, an_account(*queues), results))
     assert shown.text.startswith(f"{words} · CallTools queues")
 
 
 def test_one_queue_alone_and_none_that_is_open() -> None:
-    board = Board()
-    account = scraped(board, an_account(a_queue("sales")), {"sales": read(1)})
-    assert "The open queue is staffed" in page(board, account).text
+    history = ScrapeHistory()
+    account = scraped(history, an_account(a_queue("sales")), {"sales": read(1)})
+    assert "The open queue is staffed" in page(history, account).text
     closed = an_account(a_queue("sales", schedule=NEVER_OPEN))
-    assert "No queue is open" in page(board, scraped(board, closed, {"sales": read(1)})).text
+    assert "No queue is open" in page(history, scraped(history, closed, {"sales": read(1)})).text
 
 
 def test_what_the_last_scrape_could_not_read_has_no_number() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"))
-    scraped(board, account, {"sales": read(7777, NOW - 100)})
-    assert "7777 of 1" in page(board, account).text
-    scraped(board, account, {"sales": unreadable(at=NOW - 70)}, NOW - 100)
+    scraped(history, account, {"sales": read(7777, NOW - 100)})
+    assert "7777 of 1" in page(history, account).text
+    scraped(history, account, {"sales": unreadable(at=NOW - 70)}, NOW - 100)
     later = Failure("timeout", "no whole answer within 10 s")
-    scraped(board, account, {"sales": unreadable(later)}, NOW - 100)
-    shown = page(board, account)
+    scraped(history, account, {"sales": unreadable(later)}, NOW - 100)
+    shown = page(history, account)
     assert "7777" not in shown.text
     assert shown.row("sales") == (
         "| sales acme | unknown last read 100 s ago | open, unreadable"
@@ -202,22 +202,22 @@ def test_what_the_last_scrape_could_not_read_has_no_number() -> None:
 
 
 def test_a_failure_that_is_over_is_told_for_an_hour() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"))
-    scraped(board, account, {"sales": unreadable(at=NOW - 300)})
-    scraped(board, account, {"sales": read(3)}, NOW - 12)
+    scraped(history, account, {"sales": unreadable(at=NOW - 300)})
+    scraped(history, account, {"sales": read(3)}, NOW - 12)
     words = "last failure 12 s ago, for 4 min: the API failed (503) 503"
-    assert words in page(board, account).row("sales")
-    scraped(board, account, {"sales": read(3, NOW + 3600)})
-    assert "last failure" not in page(board, account, now=NOW + 3600).text
+    assert words in page(history, account).row("sales")
+    scraped(history, account, {"sales": read(3, NOW + 3600)})
+    assert "last failure" not in page(history, account, now=NOW + 3600).text
 
 
 def test_a_number_that_nobody_has_asked_for_since_is_not_shown() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"))
-    scraped(board, account, {"sales": read(7777)}, NOW - 12)
-    assert "7777 of 1" in page(board, account, now=NOW + 280).text
-    shown = page(board, account, now=NOW + 300)
+    scraped(history, account, {"sales": read(7777)}, NOW - 12)
+    assert "7777 of 1" in page(history, account, now=NOW + 280).text
+    shown = page(history, account, now=NOW + 300)
     assert "7777" not in shown.text
     assert "1 open queue has not been asked for lately" in shown.text
     assert "unknown last read 5 min ago" in shown.row("sales")
@@ -225,65 +225,65 @@ def test_a_number_that_nobody_has_asked_for_since_is_not_shown() -> None:
 
 
 def test_an_account_may_let_its_numbers_grow_older() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"), max_age=900.0)
-    scraped(board, account, {"sales": read(7777)})
-    assert "| 7777 of 1 | 10 min ago" in page(board, account, now=NOW + 600).text
+    scraped(history, account, {"sales": read(7777)})
+    assert "| 7777 of 1 | 10 min ago" in page(history, account, now=NOW + 600).text
 
 
 def test_what_was_read_for_another_queue_is_not_this_ones() -> None:
-    board = Board()
-    scraped(board, an_account(a_queue("sales"), a_queue("care", 2)), {"sales": read(7777)})
+    history = ScrapeHistory()
+    scraped(history, an_account(a_queue("sales"), a_queue("care", 2)), {"sales": read(7777)})
     changed = an_account(Queue(1, "sales", (99,)))
-    assert "7777" not in page(board, changed).text
+    assert "7777" not in page(history, changed).text
     moved = Account("acme", "https://west-1.calltools.io", changed.token, (a_queue("sales"),))
-    assert "7777" not in page(board, moved).text
+    assert "7777" not in page(history, moved).text
     grown = an_account(a_queue("sales"), a_queue("more", 3))
-    assert "7777" in page(board, grown).text
+    assert "7777" in page(history, grown).text
 
 
 def test_who_is_logged_in_is_told_where_it_is_known() -> None:
-    board = Board()
+    history = ScrapeHistory()
     queues = a_queue("busy"), a_queue("abandoned", 2)
     busy, abandoned = (AgentDetail((), number, 0, None) for number in (4, 0))
     results = {"busy": read(0, detail=busy), "abandoned": read(0, detail=abandoned)}
-    shown = page(board, scraped(board, an_account(*queues), results))
+    shown = page(history, scraped(history, an_account(*queues), results))
     assert shown.row("busy").endswith("open, empty 4 logged in")
     assert shown.row("abandoned").endswith("open, empty nobody logged in")
 
 
 def test_queues_that_the_api_has_not_named_are_one_row() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(every_queue=a_queue("*"))
 
     def shown() -> Reader:
-        views = [board.view(account, None)]
+        views = [history.status(account, None)]
         return Reader(landing.render(views, NOW, address="exporter:15457"))
 
     assert "Nothing has been read yet" in shown().text
-    scraped(board, account, {}, failures=[SAID])
+    scraped(history, account, {}, failures=[SAID])
     assert "1 open queue cannot be read" in shown().text
     assert "open, unreadable for 12 s" in shown().row("all queues")
-    scraped(board, account, {})
+    scraped(history, account, {})
     assert "open, not asked" in shown().row("all queues")
 
 
 def test_accounts_are_groups_with_pages_of_their_own() -> None:
-    board = Board()
-    one = scraped(board, an_account(a_queue("sales")), {"sales": read(2)})
+    history = ScrapeHistory()
+    one = scraped(history, an_account(a_queue("sales")), {"sales": read(2)})
     two = an_account(a_queue("sales"), name="R&D +1")
-    scraped(board, two, {"sales": read(0)})
-    shown = page(board, one, two)
+    scraped(history, two, {"sales": read(0)})
+    shown = page(history, one, two)
     assert ("href", "/?account=acme") in shown.attributes
     assert ("href", "/?account=R%26D%20%2B1") in shown.attributes
-    alone = page(board, two, account="R&D +1")
+    alone = page(history, two, account="R&D +1")
     assert ("href", "/?account=R%26D%20%2B1&refresh=off") in alone.attributes
 
 
 def test_it_refreshes_itself_until_it_is_stopped() -> None:
     account = an_account(a_queue("sales"))
-    assert ("http-equiv", "refresh") in page(Board(), account).attributes
-    paused = page(Board(), account, paused=True)
+    assert ("http-equiv", "refresh") in page(ScrapeHistory(), account).attributes
+    paused = page(ScrapeHistory(), account, paused=True)
     assert ("http-equiv", "refresh") not in paused.attributes
     assert "not made anew (start)" in paused.text
 
@@ -301,18 +301,18 @@ def test_it_refreshes_itself_until_it_is_stopped() -> None:
     ],
 )
 def test_ages_are_one_number_and_one_word(seconds: float, words: str) -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"), max_age=1e9)
-    scraped(board, account, {"sales": read(1, NOW - seconds)})
-    assert f"| {words} ago" in page(board, account).row("sales")
+    scraped(history, account, {"sales": read(1, NOW - seconds)})
+    assert f"| {words} ago" in page(history, account).row("sales")
 
 
 def test_a_failure_of_another_day_has_its_date() -> None:
-    board = Board()
+    history = ScrapeHistory()
     account = an_account(a_queue("sales"))
-    scraped(board, account, {"sales": unreadable(at=NOW - 86400)})
-    scraped(board, account, {"sales": unreadable()})
-    assert "for 24 h, since 26 Jul 17:45 UTC" in page(board, account).text
+    scraped(history, account, {"sales": unreadable(at=NOW - 86400)})
+    scraped(history, account, {"sales": unreadable()})
+    assert "for 24 h, since 26 Jul 17:45 UTC" in page(history, account).text
 
 
 names = st.text(min_size=1, max_size=200)
@@ -323,12 +323,12 @@ names = st.text(min_size=1, max_size=200)
 def test_what_others_write_is_text(
     account_name: str, queue_name: str, team: str, words: str
 ) -> None:
-    board = Board()
+    history = ScrapeHistory()
     plain, made = (
         page(
-            board,
+            history,
             scraped(
-                board,
+                history,
                 an_account(a_queue(queue, team=of), name=name),
                 {queue: unreadable(Failure("503", said))},
             ),
@@ -344,11 +344,11 @@ def test_what_others_write_is_text(
 
 
 def test_what_others_write_is_cut_and_changes_nothing_around_it() -> None:
-    board = Board()
+    history = ScrapeHistory()
     queue = a_queue("\u202eevil\x00" + "x" * 1000, team="y" * 1000)
     failure = unreadable(Failure("503", "<script>alert(1)</script>" + "z" * 1000))
-    account = scraped(board, an_account(queue), {queue.name: failure})
-    shown = page(board, account)
+    account = scraped(history, an_account(queue), {queue.name: failure})
+    shown = page(history, account)
     assert "\N{REPLACEMENT CHARACTER}evil\N{REPLACEMENT CHARACTER}xxx" in shown.text
     assert "script" not in shown.tags
     assert "x" * 80 not in shown.text
@@ -357,9 +357,9 @@ def test_what_others_write_is_cut_and_changes_nothing_around_it() -> None:
 
 
 def test_nothing_comes_from_outside() -> None:
-    board = Board()
-    account = scraped(board, an_account(a_queue("sales")), {"sales": unreadable()})
-    shown = page(board, account)
+    history = ScrapeHistory()
+    account = scraped(history, an_account(a_queue("sales")), {"sales": unreadable()})
+    shown = page(history, account)
     assert not {"script", "iframe", "img", "form", "object"} & shown.tags
     for name, value in shown.attributes:
         if name in {"href", "src"}:
@@ -370,12 +370,12 @@ def test_nothing_comes_from_outside() -> None:
 
 
 def test_accounts_that_are_gone_are_forgotten() -> None:
-    board = Board()
-    account = scraped(board, an_account(a_queue("sales")), {"sales": unreadable()})
-    board.keep(Configuration((account,)))
-    assert "unreadable" in page(board, account).row("sales")
-    board.keep(Configuration(()))
-    assert board.view(account, account.queues) == AccountView(
-        account, (QueueView(account.queues[0]),)
+    history = ScrapeHistory()
+    account = scraped(history, an_account(a_queue("sales")), {"sales": unreadable()})
+    history.retain([account.name])
+    assert "unreadable" in page(history, account).row("sales")
+    history.retain([])
+    assert history.status(account, account.queues) == AccountStatus(
+        account, (QueueStatus(account.queues[0]),)
     )
-    assert "Nothing has been read yet" in page(board, account).text
+    assert "Nothing has been read yet" in page(history, account).text

@@ -1,0 +1,173 @@
+"""The exporter's own counters: what it did to the API, and how it is itself."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from bisect import bisect_left
+from collections import Counter as Tally
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from exporter import __version__
+from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.snapshot import Attempt
+
+# Each counter would otherwise come with a second series that says when it was made.
+prometheus_client.disable_created_metrics()
+
+_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def _by_code() -> Tally[str]:
+    return Tally(dict.fromkeys((*HTTP_CODES, *WORD_CODES), 0))
+
+
+@dataclass(slots=True)
+class _AccountCounts:
+    """The counts of one account; ``buckets`` are not cumulative."""
+
+    requests: int = 0
+    connections: int = 0
+    coalesced: int = 0
+    seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS) + 1))
+    errors: Tally[str] = field(default_factory=_by_code)
+    changes: Tally[str] = field(default_factory=lambda: Tally(appeared=0, vanished=0))
+
+
+class Counters:
+    """Count what is done to the API, and report on the exporter itself.
+
+    All series of an account exist, at 0, from the start: a first error must be an increase. What
+    ends after its account has left with a reload is not counted, or its series would come back.
+
+    ``registry`` holds what does not belong to an account; others may add to it.
+    """
+
+    def __init__(self, accounts: Collection[str]) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._lock = threading.Lock()
+        self._accounts: dict[str, _AccountCounts] = {}
+        self._reload_successful = Gauge(
+            "calltools_exporter_config_last_reload_successful",
+            "1 if the configuration was accepted when it was last read, else 0.",
+            registry=self.registry,
+        )
+        self._reloaded_at = Gauge(
+            "calltools_exporter_config_last_reload_success_timestamp_seconds",
+            "When a configuration was last accepted, in Unix time.",
+            registry=self.registry,
+        )
+        Gauge(
+            "calltools_exporter_build_info",
+            "1, with the version of the exporter and of Python.",
+            ("version", "python_version"),
+            registry=self.registry,
+        ).labels(__version__, platform.python_version()).set(1)
+        prometheus_client.ProcessCollector(registry=self.registry)
+        prometheus_client.PlatformCollector(registry=self.registry)
+        self.retain(accounts)
+
+    def families(self, account: str | None = None) -> Iterator[Metric]:
+        """Return all families; with an account, those by account hold only its samples."""
+        with self._lock:
+            families = _account_families(
+                self._accounts
+                if account is None
+                else {name: self._accounts[name] for name in (account,) if name in self._accounts}
+            )
+        yield from families
+        yield from self.registry.collect()
+
+    def retain(self, accounts: Collection[str]) -> None:
+        """Create series for these accounts and remove all others; existing ones keep counting."""
+        with self._lock:
+            self._accounts = {
+                name: self._accounts.get(name) or _AccountCounts() for name in accounts
+            }
+
+    def reloaded(self, at: float | None) -> None:
+        """Record that a configuration was accepted, at a Unix time, or (None) refused."""
+        self._reload_successful.set(at is not None)
+        if at is not None:
+            self._reloaded_at.set(at)
+
+    def attempt(self, account: str, attempt: Attempt) -> None:
+        """Count a request that was tried."""
+        with self._lock:
+            if (counts := self._accounts.get(account)) is None:
+                return
+            counts.requests += 1
+            counts.seconds += attempt.seconds
+            counts.buckets[bisect_left(_BUCKETS, attempt.seconds)] += 1
+            if attempt.code is not None:
+                counts.errors[attempt.code] += 1
+
+    def connection(self, account: str) -> None:
+        """Count a connection that was opened."""
+        with self._lock:
+            if (counts := self._accounts.get(account)) is not None:
+                counts.connections += 1
+
+    def coalesced(self, account: str) -> None:
+        """Count a fetch that was shared instead of sent."""
+        with self._lock:
+            if (counts := self._accounts.get(account)) is not None:
+                counts.coalesced += 1
+
+    def queues_changed(self, account: str, *, appeared: int, vanished: int) -> None:
+        """Count queues that appeared in the account's list or vanished from it."""
+        with self._lock:
+            if (counts := self._accounts.get(account)) is not None:
+                counts.changes.update(appeared=appeared, vanished=vanished)
+
+
+def _account_families(accounts: dict[str, _AccountCounts]) -> list[Metric]:
+    requests = CounterMetricFamily(
+        "calltools_api_requests",
+        "Requests to the API that were tried, failed connections included.",
+        labels=("account",),
+    )
+    errors = CounterMetricFamily(
+        "calltools_api_errors",
+        "Requests to the API that failed, by status code or by a word for what has none.",
+        labels=("account", "code"),
+    )
+    durations = HistogramMetricFamily(
+        "calltools_api_request_duration_seconds",
+        "Time from sending a request to the end of its answer, or to its failure.",
+        labels=("account",),
+    )
+    connections = CounterMetricFamily(
+        "calltools_api_connections",
+        "Connections to the API that were opened.",
+        labels=("account",),
+    )
+    coalesced = CounterMetricFamily(
+        "calltools_api_coalesced_fetches",
+        "Fetches that a scrape shared with one already under way instead of sending its own.",
+        labels=("account",),
+    )
+    changes = CounterMetricFamily(
+        "calltools_account_queue_changes",
+        "Queues that appeared in the account's list or vanished from it, where all are asked.",
+        labels=("account", "change"),
+    )
+    bounds = (*map(str, _BUCKETS), "+Inf")
+    for name, counts in accounts.items():
+        requests.add_metric((name,), counts.requests)
+        for code, number in counts.errors.items():
+            errors.add_metric((name, code), number)
+        buckets = list(zip(bounds, map(float, accumulate(counts.buckets)), strict=True))
+        durations.add_metric((name,), buckets, counts.seconds)
+        connections.add_metric((name,), counts.connections)
+        coalesced.add_metric((name,), counts.coalesced)
+        for change, number in counts.changes.items():
+            changes.add_metric((name, change), number)
+    return [requests, errors, durations, connections, coalesced, changes]

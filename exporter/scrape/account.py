@@ -1,0 +1,243 @@
+"""One account within one scrape: what to ask, and what to make of the answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.calltools import Client
+from exporter.errors import ApiError, Failure, TokenError
+from exporter.scrape.checks import Check, CheckJob, due_checks
+from exporter.scrape.jobs import (
+    FORBIDDEN_QUEUES,
+    AccountAccess,
+    Job,
+    JobsInFlight,
+    QueueFetch,
+    ScrapeObserver,
+)
+from exporter.scrape.state import AccountState
+from exporter.settings import Account, Queue
+from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
+from exporter.transport import Deadline, Transports
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all scrapes of a scraper work with."""
+
+    jobs: JobsInFlight
+    transports: Transports
+    observer: ScrapeObserver
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The time that a scrape has."""
+
+    begun: float
+    seconds: float
+
+    def deadline(self) -> Deadline:
+        """Return the moment at which the scrape ends."""
+        return Deadline(self.begun + self.seconds)
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, at least 0."""
+        return max(0.0, self.begun + self.seconds - time.monotonic())
+
+
+class AccountScrape:
+    """Start or join an account's jobs, then turn their results into its part of the Snapshot."""
+
+    def __init__(  # noqa: PLR0913 - what differs between accounts and between scrapes, by name
+        self,
+        account: Account,
+        *,
+        client: Client,
+        state: AccountState,
+        host_limit: int,
+        budget: Budget,
+        tools: Tools,
+        only: str | None = None,
+    ) -> None:
+        self.jobs: list[Future[Any]] = []
+        self._account = account
+        self._client = client
+        self._state = state
+        self._host_limit = host_limit
+        self._budget = budget
+        self._tools = tools
+        self._only = only
+        self._now = tools.clock()
+        self._access: AccountAccess | None = None
+        self._failure: Failure | None = None
+        self._checks: dict[str, Job[None]] = {}
+        # None where the queues are not known in time.
+        self._asked: list[tuple[Queue, QueueFetch | QueueResult]] | None = None
+
+    @property
+    def lists_to_await(self) -> list[Job[None]]:
+        """The jobs that tell which queues there are; empty once the queues are asked for."""
+        if self._access is None or self._asked is not None:
+            return []
+        return [job for name, job in self._checks.items() if name.startswith("/api/")]
+
+    def start(self) -> None:
+        """Ask for the account's queues, or only for its lists if its queues are not known yet."""
+        self._access = self._authenticate()
+        if self._access is None:
+            return
+        if self._state.catalog.must_be_read_first:
+            self._start_checks(self._access)
+        else:
+            self._start_queues(self._access)
+
+    def go_on(self) -> None:
+        """Ask for the queues if the lists that tell which there are have been read by now."""
+        lists = self.lists_to_await
+        if self._access is None or not lists:
+            return
+        if not self._state.catalog.must_be_read_first or all(job.done() for job in lists):
+            self._start_queues(self._access)
+
+    def finish(self) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
+        """Take what the jobs have found by now, and believe only what is verified."""
+        for job in self._checks.values():
+            job.attempts.abandon()
+        untrusted = self._state.untrusted(self._now) if self._access is not None else None
+        results = [
+            (queue, self._verified(queue, result, untrusted)) for queue, result in self._results()
+        ]
+        failures = self._failures() or ([untrusted] if untrusted is not None else [])
+        by_code = {failure.code: failure for failure in reversed(failures)}
+        summary = AccountSnapshot(
+            self._account,
+            up=any(result.failure is None for _, result in results),
+            failures=tuple(by_code.values()),
+            hold_until=self._state.backoff.until(self._tools.clock()),
+        )
+        return summary, [self._queue_snapshot(queue, result) for queue, result in results]
+
+    def _authenticate(self) -> AccountAccess | None:
+        """Return how to reach the account; without one, ``_failure`` says why."""
+        account, state = self._account, self._state
+        self._failure = state.backoff.failure(self._now)
+        if self._failure is not None:
+            return None
+        try:
+            transport = self._tools.transports.get(account, self._host_limit)
+            key = account.token.read()
+        except TokenError as error:
+            self._failure = Failure("token", str(error))
+            return None
+        except ApiError as error:
+            self._failure = error.failure
+            return None
+        return AccountAccess(account, self._client, transport, key, state)
+
+    def _start_checks(self, access: AccountAccess) -> None:
+        for name, check in due_checks(access, self._now).items():
+            if name not in self._checks:
+                self._start_check(name, check, access)
+
+    def _start_check(self, name: str, check: Check, access: AccountAccess) -> None:
+        def make() -> CheckJob:
+            deadline, tools = self._budget.deadline(), self._tools
+            return CheckJob(check, access, deadline, tools.observer, tools.clock)
+
+        key = (access.account.name, name)
+        job, _ = self._tools.jobs.join_or_start(key, self._host_limit, self._budget.seconds, make)
+        self._checks[name] = job
+        self.jobs.append(job)
+
+    def _start_queues(self, access: AccountAccess) -> None:
+        """Start or join the fetches of the account's queues, except those that are pointless."""
+        self._asked = []
+        # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
+        # as lists have pages, one after the other, for which everything else would have to wait.
+        checks_after = max(self._host_limit, FORBIDDEN_QUEUES)
+        for queue in self._queues:
+            self._asked.append((queue, self._start_queue(queue, access)))
+            if len(self._asked) == checks_after:
+                self._start_checks(access)
+        self._start_checks(access)
+
+    def _start_queue(self, queue: Queue, access: AccountAccess) -> QueueFetch | QueueResult:
+        state, tools = self._state, self._tools
+        why_not = (
+            state.ignored_filter()
+            or state.catalog.unknown(queue)
+            or state.backoff.failure(self._now, queue)
+        )
+        if why_not is not None:
+            return QueueResult(None, why_not, None, self._now)
+        if recent := state.recent_result(queue, self._now):
+            tools.observer.coalesced(self._account.name)
+            return recent
+
+        def make() -> QueueFetch:
+            return QueueFetch(queue, access, self._budget.deadline(), tools.observer, tools.clock)
+
+        key = (access.account.name, queue.id)
+        job, shared = tools.jobs.join_or_start(key, self._host_limit, self._budget.seconds, make)
+        if shared:
+            tools.observer.coalesced(self._account.name)
+        self.jobs.append(job)
+        return job
+
+    @property
+    def _queues(self) -> list[Queue]:
+        """The queues that this scrape is about, as far as they are known."""
+        return [
+            queue
+            for queue in self._state.catalog.queues
+            if self._only is None or queue.name == self._only
+        ]
+
+    def _failures(self) -> list[Failure]:
+        """Return what concerns the whole account; an order to wait has a metric of its own."""
+        if self._access is None:
+            return [self._failure] if self._failure and self._failure.code != "429" else []
+        refusal = self._access.refusal
+        refusals = [refusal] if refusal is not None and refusal.code != "429" else []
+        return refusals + self._state.catalog.failures()
+
+    def _results(self) -> list[tuple[Queue, QueueResult]]:
+        if self._asked is None:
+            words = "the account's lists could not be read in time"
+            failure = self._failure or Failure("timeout", words)
+            result = QueueResult(None, failure, None, self._now)
+            return [(queue, result) for queue in self._queues]
+        return [
+            (queue, found if isinstance(found, QueueResult) else found.outcome())
+            for queue, found in self._asked
+        ]
+
+    def _verified(
+        self, queue: Queue, result: QueueResult, untrusted: Failure | None
+    ) -> QueueResult:
+        """Return the result, or a failure in place of a number that means nothing."""
+        failure = None
+        if untrusted is not None and (untrusted.code == "filter_ignored" or result.failure is None):
+            failure = untrusted
+        elif result.failure is None or result.failure.code == "400":
+            failure = self._state.catalog.unknown(queue)
+        if failure is None:
+            return result
+        return QueueResult(None, failure, result.duration_seconds, result.finished_at)
+
+    def _queue_snapshot(self, queue: Queue, result: QueueResult) -> QueueSnapshot:
+        schedule = queue.schedule
+        return QueueSnapshot(
+            self._account,
+            queue,
+            result,
+            open=schedule is None or schedule.is_open(self._now),
+            utc_offset=schedule.utc_offset(self._now) if schedule else 0.0,
+            last_success_at=self._state.record_success(queue, result),
+        )

@@ -1,0 +1,182 @@
+"""An account's statuses and queues, and what the configuration means in terms of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from exporter.calltools import QueueRow, StatusRow, resolve_statuses
+from exporter.errors import Failure
+from exporter.settings import Account, Queue
+
+T = TypeVar("T")
+
+#: How often a list is read, in seconds: where the configuration rests on it or it was found
+#: incomplete, and where it only serves to check ids and to name statuses.
+_OFTEN = 600.0
+_SELDOM = 3600.0
+
+
+@dataclass(slots=True)
+class CachedList(Generic[T]):
+    """A list as it was last read, by id; None before that. A failure keeps what was read."""
+
+    needed: bool
+    rows: dict[int, T] | None = None
+    tried_at: float | None = None
+    failure: Failure | None = None
+    incomplete: bool = False
+
+    def is_due(self, now: float) -> bool:
+        """Return whether to read the list in this scrape."""
+        if self.tried_at is None or (self.needed and self.rows is None):
+            return True
+        refused = self.failure is not None and self.failure.code in {"403", "404"}
+        often = self.needed or self.incomplete or (self.failure is not None and not refused)
+        return abs(now - self.tried_at) >= (_OFTEN if often else _SELDOM)
+
+    def record(self, found: dict[int, T] | Failure, now: float) -> bool:
+        """Record the list, or why it could not be read; return whether that is a new failure."""
+        before, self.tried_at = self.failure, now
+        if isinstance(found, Failure):
+            self.failure = found
+            return before is None or before.code != found.code
+        self.rows, self.failure, self.incomplete = found, None, False
+        return False
+
+
+class Catalog:
+    """The statuses and queues of one account, and the configured queues in terms of them.
+
+    Where the API lacks a list or forbids it to the key, the configured ids are not checked.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        templates = (*account.queues, *([account.every_queue] if account.every_queue else []))
+        by_name = any(
+            isinstance(choice, str) for queue in templates for choice in queue.available_status
+        )
+        self.statuses = CachedList[StatusRow](needed=by_name)
+        self.listed_queues = CachedList[QueueRow](needed=account.every_queue is not None)
+        self._resolved: dict[int, Queue] = {}
+        self._unknown: dict[int, Failure] = {}
+        self._resolve()
+
+    @property
+    def must_be_read_first(self) -> bool:
+        """Return whether a list must be read before any queue can be asked for.
+
+        With `detail: agents` the names of statuses are awaited too, but only the first time:
+        without them a series named by an id would exist for one scrape.
+        """
+        if self._account.detail == "agents" and self.statuses.tried_at is None:
+            return True
+        lists: tuple[CachedList[StatusRow] | CachedList[QueueRow], ...]
+        lists = (self.statuses, self.listed_queues)
+        return any(cached.needed and cached.rows is None for cached in lists)
+
+    @property
+    def queues(self) -> Sequence[Queue]:
+        """The queues to ask for, with the ids of their statuses as far as they are known."""
+        return tuple(self._resolved.values())
+
+    @property
+    def queues_known(self) -> bool:
+        """Whether `queues` holds every queue of the account."""
+        return not self.listed_queues.needed or self.listed_queues.rows is not None
+
+    @property
+    def status_names(self) -> dict[int, str]:
+        """Names of statuses by id, as far as they are known."""
+        return {id_: row.name for id_, row in (self.statuses.rows or {}).items()}
+
+    @property
+    def queue_names(self) -> dict[int, str]:
+        """Names of queues by id, as the account has them, as far as they are known."""
+        return {id_: row.name for id_, row in (self.listed_queues.rows or {}).items()}
+
+    def unknown(self, queue: Queue) -> Failure | None:
+        """Return why a queue cannot be asked for: the account does not have what it names."""
+        return self._unknown.get(queue.id)
+
+    def failures(self) -> list[Failure]:
+        """Return why the lists that the configuration rests on could not be read."""
+        return [
+            Failure(failure.code, f"{path} cannot be read: {failure.message}")
+            for path, needed, failure in (
+                ("/api/statuses/", self.statuses.needed, self.statuses.failure),
+                ("/api/queues/", self.listed_queues.needed, self.listed_queues.failure),
+            )
+            if needed and failure is not None
+        ]
+
+    def record_unknown_status(self) -> None:
+        """Record that an agent has a status that the list lacks."""
+        self.statuses.incomplete = self.statuses.rows is not None
+
+    def record_statuses(self, found: Iterable[StatusRow] | Failure, now: float) -> bool:
+        """Record the account's statuses, or why not; return whether that is a new failure."""
+        rows = found if isinstance(found, Failure) else {row.id: row for row in found}
+        is_new = self.statuses.record(rows, now)
+        self._resolve()
+        return is_new
+
+    def record_queues(self, found: Iterable[QueueRow] | Failure, now: float) -> bool:
+        """Record the account's queues, or why not; return whether that is a new failure."""
+        rows = found if isinstance(found, Failure) else {row.id: row for row in found}
+        is_new = self.listed_queues.record(rows, now)
+        self._resolve()
+        return is_new
+
+    def _resolve(self) -> None:
+        """Work out what the configuration means, now that a list has changed."""
+        resolved: dict[int, Queue] = {}
+        unknown: dict[int, Failure] = {}
+        for queue in self._configured():
+            ids = self._available_status(queue)
+            resolved[queue.id] = queue
+            if isinstance(ids, Failure):
+                unknown[queue.id] = ids
+                self.statuses.incomplete = True
+            else:
+                resolved[queue.id] = dataclasses.replace(queue, available_status=ids)
+            if self.listed_queues.rows is not None and queue.id not in self.listed_queues.rows:
+                words = f"the account has no queue with the id {queue.id}"
+                unknown[queue.id] = Failure("unknown_id", words)
+                self.listed_queues.incomplete = True
+        # Replaced whole: scrapes in other threads read them at any time.
+        self._resolved, self._unknown = resolved, unknown
+
+    def _available_status(self, queue: Queue) -> tuple[int | str, ...] | Failure:
+        if self.statuses.rows is not None:
+            return resolve_statuses(queue.available_status, self.statuses.rows)
+        if any(isinstance(choice, str) for choice in queue.available_status):
+            waiting = Failure("timeout", "the account's statuses could not be read in time")
+            return next(iter(self.failures()), waiting)
+        return queue.available_status
+
+    def _configured(self) -> Iterable[Queue]:
+        template = self._account.every_queue
+        if template is None:
+            return self._account.queues
+        rows = self.listed_queues.rows or {}
+        names = queue_labels({id_: row.name for id_, row in rows.items()})
+        return [dataclasses.replace(template, id=id_, name=name) for id_, name in names.items()]
+
+
+def queue_labels(names: dict[int, str]) -> dict[int, str]:
+    """Return a distinct label for each queue of an account, by its id, from the account's names.
+
+    A slash separates account and queue elsewhere, so it is replaced. Equal names get their id.
+    """
+    labels = {id_: name.replace("/", "-") for id_, name in names.items()}
+    while len(labels) > len(times := Counter(labels.values())):
+        # Once more if one is now named as another one was all along.
+        labels = {
+            id_: label if times[label] == 1 else f"{label} ({id_})" for id_, label in labels.items()
+        }
+    return labels

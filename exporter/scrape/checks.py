@@ -1,0 +1,136 @@
+"""Check jobs: verify that filters are honoured and read an account's lists, now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+import structlog
+
+from exporter.calltools import Filter, RequestContext
+from exporter.errors import ApiError, Failure
+from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
+from exporter.transport import Deadline
+
+log = structlog.get_logger(__name__)
+
+Check: TypeAlias = "Callable[[CheckJob, RequestContext], None]"
+
+
+class CheckJob(Job[None]):
+    """Check one thing of an account; what it finds goes into the account's state."""
+
+    def __init__(
+        self,
+        check: Check,
+        access: AccountAccess,
+        deadline: Deadline,
+        observer: ScrapeObserver,
+        clock: Callable[[], float],
+    ) -> None:
+        attempts = Attempts(access.account.name, observer, errors=False)
+        super().__init__(access, deadline, attempts)
+        self.observer = observer
+        self.clock = clock
+        self._check = check
+
+    def work(self) -> None:
+        """Do the check, unless the account has refused the key or no time is left."""
+        if self.access.refusal is not None or self.deadline.remaining() <= 0:
+            return
+        try:
+            self._check(self, self._context())
+        except Exception as error:  # noqa: BLE001 - the edge of a thread
+            log.error(  # noqa: TRY400 - a traceback could hold people's names
+                "checking an account failed in the exporter itself",
+                account=self.access.account.name,
+                error=type(error).__name__,
+            )
+
+    def failed(self, error: ApiError) -> Failure:
+        """Record what a failed check says of the whole account, and return its failure."""
+        # A list may be forbidden to a key that may read queues, so a 403 says nothing of those.
+        if error.failure.code in {"401", "429"}:
+            self.access.record(error.failure)
+        self.access.state.backoff.record(error, self.clock())
+        return error.failure
+
+
+def due_checks(access: AccountAccess, now: float) -> dict[str, Check]:
+    """Return the checks that an account needs in this scrape, each with its name."""
+    state = access.state
+    checks: dict[str, Check] = {
+        f"filter {name}": partial(verify_filter, name) for name in state.filters_to_verify(now)
+    }
+    return checks | due_lists(access, now)
+
+
+def due_lists(access: AccountAccess, now: float) -> dict[str, Check]:
+    """Return those of the checks that read a list."""
+    catalog = access.state.catalog
+    checks: dict[str, Check] = {}
+    if catalog.statuses.is_due(now):
+        checks["/api/statuses/"] = read_statuses
+    if catalog.listed_queues.is_due(now):
+        checks["/api/queues/"] = read_queues
+    return checks
+
+
+def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
+    """Record whether the API honours a filter."""
+    verdict: Failure | ApiError | None
+    try:
+        verdict = job.access.client.check_filter(name, context)
+    except ApiError as error:
+        job.failed(error)
+        verdict = error
+    job.access.state.record_filter(name, verdict, job.clock())
+
+
+def read_statuses(job: CheckJob, context: RequestContext) -> None:
+    """Read the account's agent statuses into its catalog."""
+    catalog = job.access.state.catalog
+    try:
+        rows = job.access.client.read_statuses(context)
+    except ApiError as error:
+        failure = job.failed(error)
+        if catalog.record_statuses(failure, job.clock()):
+            _log_unreadable(job, "/api/statuses/", failure)
+    else:
+        catalog.record_statuses(rows, job.clock())
+
+
+def read_queues(job: CheckJob, context: RequestContext) -> None:
+    """Read the account's queues into its catalog, and report which ones came or went."""
+    catalog, account = job.access.state.catalog, job.access.account
+    first = catalog.listed_queues.rows is None
+    before = {queue.name for queue in catalog.queues}
+    try:
+        rows = job.access.client.read_queues(context)
+    except ApiError as error:
+        failure = job.failed(error)
+        if catalog.record_queues(failure, job.clock()):
+            _log_unreadable(job, "/api/queues/", failure)
+        return
+    catalog.record_queues(rows, job.clock())
+    if account.every_queue is None or first:
+        return
+    after = {queue.name for queue in catalog.queues}
+    for name in sorted(after - before):
+        log.info("queue appeared", account=account.name, queue=name)
+    for name in sorted(before - after):
+        log.warning("queue vanished", account=account.name, queue=name)
+    changes = {"appeared": len(after - before), "vanished": len(before - after)}
+    job.observer.queues_changed(account.name, **changes)
+
+
+def _log_unreadable(job: CheckJob, path: str, failure: Failure) -> None:
+    """Log once that a list cannot be read: configured ids are then not checked."""
+    log.warning(
+        "Cannot read list, ids are not verified",
+        account=job.access.account.name,
+        path=path,
+        code=failure.code,
+        reason=failure.message,
+    )

@@ -1,0 +1,255 @@
+"""Jobs: pieces of work for one account that any number of scrapes may wait for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar, cast
+
+import structlog
+
+from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
+from exporter.errors import ApiError, Failure
+from exporter.scrape.state import AccountState
+from exporter.scrape.workers import HostBoundedPool
+from exporter.settings import Account, Queue, Secret
+from exporter.snapshot import AgentDetail, Attempt, QueueResult
+from exporter.transport import Deadline, Transport
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+J = TypeVar("J", bound="Job[Any]")
+
+#: After this many forbidden queues, and none that was read, the key itself is at fault.
+FORBIDDEN_QUEUES = 3
+
+
+class ScrapeObserver(Protocol):
+    """Counts what scrapes do to the API."""
+
+    def attempt(self, account: str, attempt: Attempt) -> None:
+        """Count a request that was tried."""
+
+    def connection(self, account: str) -> None:
+        """Count a connection that was opened."""
+
+    def coalesced(self, account: str) -> None:
+        """Count a fetch that was shared instead of sent."""
+
+    def queues_changed(self, account: str, *, appeared: int, vanished: int) -> None:
+        """Count queues that appeared in the account's list or vanished from it."""
+
+
+class Attempts:
+    """Report each request of a job exactly once, however many scrapes share it.
+
+    A scrape whose budget ends reports the request in flight as a `timeout`, so that the scrape
+    that shows the failure also counts it; how that request ends later is not counted again.
+    Requests that check the API itself are not errors of the queues: without ``errors`` their
+    failures are not counted by code.
+    """
+
+    def __init__(self, account: str, observer: ScrapeObserver, *, errors: bool = True) -> None:
+        self._account = account
+        self._observer = observer
+        self._errors = errors
+        self._lock = threading.Lock()
+        self._sent_at: float | None = None
+
+    def attempt_started(self) -> None:
+        """Record that a request is in flight."""
+        with self._lock:
+            self._sent_at = time.monotonic()
+
+    def connection_opened(self) -> None:
+        """Count a connection, also for a request that no scrape waits for any more."""
+        self._observer.connection(self._account)
+
+    def attempt_ended(self, attempt: Attempt) -> None:
+        """Count a request, unless a scrape has counted it as a `timeout` already."""
+        if self._settle() is not None:
+            self._report(attempt)
+
+    def abandon(self) -> float | None:
+        """Count the request in flight as a `timeout`; return how long it was waited for."""
+        sent_at = self._settle()
+        if sent_at is None:
+            return None
+        waited = time.monotonic() - sent_at
+        self._report(Attempt("timeout", waited))
+        return waited
+
+    def _settle(self) -> float | None:
+        with self._lock:
+            sent_at, self._sent_at = self._sent_at, None
+        return sent_at
+
+    def _report(self, attempt: Attempt) -> None:
+        code = attempt.code if self._errors else None
+        self._observer.attempt(self._account, Attempt(code, attempt.seconds))
+
+
+class AccountAccess:
+    """An account's API as one scrape reaches it, until an answer says to stop asking."""
+
+    def __init__(
+        self,
+        account: Account,
+        client: Client,
+        transport: Transport,
+        key: Secret,
+        state: AccountState,
+    ) -> None:
+        self.account = account
+        self.client = client
+        self.state = state
+        self.refusal: Failure | None = None
+        self._transport = transport
+        self._key = key
+        self._lock = threading.Lock()
+        self._forbidden = 0
+        self._answered = False
+
+    def context(self, deadline: Deadline, attempts: Attempts) -> RequestContext:
+        """Return what the requests of one job have in common."""
+        return RequestContext(self._transport, self._key, deadline, attempts)
+
+    def record(self, failure: Failure | None) -> None:
+        """Record how a job ended: it may say not to ask for the rest of the account."""
+        with self._lock:
+            if failure is None:
+                self._answered = True
+            elif failure.code in {"401", "429"}:
+                self.refusal = failure
+            elif failure.code == "403":
+                self._forbidden += 1
+                if self._forbidden >= FORBIDDEN_QUEUES and not self._answered:
+                    self.refusal = failure
+
+
+class Job(Future[T]):
+    """Work for one account, with a deadline of its own; it never ends with an exception."""
+
+    def __init__(self, access: AccountAccess, deadline: Deadline, attempts: Attempts) -> None:
+        super().__init__()
+        self.begun = time.monotonic()
+        self.access = access
+        self.deadline = deadline
+        self.attempts = attempts
+
+    def work(self) -> T:
+        """Do the work and return its result; never raise."""
+        raise NotImplementedError
+
+    def _context(self) -> RequestContext:
+        return self.access.context(self.deadline, self.attempts)
+
+
+class QueueFetch(Job[QueueResult]):
+    """Read one queue."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        access: AccountAccess,
+        deadline: Deadline,
+        observer: ScrapeObserver,
+        clock: Callable[[], float],
+    ) -> None:
+        super().__init__(access, deadline, Attempts(access.account.name, observer))
+        self.queue = queue
+        self._clock = clock
+
+    def work(self) -> QueueResult:
+        """Return the number of available agents, or why it could not be read."""
+        refusal = self.access.refusal
+        if refusal is None and self.deadline.remaining() <= 0:
+            refusal = Failure("timeout", "no turn within the scrape's budget; nothing was sent")
+        if refusal is not None:
+            return QueueResult(None, refusal, None, self._clock())
+        begun = time.monotonic()
+        available, detail, failure = self._read()
+        self.access.record(failure)
+        seconds = time.monotonic() - begun
+        result = QueueResult(available, failure, seconds, self._clock(), detail)
+        self.access.state.record_result(self.queue, result)
+        return result
+
+    def outcome(self) -> QueueResult:
+        """Return the result for a scrape that ends now, and count what is in flight."""
+        if self.done():
+            return self.result()
+        waited = self.attempts.abandon()
+        if waited is None:
+            words = "no turn or no whole answer within the scrape's budget"
+        else:
+            words = f"no whole answer within {waited:.3g} s"
+        return QueueResult(None, Failure("timeout", words), waited, self._clock())
+
+    def _read(self) -> tuple[int | None, AgentDetail | None, Failure | None]:
+        access, queue = self.access, self.queue
+        catalog = access.state.catalog
+        try:
+            if access.account.detail == "agents":
+                agents = access.client.read_agents(queue, self._context())
+                names = catalog.status_names
+                if unknown_statuses(agents, names):
+                    catalog.record_unknown_status()
+                return *summarise(agents, queue.status_ids, names), None
+            return access.client.count_available(queue, self._context()), None, None
+        except ApiError as error:
+            access.state.backoff.record(error, self._clock(), queue)
+            return None, None, error.failure
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
+            # Only the kind of the error: its text or its traceback could hold people's names.
+            log.error(  # noqa: TRY400
+                "fetch failed in the exporter itself",
+                account=access.account.name,
+                queue=queue.name,
+                error=type(error).__name__,
+            )
+            words = f"a fault of this exporter ({type(error).__name__}); please report it"
+            return None, None, Failure("unexpected_answer", words)
+
+
+class JobsInFlight:
+    """The one map of jobs under way: a scrape joins the job that it needs, or starts it."""
+
+    def __init__(self, pool: HostBoundedPool) -> None:
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._jobs: dict[Hashable, Job[Any]] = {}
+
+    def join_or_start(
+        self, key: Hashable, host_limit: int, budget_seconds: float, make: Callable[[], J]
+    ) -> tuple[J, bool]:
+        """Return the job under way, or a new one; and whether it was under way."""
+        with self._lock:
+            found = self._join(key, budget_seconds)
+            if found is not None:
+                return cast("J", found), True
+            job = self._jobs[key] = make()
+        self._pool.submit(job.access.account.host, host_limit, lambda: self._run(key, job))
+        return job, False
+
+    def _join(self, key: Hashable, budget_seconds: float) -> Job[Any] | None:
+        """Return a job that is worth waiting for; called under the lock.
+
+        A job that is joined may last as long as the longest budget of its scrapes, counted from its
+        own beginning: counted from theirs, scrapes that overlap could keep a silent connection
+        for ever.
+        """
+        job = self._jobs.get(key)
+        if job is not None:
+            job.deadline.extend(job.begun + budget_seconds)
+        return job
+
+    def _run(self, key: Hashable, job: Job[Any]) -> None:
+        result = job.work()
+        # First: a scrape that begins once the result is out must not find this job.
+        with self._lock:
+            del self._jobs[key]
+        job.set_result(result)
