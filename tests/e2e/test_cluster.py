@@ -82,7 +82,7 @@ def _build(go: str, folder: Path) -> None:
         built = subprocess.run(
             ["nice", go, "build", "-ldflags=-s -w", "-o", folder / name, package],
             cwd=SOURCES,
-            env={**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"},
+            env={**os.environ, "GOTOOLCHAIN": "local"},
             capture_output=True,
             text=True,
             check=False,
