@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from exporter.cli.cli import main as run
+from exporter.signals import expect_signals
+
+# Before the imports that take most of the start.
+expect_signals()
+
+from exporter.cli.cli import main as run  # noqa: E402
 
 __all__ = ["main"]
 

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from exporter import __version__
 from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.server_counters import ServerCounters
 from exporter.snapshot import Attempt
 
 # Each counter would otherwise come with a second series that says when it was made.
@@ -72,6 +73,7 @@ class Counters:
         ).labels(__version__, platform.python_version()).set(1)
         prometheus_client.ProcessCollector(registry=self.registry)
         prometheus_client.PlatformCollector(registry=self.registry)
+        self.server = ServerCounters(self.registry)
         self.retain(accounts)
 
     def families(self, account: str | None = None) -> Iterator[Metric]:

@@ -11,12 +11,16 @@ from typing import Final, TextIO, cast
 
 import structlog
 
-__all__ = ["FORMATS", "LEVELS", "configure"]
+from exporter.line_writer import LineWriter, dropped_lines
+
+__all__ = ["FORMATS", "LEVELS", "configure", "dropped_lines"]
 
 LEVELS: Final = ("debug", "info", "warn", "error")
 FORMATS: Final = ("logfmt", "json")
 _ORDER: Final = ("ts", "level", "msg")
 _PACKAGE: Final = Path(__file__).parent
+
+_writer: LineWriter | None = None
 
 
 class _ToStructlog(logging.Handler):
@@ -54,7 +58,7 @@ def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structl
 
 
 class _Stream:
-    """Write as long as somebody reads: a log that is gone must not cost a scrape."""
+    """Write to a stream that is no file of the system's, as in tests; it never blocks."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -76,6 +80,11 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
         style: one of `FORMATS`.
         stream: standard error if none is given.
     """
+    global _writer  # noqa: PLW0603 - as structlog has one configuration
+    stream = stream or sys.stderr
+    if _writer is not None:
+        _writer.close()
+    _writer = LineWriter.for_stream(stream)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
@@ -92,7 +101,7 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Stream(stream or sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _writer or _Stream(stream))),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=max(threshold, logging.INFO), force=True)

@@ -19,6 +19,7 @@ from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
+from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 
@@ -45,32 +46,35 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
     web_file = FollowedWebFile(options.web_file) if options.web_file else None
-    app = create_app(
-        runtime,
-        max_requests=options.max_requests,
-        timeout_offset=options.timeout_offset_seconds,
-        web_file=web_file,
-        lifecycle=options.lifecycle,
-    )
 
-    def hang_up() -> None:
+    def reload() -> None:
         systemd.notify(*systemd.reloading())
         status = "STATUS="
         try:
             runtime.reload()
         except ConfigurationError:
-            # The mistakes are in the log already: a signal has nobody to tell them to.
             status += "the configuration was refused; the one before is in force"
+            raise
         finally:
             systemd.notify(systemd.READY, status)
+
+    reloader = Reloader(reload)
+    app = create_app(
+        runtime,
+        max_requests=options.max_requests,
+        timeout_offset=options.timeout_offset_seconds,
+        web_file=web_file,
+        reloader=reloader if options.lifecycle else None,
+    )
 
     return Server(
         app,
         listen(options.listen_addresses),
         ssl_context=web_file.ssl_context if web_file else None,
-        on_hangup=hang_up,
+        on_hangup=reloader.reload,
         on_started=partial(systemd.notify, systemd.READY),
         on_stopping=partial(systemd.notify, systemd.STOPPING),
+        record_drop=runtime.counters.server.record_dropped_connection,
     )
 
 

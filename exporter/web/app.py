@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from functools import partial
 from http import HTTPStatus
+from typing import Final
 
-from anyio import to_thread
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -15,22 +17,34 @@ from starlette.routing import Route
 
 from exporter.errors import ConfigurationError, NotNowError, UnknownAccountError
 from exporter.runtime import Runtime
+from exporter.settings import Configuration
 from exporter.web import landing
+from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.follow import FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
-from exporter.web.middleware import AuthMiddleware
+from exporter.web.middleware import AuthMiddleware, OriginForm
+from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
+from exporter.web.threads import WorkerThreads
 
 __all__ = ["create_app"]
+
+#: For pages that ask the API nothing: more at a time would only take the time of scrapes.
+_PAGE_THREADS: Final = 4
 
 
 class _Routes:
     """What is at each path."""
 
-    def __init__(self, runtime: Runtime, metrics: MetricsHandler, *, lifecycle: bool) -> None:
+    def __init__(
+        self, runtime: Runtime, metrics: MetricsHandler, *, reloader: Reloader | None
+    ) -> None:
         self._runtime = runtime
         self._metrics = metrics
-        self._lifecycle = lifecycle
+        self._reloader = reloader
+        self._threads = WorkerThreads(_PAGE_THREADS)
+        self._pages: RequestCoalescer[Response] = RequestCoalescer(at_once=1)
+        self._configuration: tuple[Configuration | None, Response] = None, Response()
 
     async def landing(self, request: Request) -> Response:
         """Show people every queue as the last scrapes left it."""
@@ -41,17 +55,20 @@ class _Routes:
         paused = request.query_params.get("refresh") == "off"
         address = request.headers.get("Host", "")
 
-        def render() -> str:
-            views = self._runtime.status(account)
-            return landing.render(
+        def render() -> Response:
+            try:
+                views = self._runtime.status(account)
+            except UnknownAccountError as error:
+                return plain(400, str(error))
+            page = landing.render(
                 views, time.time(), address=address, account=account, paused=paused
             )
+            return HTMLResponse(page, headers=landing.HEADERS)
 
-        try:
-            page = await to_thread.run_sync(render)
-        except UnknownAccountError as error:
-            return plain(400, str(error))
-        return HTMLResponse(page, headers=landing.HEADERS)
+        async def make(_: Batch) -> Response:
+            return await self._threads.run(render)
+
+        return await self._pages.get(("landing", account, paused, address), make)
 
     async def metrics(self, request: Request) -> Response:
         """Scrape and show everything, one account, or the exporter itself."""
@@ -84,29 +101,49 @@ class _Routes:
         return await self._metrics.answer(request, scrape, kind=("probe", account, queue))
 
     async def targets(self, request: Request) -> Response:
-        """Tell Prometheus' HTTP service discovery what there is to probe."""
+        """List what there is to probe, for Prometheus' HTTP service discovery."""
         by = request.query_params.get("by", "queue")
         if by not in {"account", "queue"}:
             return plain(400, "by knows only 'account' and 'queue'")
-        try:
-            return JSONResponse(self._runtime.targets(by_account=by == "account"))
-        except NotNowError as error:
-            # Prometheus keeps the targets that it has.
-            return plain(503, str(error))
 
-    async def reload(self, _: Request) -> Response:
+        async def make(_: Batch) -> Response:
+            list_targets = partial(self._runtime.targets, by_account=by == "account")
+            try:
+                return JSONResponse(await self._threads.run(list_targets))
+            except NotNowError as error:
+                # Prometheus keeps the targets that it has.
+                return plain(503, str(error))
+
+        return await self._pages.get(("targets", by), make)
+
+    async def reload(self, request: Request) -> Response:
         """Read the configuration again."""
-        if not self._lifecycle:
+        if self._reloader is None:
             return plain(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on")
+        reload = asyncio.ensure_future(self._reloader.reload())
+        stop = asyncio.ensure_future(request.app.state.shutdown.wait())
+        # Files on storage that hangs must not keep the process from ending.
+        await asyncio.wait((reload, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not reload.done():
+            reload.cancel()
+            return plain(503, "calltools-exporter is stopping.")
         try:
-            await to_thread.run_sync(self._runtime.reload)
+            reload.result()
         except ConfigurationError as error:
             return plain(400, str(error))
         return plain(200, "the configuration is in force")
 
     async def configuration(self, _: Request) -> Response:
-        """Show the configuration in force, with secrets masked."""
-        return plain(200, self._runtime.configuration_text())
+        """Show the configuration in force, with secrets masked; it is written once."""
+        return await self._pages.get("configuration", self._write_configuration)
+
+    async def _write_configuration(self, _: Batch) -> Response:
+        configuration = self._runtime.configuration
+        if self._configuration[0] is not configuration:
+            text = await self._threads.run(self._runtime.configuration_text)
+            self._configuration = configuration, plain(200, text)
+        return self._configuration[1]
 
     async def healthy(self, _: Request) -> Response:
         """Say that the process answers."""
@@ -126,25 +163,29 @@ async def _refuse(_: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{status.value} {status.phrase}\n", status.value, headers)
 
 
-def create_app(
+def create_app(  # noqa: PLR0913 - all but one have a default
     runtime: Runtime,
     *,
     max_requests: int = 40,
     timeout_offset: float = 0.5,
+    max_timeout: float = 120.0,
     web_file: FollowedWebFile | None = None,
-    lifecycle: bool = False,
+    reloader: Reloader | None = None,
 ) -> Starlette:
     """Make the application.
 
     Args:
         runtime: the running exporter, whose accounts are shown.
-        max_requests: how many ``/metrics`` requests are worked on at a time.
-        timeout_offset: the seconds of Prometheus' patience that are left for the way back.
-        lifecycle: whether POST to ``/-/reload`` reads the configuration again.
-        web_file: the passwords that are needed, and the headers that every answer gets.
+        max_requests: how many scrapes are in work at a time.
+        timeout_offset: the seconds of Prometheus' timeout that are left for the way back.
+        max_timeout: the longest timeout in seconds that a scrape may ask for.
+        web_file: the passwords that are needed, and the headers that every response gets.
+        reloader: what POST to ``/-/reload`` calls; None if that is off.
     """
-    metrics = MetricsHandler(max_requests=max_requests, timeout_offset=timeout_offset)
-    routes = _Routes(runtime, metrics, lifecycle=lifecycle)
+    metrics = MetricsHandler(
+        max_requests=max_requests, timeout_offset=timeout_offset, max_timeout=max_timeout
+    )
+    routes = _Routes(runtime, metrics, reloader=reloader)
     app = Starlette(
         routes=[
             Route("/", routes.landing),
@@ -156,10 +197,14 @@ def create_app(
             Route("/-/healthy", routes.healthy),
             Route("/-/ready", routes.ready),
         ],
-        middleware=[Middleware(AuthMiddleware, web_file)] if web_file else [],
+        middleware=[
+            Middleware(OriginForm),
+            *([Middleware(AuthMiddleware, web_file)] if web_file else []),
+        ],
         exception_handlers={404: _refuse, 405: _refuse},
     )
     # A redirect to the path without its slash would be built from the client's Host header.
     app.router.redirect_slashes = False
     app.state.stopping = False
+    app.state.shutdown = asyncio.Event()
     return app

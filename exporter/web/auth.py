@@ -9,10 +9,12 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import bcrypt
-from anyio import to_thread
+
+from exporter.web.threads import WorkerThreads
 
 __all__ = ["BasicAuth", "BusyError", "credentials", "hash_cost"]
 
@@ -55,13 +57,13 @@ class BasicAuth:
 
     def __init__(self, users: Mapping[str, str]) -> None:
         self._hashes = {user.encode(): hashed.encode() for user, hashed in users.items()}
-        cost = max((hash_cost(hashed) or 0 for hashed in users.values()), default=4)
-        # Whoever is unknown costs the same time, so that it does not tell which users there are.
-        self._nobody = f"$2b${cost:02d}${'.' * 53}".encode()
+        self._costs = {user.encode(): hash_cost(hashed) or 0 for user, hashed in users.items()}
+        self._highest_cost = max(self._costs.values(), default=4)
         self._key = secrets.token_bytes(32)
         self._accepted: set[bytes] = set()
         self._refused: dict[bytes, None] = {}
         self._turn = asyncio.Lock()
+        self._threads = WorkerThreads(1)
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
@@ -85,7 +87,7 @@ class BasicAuth:
         try:
             # Somebody may have asked the same while this one waited.
             if (known := self._remembered(digest)) is None:
-                known = await to_thread.run_sync(self._check, user, password)
+                known = await self._threads.run(partial(self._check, user, password))
                 self._remember(digest, accepted=known)
             return known
         finally:
@@ -108,5 +110,21 @@ class BasicAuth:
         self._refused[digest] = None
 
     def _check(self, user: bytes, password: bytes) -> bool:
-        right = bcrypt.checkpw(password, self._hashes.get(user, self._nobody))
-        return right and user in self._hashes
+        """Check a password; each refusal takes the time of the dearest hash.
+
+        So the time does not tell which users there are. Each cost is twice the work of the one
+        below: a check and one hash of each cost from its own to the highest add up to that.
+        """
+        if user not in self._hashes:
+            _spend(self._highest_cost)
+            return False
+        if bcrypt.checkpw(password, self._hashes[user]):
+            return True
+        for cost in range(self._costs[user], self._highest_cost):
+            _spend(cost)
+        return False
+
+
+def _spend(cost: int) -> None:
+    """Take the time that a hash of this cost takes."""
+    bcrypt.checkpw(b"", f"$2b${cost:02d}${'.' * 53}".encode())

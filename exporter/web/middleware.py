@@ -1,4 +1,4 @@
-"""Who may come in, and what every answer says."""
+"""What every request goes through: its target, its password, the headers of its response."""
 
 from __future__ import annotations
 
@@ -12,14 +12,30 @@ from exporter.web.config import WebConfig
 from exporter.web.follow import FollowedWebFile
 from exporter.web.responses import plain
 
-__all__ = ["AuthMiddleware"]
+__all__ = ["AuthMiddleware", "OriginForm"]
 
 #: What Kubernetes and load balancers ask; it tells nothing that needs a password.
 _OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
 
 
+class OriginForm:
+    """Accept a target that is a whole URL, as servers must (RFC 9112, 3.2.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and not scope["path"].startswith("/"):
+            scheme, separator, rest = scope["path"].partition("://")
+            if separator and scheme.lower() in {"http", "https"}:
+                path = "/" + rest.partition("/")[2]
+                scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(scope, receive, send)
+
+
 class AuthMiddleware:
-    """Let in who has a password, where there are any, and add the headers to each answer."""
+    """Require a password where there are any, and add the headers to each response."""
 
     def __init__(self, app: ASGIApp, web_file: FollowedWebFile) -> None:
         self._app = app

@@ -19,6 +19,10 @@ COMPRESS_FROM_BYTES: Final = 1024
 #: Level 9 costs twice as much for two per cent fewer bytes.
 COMPRESS_LEVEL: Final = 6
 
+#: More is no browser and no scraper, only work: Prometheus sends 5 entries.
+_MOST_ENTRIES: Final = 32
+_MOST_PARAMETERS: Final = 8
+
 _OPENMETRICS: Final = "application/openmetrics-text"
 _TEXT: Final = "text/plain"
 
@@ -74,8 +78,8 @@ class _Range(NamedTuple):
 
 def _ranges(header: str) -> Iterator[_Range]:
     """Read an Accept or Accept-Encoding header; leave out what is broken (RFC 9110, 12.4.2)."""
-    for entry in header.split(","):
-        value, *rest = (part.strip() for part in entry.split(";"))
+    for entry in header.split(",", _MOST_ENTRIES)[:_MOST_ENTRIES]:
+        value, *rest = (part.strip() for part in entry.split(";", _MOST_PARAMETERS))
         pairs = (part.partition("=") for part in rest)
         parameters = {name.strip().lower(): word.strip().strip('"') for name, _, word in pairs}
         try:

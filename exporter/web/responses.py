@@ -1,15 +1,27 @@
-"""Answers."""
+"""Responses, and whether anybody still waits for one."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["PageResponse", "plain"]
+__all__ = ["CLIENT_LEFT", "PageResponse", "client_left", "plain"]
+
+#: The key of a request's state under which the server keeps a future that is done when the client
+#: has closed its side of the connection.
+CLIENT_LEFT: Final = "client_left"
 
 _PIECE_BYTES: Final = 64 * 1024
+
+
+def client_left(request: Request) -> asyncio.Future[None] | None:
+    """Return what is done when the client has left, if the server says so."""
+    future: asyncio.Future[None] | None = request.scope.get("state", {}).get(CLIENT_LEFT)
+    return future
 
 
 def plain(status: int, words: str) -> Response:
@@ -18,14 +30,15 @@ def plain(status: int, words: str) -> Response:
 
 
 class PageResponse(Response):
-    """A large answer, sent in pieces.
+    """A large response, sent in pieces.
 
-    The server waits with each piece until the client has taken the one before, and so sees who
-    does not read, over TLS as well; in one piece, all of it would be copied to the socket's buffer.
+    The server waits with each piece until the client has taken the one before, and so notices
+    clients that do not read, over TLS as well; in one piece, all of it would be copied to the
+    socket's buffer.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send the answer."""
+        """Send the response."""
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
         for at in range(0, max(len(self.body), 1), _PIECE_BYTES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -12,17 +12,9 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-__all__ = ["DROP_REASONS", "Connection", "ConnectionTracker", "LimitedProtocol", "Limits"]
+from exporter.web.responses import CLIENT_LEFT
 
-#: Why the server ended a connection: the values of a counter's label.
-DROP_REASONS: Final = (
-    "tls_handshake",
-    "slow_request",
-    "large_header",
-    "bad_request",
-    "slow_reader",
-    "too_many_connections",
-)
+__all__ = ["Connection", "ConnectionTracker", "LimitedProtocol", "Limits"]
 
 _ANSWERS: Final = {
     "bad_request": b"400 Bad Request",
@@ -56,22 +48,22 @@ class Connection(Protocol):
     """A connection that can be dropped."""
 
     def drop(self, reason: str) -> None:
-        """End the connection, for one of `DROP_REASONS`."""
+        """End the connection, for one of `exporter.server_counters.DROP_REASONS`."""
 
 
 @dataclass(slots=True)
 class ConnectionTracker:
-    """All connections of a server: which are idle, which do not read, which were dropped and why.
+    """All connections of a server: which are idle, and which do not read.
 
     The dictionaries are ordered sets: the connection that has waited longest comes first, and is
-    dropped first when there is no room.
+    dropped first when there is no room. ``record_drop`` counts it, by its reason.
     """
 
     limits: Limits
+    record_drop: Callable[[str], object]
     connections: set[Connection] = field(default_factory=set)
     idle: dict[Connection, None] = field(default_factory=dict)
     slow_readers: dict[Connection, None] = field(default_factory=dict)
-    dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, connection: Connection) -> None:
         """Add a new connection, and drop the longest idle one if that is one too many."""
@@ -101,19 +93,27 @@ class LimitedProtocol(H11Protocol):
         self._tracker = tracker
         self._limits = tracker.limits
         self._header_bytes = 0
+        self._client_left: asyncio.Future[None] | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the clock for the first request."""
+        """Start the timer of the first request."""
         super().connection_made(transport)
         # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
         self._tracker.add(self)
         self._start_request_timer()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep a half-closed connection until its response is sent; TLS has no such thing."""
+        self._report_that_the_client_left()
+        self._end_after_answer()
+        return self._is_answering() and self.scheme == "http"
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the client; uvicorn keeps its timer, and so its memory, after a reset."""
+        """Forget the connection; uvicorn keeps its timer, and so its memory, after a reset."""
+        self._report_that_the_client_left()
         self._tracker.remove(self)
         self._stop_request_timer()
         self._stop_reader_timer()
@@ -148,6 +148,8 @@ class LimitedProtocol(H11Protocol):
         self._header_bytes += min(room, len(data))
         super().data_received(data[:room])
         if self.conn.their_state is not h11.IDLE:
+            if self._is_answering():
+                self.scope["state"][CLIENT_LEFT] = self._client_left = self.loop.create_future()
             self._header_bytes = 0
             self._stop_request_timer()
             self._tracker.idle.pop(self, None)
@@ -162,6 +164,11 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         if answered and self.conn.their_state is not h11.SEND_BODY:
             self.transport.close()
+
+    def _report_that_the_client_left(self) -> None:
+        """Let the scrape of a client that may never read it give its slot back."""
+        if self._client_left is not None and not self._client_left.done():
+            self._client_left.set_result(None)
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -203,7 +210,7 @@ class LimitedProtocol(H11Protocol):
         """End the connection, with an answer where the client may still read one."""
         self._tracker.idle.pop(self, None)
         self._tracker.slow_readers.pop(self, None)
-        self._tracker.dropped[reason] += 1
+        self._tracker.record_drop(reason)
         if reason in _ANSWERS and not self._is_answering():
             words = _ANSWERS[reason]
             self.transport.write(

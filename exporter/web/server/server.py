@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import signal
 import socket
 import ssl
 import threading
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -18,6 +17,9 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from exporter import signals
+from exporter.errors import ConfigurationError
+from exporter.web.server.descriptors import ShortageLog, connection_limit
 from exporter.web.server.listeners import url_of
 from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol, Limits
 from exporter.web.server.tls_handshake import TlsHandshake
@@ -37,20 +39,22 @@ class _Uvicorn(uvicorn.Server):
     Raised again, as uvicorn does it, they would make the process end with 143 instead of 0.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that it hooks in
         self,
         config: uvicorn.Config,
         tracker: ConnectionTracker,
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None,
-        signals: Mapping[signal.Signals, Callable[[], object]],
+        handlers: Mapping[signal.Signals, Callable[[], object]],
         on_started: Callable[[], object],
+        on_shutdown: Callable[[], object],
     ) -> None:
         super().__init__(config)
         self._tracker = tracker
         self._ssl_context = ssl_context
-        self._signals = signals
+        self._handlers = handlers
         self._on_started = on_started
+        self._on_shutdown = on_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve the sockets, each connection with our protocol."""
@@ -62,12 +66,18 @@ class _Uvicorn(uvicorn.Server):
         if self._ssl_context:
             make_protocol = partial(TlsHandshake, self._tracker, self._ssl_context, serve)
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(ShortageLog())
         for listener in sockets or []:
             server = await loop.create_server(
                 make_protocol, sock=listener, backlog=_ACCEPTED_AT_ONCE
             )
             self.servers.append(server)
         self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the application know, then answer what is in flight."""
+        self._on_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -76,13 +86,15 @@ class _Uvicorn(uvicorn.Server):
             yield
             return
         loop = asyncio.get_running_loop()
-        for number, handler in self._signals.items():
+        for number, handler in self._handlers.items():
             loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in self._signals:
+            for number in self._handlers:
                 loop.remove_signal_handler(number)
+            # The process is about to end: no SIGHUP may still kill it.
+            signals.expect_signals()
 
 
 class Server:
@@ -92,10 +104,13 @@ class Server:
         app: the application; its ``state.stopping`` is set when the end begins.
         listeners: sockets from `exporter.web.server.listeners.listen`; they are closed in the end.
         ssl_context: for HTTPS: gives the context of each handshake.
-        on_hangup: what SIGHUP calls, in a thread.
+        on_hangup: what SIGHUP calls; without it SIGHUP ends the server.
         on_started: is called when clients are served.
         on_stopping: is called when the end begins.
         limits: what clients may take.
+        api_connections: how many descriptors connections to the API may need; the other clients
+            get what the process has beyond these, unless limits are given.
+        record_drop: is called with the reason of each connection that is dropped.
     """
 
     def __init__(  # noqa: PLR0913 - all but two have a default
@@ -104,13 +119,17 @@ class Server:
         listeners: Sequence[socket.socket],
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None = None,
-        on_hangup: Callable[[], object] | None = None,
+        on_hangup: Callable[[], Awaitable[object]] | None = None,
         on_started: Callable[[], object] | None = None,
         on_stopping: Callable[[], object] | None = None,
         limits: Limits | None = None,
+        api_connections: int = 256,
+        record_drop: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.started = threading.Event()
-        self.connections = ConnectionTracker(limits or Limits())
+        self.connections = ConnectionTracker(
+            limits or Limits(max_connections=connection_limit(api_connections)), record_drop
+        )
         self._app = app
         self._listeners = list(listeners)
         self._tls = ssl_context is not None
@@ -136,16 +155,19 @@ class Server:
             timeout_keep_alive=self.connections.limits.idle_timeout,
             h11_max_incomplete_event_size=self.connections.limits.max_header_bytes,
         )
-        signals: dict[signal.Signals, Callable[[], object]]
-        signals = {number: partial(self._signalled, number) for number in _END_SIGNALS}
-        if on_hangup is not None:
-            signals[signal.SIGHUP] = self._hung_up
+        handlers: dict[signal.Signals, Callable[[], object]]
+        handlers = {number: partial(self._signalled, number) for number in _END_SIGNALS}
+        handlers[signal.SIGHUP] = (
+            self._hung_up if on_hangup is not None else partial(self._signalled, signal.SIGHUP)
+        )
+        self._hangups: set[asyncio.Task[None]] = set()
         self._uvicorn = _Uvicorn(
             config,
             self.connections,
             ssl_context=ssl_context,
-            signals=signals,
+            handlers=handlers,
             on_started=self._started,
+            on_shutdown=app.state.shutdown.set,
         )
 
     @property
@@ -155,7 +177,6 @@ class Server:
 
     def run(self) -> None:
         """Serve; return when everything that was in flight at the end is answered."""
-        _allow_open_files()
         asyncio.run(self._uvicorn.serve(sockets=self._listeners))
 
     def stop(self) -> None:
@@ -167,29 +188,28 @@ class Server:
 
     def _started(self) -> None:
         self.started.set()
+        if self._on_hangup is not None and signals.take_hangup():
+            # It came while the process was starting, maybe after the configuration was read.
+            self._hung_up()
         if self._on_started is not None:
             self._on_started()
 
     def _signalled(self, number: signal.Signals) -> None:
         """Stop; at the second time, without waiting for anything."""
         if self._app.state.stopping:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
+            signals.end_by(number)
         self.stop()
 
     def _hung_up(self) -> None:
-        asyncio.get_running_loop().run_in_executor(None, self._call_on_hangup)
+        task = asyncio.get_running_loop().create_task(self._call_on_hangup())
+        self._hangups.add(task)
+        task.add_done_callback(self._hangups.discard)
 
-    def _call_on_hangup(self) -> None:
+    async def _call_on_hangup(self) -> None:
         try:
             if self._on_hangup is not None:
-                self._on_hangup()
+                await self._on_hangup()
+        except ConfigurationError:
+            pass  # Its mistakes are in the log already: a signal has nobody to report them to.
         except Exception:
-            log.exception("what SIGHUP asks for failed")
-
-
-def _allow_open_files() -> None:
-    """Use as many descriptors as the process may have; the usual soft limit is from the 1980s."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+            log.exception("the reload failed")

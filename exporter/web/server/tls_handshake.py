@@ -51,7 +51,7 @@ class TlsHandshake(asyncio.Protocol):
                 ssl_shutdown_timeout=self._tracker.limits.tls_shutdown_timeout,
             )
         except OSError:
-            self._tracker.dropped["tls_handshake"] += 1
+            self._tracker.record_drop("tls_handshake")
         finally:
             self._tracker.remove(self)
         if tls is not None and not tls.is_closing():
@@ -67,5 +67,5 @@ class TlsHandshake(asyncio.Protocol):
     def drop(self, reason: str) -> None:
         """End the connection before it is one."""
         self._tracker.remove(self)
-        self._tracker.dropped[reason] += 1
+        self._tracker.record_drop(reason)
         self._transport.abort()

@@ -7,6 +7,7 @@ from typing import Protocol
 import pytest
 
 from exporter.web.follow import FollowedWebFile
+from exporter.web.reloader import Reloader
 from exporter.web.server.protocol import Limits
 from tests.integration.web.web_fixtures import FakeRuntime, Running, running
 
@@ -19,6 +20,7 @@ class Serve(Protocol):
         max_requests: int = 40,
         limits: Limits | None = None,
         web_file: FollowedWebFile | None = None,
+        reloader: Reloader | None = None,
     ) -> Running: ...
 
 
@@ -33,6 +35,7 @@ def serve() -> Iterator[Serve]:
             max_requests: int = 40,
             limits: Limits | None = None,
             web_file: FollowedWebFile | None = None,
+            reloader: Reloader | None = None,
         ) -> Running:
             return stack.enter_context(
                 running(
@@ -41,6 +44,7 @@ def serve() -> Iterator[Serve]:
                     max_requests=max_requests,
                     limits=limits,
                     web_file=web_file,
+                    reloader=reloader,
                 )
             )
 

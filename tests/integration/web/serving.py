@@ -43,7 +43,7 @@ class SlowRuntime(EmptyRuntime):
         return registry
 
 
-def hang_up() -> None:
+async def hang_up() -> None:
     say("hangup")
     raise ValueError("a fault")
 

@@ -15,13 +15,25 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
+from exporter import signals
 from exporter.web.app import create_app
+from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 from tests.integration.web.web_fixtures import FakeRuntime
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    numbers = (signal.SIGHUP, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    signals.take_hangup()
 
 
 @contextlib.contextmanager
@@ -87,7 +99,11 @@ def test_a_hangup_calls_the_hook_and_nothing_else() -> None:
 def test_signals_reach_a_server_in_the_main_thread() -> None:
     hung_up = threading.Event()
     app = create_app(FakeRuntime())
-    server = Server(app, listen(["127.0.0.1:0"]), on_hangup=hung_up.set)
+
+    async def hang_up() -> None:
+        hung_up.set()
+
+    server = Server(app, listen(["127.0.0.1:0"]), on_hangup=hang_up)
 
     def send() -> None:
         assert server.started.wait(20)
@@ -101,13 +117,15 @@ def test_signals_reach_a_server_in_the_main_thread() -> None:
     sender.join(20)
     assert hung_up.is_set()
     assert app.state.stopping
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    # Until the process has ended, neither may kill it by surprise.
+    assert signal.getsignal(signal.SIGTERM) is signals.end_by
+    assert signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN)
 
 
 def test_a_hook_that_fails_is_logged() -> None:
     failed = threading.Event()
 
-    def hook() -> None:
+    async def hook() -> None:
         failed.set()
         raise ValueError("a fault")
 
@@ -124,4 +142,57 @@ def test_a_hook_that_fails_is_logged() -> None:
     with capture_logs() as logs:
         server.run()
     sender.join(20)
-    assert [entry["event"] for entry in logs] == ["what SIGHUP asks for failed"]
+    assert [entry["event"] for entry in logs] == ["the reload failed"]
+
+
+def test_of_many_hangups_one_reload_is_in_work_and_one_to_come() -> None:
+    calls: list[None] = []
+    entered, gate = threading.Event(), threading.Event()
+
+    def reload() -> None:
+        calls.append(None)
+        entered.set()
+        assert gate.wait(30)
+
+    server = Server(
+        create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=Reloader(reload).reload
+    )
+
+    def send() -> None:
+        assert server.started.wait(20)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert entered.wait(20)
+        for _ in range(100):
+            os.kill(os.getpid(), signal.SIGHUP)
+        # It ends although the reload in work does not.
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    server.run()
+    sender.join(20)
+    gate.set()
+    assert len(calls) <= 2
+
+
+def test_a_hangup_during_the_start_is_a_reload_after_it() -> None:
+    reloaded = threading.Event()
+
+    async def reload() -> None:
+        reloaded.set()
+        server.stop()
+
+    signals.expect_signals()
+    os.kill(os.getpid(), signal.SIGHUP)
+    server = Server(create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=reload)
+    server.run()
+    assert reloaded.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_process_1_ends_by_a_signal_as_well(number: signal.Signals) -> None:
+    program = f"import os, exporter.signals as s; os.kill = lambda *_: None; s.end_by({number})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, timeout=20, capture_output=True
+    )
+    assert done.returncode == 128 + number

@@ -18,12 +18,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from exporter.errors import UnknownAccountError
 from exporter.history import AccountStatus
 from exporter.runtime import Runtime
+from exporter.server_counters import ServerCounters
 from exporter.settings import Configuration
 from exporter.web.app import create_app
 from exporter.web.follow import FollowedWebFile
+from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.protocol import Limits
 from exporter.web.server.server import Server
+
+DROPPED = "calltools_exporter_dropped_connections_total"
 
 
 class EmptyRuntime(Runtime):
@@ -61,6 +65,7 @@ class FakeRuntime(EmptyRuntime):
     in_work: int = 0
     most_in_work: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    texts: int = 0
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -87,6 +92,10 @@ class FakeRuntime(EmptyRuntime):
             self.in_work -= 1
         return registry
 
+    def configuration_text(self) -> str:
+        self.texts += 1
+        return "accounts: []"
+
 
 @dataclass
 class Running:
@@ -97,13 +106,16 @@ class Running:
     thread: threading.Thread
     addresses: list[tuple[str, int]]
     answers: list[tuple[Headers, Headers]]
+    registry: CollectorRegistry
 
     @property
     def url(self) -> str:
         return self.server.urls[0].rstrip("/")
 
     def dropped(self, reason: str) -> int:
-        return self.server.connections.dropped[reason]
+        value = self.registry.get_sample_value(DROPPED, {"reason": reason})
+        assert value is not None
+        return int(value)
 
     def connect(self, address: int = 0) -> socket.socket:
         return socket.create_connection(self.addresses[address][:2], timeout=20)
@@ -137,20 +149,28 @@ def running(
     max_requests: int = 40,
     limits: Limits | None = None,
     web_file: FollowedWebFile | None = None,
+    reloader: Reloader | None = None,
 ) -> Iterator[Running]:
     """Serve a runtime until the block ends; nothing may be left running then."""
     listeners = listen(addresses or ["127.0.0.1:0"])
     names = [listener.getsockname()[:2] for listener in listeners]
-    app = create_app(runtime, max_requests=max_requests, web_file=web_file)
+    app = create_app(runtime, max_requests=max_requests, web_file=web_file, reloader=reloader)
     answers: list[tuple[Headers, Headers]] = []
     app.add_middleware(Recorder, answers)
     ssl_context = web_file.ssl_context if web_file else None
-    server = Server(app, listeners, limits=limits, ssl_context=ssl_context)
+    registry = CollectorRegistry()
+    server = Server(
+        app,
+        listeners,
+        limits=limits,
+        ssl_context=ssl_context,
+        record_drop=ServerCounters(registry).record_dropped_connection,
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     assert server.started.wait(20)
     try:
-        yield Running(server, runtime, thread, names, answers)
+        yield Running(server, runtime, thread, names, answers, registry)
     finally:
         server.stop()
         thread.join(20)

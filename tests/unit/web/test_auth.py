@@ -91,6 +91,14 @@ def test_an_unknown_user_costs_as_much_as_the_dearest_known_one(checks: Checks) 
     assert hash_cost(hashed.decode()) == 6
 
 
+@pytest.mark.parametrize("cost", [4, 5, 7, 9])
+def test_a_refusal_costs_the_same_whoever_is_refused(checks: Checks, cost: int) -> None:
+    hashed = CHEAP.replace("$04$", f"${cost:02d}$")
+    users = BasicAuth({"a": hashed, "dear": CHEAP.replace("$04$", "$09$")})
+    assert not run(users.accept(b"a", b"guess"))
+    assert sum(2 ** (hash_cost(spent.decode()) or 0) for spent in checks.hashes) == 2**9
+
+
 def test_one_users_answer_is_not_anothers(checks: Checks) -> None:
     users = BasicAuth({"a": CHEAP, "ab": CHEAP, "b": CHEAP})
     assert run(users.accept(b"a", b"secret"))

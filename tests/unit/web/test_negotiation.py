@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.web import negotiation
 from exporter.web.negotiation import accepts_gzip, choose_format, compress
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -148,3 +149,18 @@ def test_compressed_pages_are_reproducible_and_whole() -> None:
     page = b"calltools_up 1\n" * 1000
     assert compress(page) == compress(page)
     assert gzip.decompress(compress(page)) == page
+
+
+@pytest.mark.parametrize("entry", ["a/b", "a/b;c=d;e=f", "a;q=x"])
+def test_a_header_of_thousands_of_entries_is_little_work(entry: str) -> None:
+    header = ",".join([entry] * (16_000 // len(entry)))
+    assert len(list(negotiation._ranges(header))) <= 32
+    assert choose_format(f"application/openmetrics-text,{header}").media_type.endswith(
+        "openmetrics-text"
+    )
+    assert choose_format(header + ",application/openmetrics-text").media_type == "text/plain"
+
+
+def test_an_entry_of_thousands_of_parameters_is_little_work() -> None:
+    (found,) = negotiation._ranges("a/b" + ";c=d" * 4000)
+    assert len(found.parameters) <= 8

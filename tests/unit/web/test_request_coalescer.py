@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Hashable
 import pytest
 from starlette.responses import Response
 
-from exporter.web.metrics_handler import RequestCoalescer
+from exporter.web.coalescer import Batch, RequestCoalescer
 
 LONG = 30.0
 
@@ -17,14 +17,14 @@ class Kitchen:
     """Begins answers when it is asked to, and ends each when the test says so."""
 
     def __init__(self) -> None:
-        self.coalescer = RequestCoalescer()
+        self.coalescer: RequestCoalescer[Response] = RequestCoalescer(at_once=2)
         self.begun: list[asyncio.Future[Response]] = []
         self.began = asyncio.Semaphore(0)
 
     def ask(self, key: Hashable = "page", *, patience: float = LONG) -> asyncio.Task[Response]:
-        return asyncio.create_task(self.coalescer.answer(key, self._make, patience=patience))
+        return asyncio.create_task(self.coalescer.get(key, self._make, patience=patience))
 
-    async def _make(self) -> Response:
+    async def _make(self, _: Batch) -> Response:
         self.begun.append(asyncio.get_running_loop().create_future())
         self.began.release()
         return await self.begun[-1]

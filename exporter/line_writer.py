@@ -1,0 +1,122 @@
+"""Lines to a file descriptor, written so that a reader who is slow or gone delays nobody."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import threading
+from collections import deque
+from typing import TextIO
+
+import structlog
+
+__all__ = ["LineWriter", "dropped_lines"]
+
+#: Lines that wait for their reader; some 200 KiB.
+_MOST_LINES = 1000
+#: How long the end of the process waits for a reader of the last lines.
+_FAREWELL_SECONDS = 1.0
+
+_dropped = 0
+
+
+def dropped_lines() -> int:
+    """Return how many lines this process has dropped because nobody read them."""
+    return _dropped
+
+
+class LineWriter:
+    """Write lines in a thread of its own; what does not fit into its queue is dropped and counted.
+
+    How many lines were dropped is logged once the reader is back.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._changed = threading.Condition()
+        self._lines: deque[bytes] = deque()
+        self._is_writing = False
+        self._is_closed = False
+        self._unreported = 0
+        self._thread: threading.Thread | None = None
+        atexit.register(self.close)
+
+    @classmethod
+    def for_stream(cls, stream: TextIO) -> LineWriter | None:
+        """Return a writer to a stream's file; None if it has none."""
+        try:
+            return cls(os.dup(stream.fileno()))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, line: str) -> None:
+        """Queue a line."""
+        with self._changed:
+            if self._is_closed or not self._is_running() or len(self._lines) >= _MOST_LINES:
+                self._drop(1)
+                return
+            self._lines.append(line.encode("utf-8", "backslashreplace"))
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Do nothing: lines are written as soon as the reader takes them."""
+
+    def close(self) -> None:
+        """Wait a moment for the last lines to be read, then stop."""
+        atexit.unregister(self.close)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._lines and not self._is_writing, _FAREWELL_SECONDS
+            )
+            if not self._is_closed and not self._is_writing:
+                os.close(self._descriptor)
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _is_running(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="log", daemon=True)
+            with contextlib.suppress(RuntimeError):  # the next line tries again
+                thread.start()
+                self._thread = thread
+        return self._thread is not None
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._lines or self._is_closed)
+                if self._is_closed:
+                    return
+                line = self._lines.popleft()
+                self._is_writing = True
+            written = self._write(line)
+            with self._changed:
+                self._is_writing = False
+                if not written:
+                    self._drop(1)
+                report = self._unreported if written else 0
+                self._unreported -= report
+                self._changed.notify_all()
+            if report:
+                structlog.get_logger(__name__).warning(
+                    "log lines were dropped: nobody read them", lines=report
+                )
+
+    def _write(self, line: bytes) -> bool:
+        """Write a line, however long that takes; return whether it could be written."""
+        while line:
+            try:
+                line = line[os.write(self._descriptor, line) :]
+            except BlockingIOError:
+                # Whoever shares the descriptor has made it so.
+                select.select([], [self._descriptor], [])
+            except OSError:
+                return False
+        return True
+
+    def _drop(self, lines: int) -> None:
+        global _dropped  # noqa: PLW0603 - counted for the process, however often logs are set up
+        _dropped += lines
+        self._unreported += lines

@@ -1,0 +1,44 @@
+"""Signals before and after the server handles them; imported first, so it imports little."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType
+
+__all__ = ["end_by", "expect_signals", "take_hangup"]
+
+_hung_up = False
+
+
+def expect_signals() -> None:
+    """Make signals safe from here on, until a server handles them itself.
+
+    SIGHUP, which would end the process, is remembered instead. SIGTERM ends it, also as the first
+    process of a container, where the kernel ignores a signal that has no handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # imported by another program, which has its own handlers
+    signal.signal(signal.SIGHUP, _remember)
+    signal.signal(signal.SIGTERM, end_by)
+
+
+def take_hangup() -> bool:
+    """Return whether SIGHUP came since the last call."""
+    global _hung_up
+    hung_up, _hung_up = _hung_up, False
+    return hung_up
+
+
+def end_by(number: int, _: FrameType | None = None) -> None:
+    """End the process at once, as this signal does by default."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    # The kernel spares process 1.
+    os._exit(128 + number)
+
+
+def _remember(_number: int, _frame: FrameType | None) -> None:
+    global _hung_up  # noqa: PLW0603
+    _hung_up = True

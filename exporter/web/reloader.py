@@ -1,0 +1,33 @@
+"""Reloads of the configuration, however many ask for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from exporter.web.coalescer import Batch, RequestCoalescer
+from exporter.web.threads import WorkerThreads
+
+__all__ = ["Reloader"]
+
+
+class Reloader:
+    """Reload the configuration in a thread of its own, with at most one reload in work.
+
+    All that ask meanwhile share the next one, which reads the files after they asked.
+    """
+
+    def __init__(self, reload: Callable[[], None]) -> None:
+        self._reload = reload
+        self._threads = WorkerThreads(1)
+        self._coalescer: RequestCoalescer[None] = RequestCoalescer(at_once=1)
+
+    async def reload(self) -> None:
+        """Reload, or wait for the next reload to end.
+
+        Raises:
+            ConfigurationError: with all mistakes; the configuration before stays in force.
+        """
+        await self._coalescer.get("reload", self._run)
+
+    async def _run(self, _: Batch) -> None:
+        await self._threads.run(self._reload)

@@ -1,0 +1,64 @@
+"""File descriptors: how many there are, how many clients may have, and what happens without any."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import resource
+import time
+from typing import Any
+
+import structlog
+
+__all__ = ["ShortageLog", "connection_limit"]
+
+#: Above it, connections cost more memory than a busy exporter should give away.
+_MOST_CONNECTIONS = 2048
+#: What is open besides connections: files, listeners, the log, the event loop's own.
+_OTHER_FILES = 32
+_MOST_FILES = 1 << 20
+#: One line says it; asyncio would say it for each listener in each second.
+_QUIET_SECONDS = 600.0
+_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+log = structlog.get_logger(__name__)
+
+
+def connection_limit(api_connections: int) -> int:
+    """Return how many clients can be connected so that requests to the API still can be sent.
+
+    Before that, raise the process's soft limit of open files to the hard one: the usual soft limit
+    is from the 1980s.
+
+    Args:
+        api_connections: how many connections to the API there may be.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        files = _MOST_FILES
+    reserve = min(api_connections + _OTHER_FILES, files // 2)
+    return max(1, min(_MOST_CONNECTIONS, files - reserve))
+
+
+class ShortageLog:
+    """An event loop's exception handler that logs a shortage of descriptors once."""
+
+    def __init__(self) -> None:
+        self._quiet_until = float("-inf")
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what happened, unless it is a shortage that was logged a moment ago."""
+        error = context.get("exception")
+        if not (isinstance(error, OSError) and error.errno in _SHORTAGES):
+            loop.default_exception_handler(context)
+        elif time.monotonic() >= self._quiet_until:
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
+            log.error(
+                "cannot accept connections; raise the limit of open files",
+                reason=error.strerror,
+                limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+            )

@@ -1,0 +1,55 @@
+"""A log that nobody reads: no scrape waits for it, and the process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import requests
+
+from exporter.simulator import SimulatedAccount
+from tests.process_fixtures import ENVIRON, PROGRAM, WriteConfiguration
+from tests.simulator import FixedWorld
+from tests.simulator_fixtures import StartSimulator
+
+DEBUG = "--log.level=debug"
+DROPPED = re.compile(r"^calltools_exporter_dropped_log_lines_total (\S+)$", re.MULTILINE)
+
+
+def test_a_log_that_nobody_reads_stops_no_scrape(
+    start_simulator: StartSimulator, write_configuration: WriteConfiguration, tmp_path: Path
+) -> None:
+    path = write_configuration(start_simulator(SimulatedAccount(FixedWorld())))
+    reader, log = os.pipe()
+    fcntl.fcntl(log, fcntl.F_SETPIPE_SZ, 4096)
+    process = subprocess.Popen(
+        [*PROGRAM, f"--config.file={path}", "--web.listen-address=127.0.0.1:0", DEBUG],
+        cwd=tmp_path,
+        env=ENVIRON,
+        stderr=log,
+    )
+    os.close(log)
+    try:
+        written = ""
+        while not (url := re.search(r"http://127\.0\.0\.1:\d+/", written)):
+            written += os.read(reader, 4096).decode()
+        with requests.Session() as session:
+            session.trust_env = False
+            dropped = 0.0
+            # A line or two for each scrape, until pipe and queue are full.
+            for _ in range(20_000):
+                page = session.get(f"{url[0]}metrics?account=acme", timeout=20).text
+                if (dropped := float(DROPPED.findall(page)[0])) > 0:
+                    break
+            assert dropped > 0
+            while "log lines were dropped" not in written:
+                written = written[-200:] + os.read(reader, 1 << 20).decode(errors="replace")
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)

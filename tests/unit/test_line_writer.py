@@ -1,0 +1,110 @@
+"""Log lines whose reader is slow or gone."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from exporter import line_writer
+from exporter.line_writer import LineWriter, dropped_lines
+
+LINE = "x" * 999 + "\n"
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The ends of a pipe that holds 4 KiB."""
+    reader, end = os.pipe()
+    fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 4096)
+    yield reader, end
+    for descriptor in (reader, end):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def read_until(reader: int, end: str) -> str:
+    text = ""
+    while not text.endswith(end):
+        text += os.read(reader, 65536).decode()
+    return text
+
+
+def test_lines_arrive_whole_and_in_their_order(pipe: tuple[int, int]) -> None:
+    reader, end = pipe
+    writer = LineWriter(os.dup(end))
+    lines = [f"{number} ä \ud800\n" for number in range(2000)]
+    for line in lines:
+        writer.write(line)
+    text = read_until(reader, "1999 ä \\ud800\n")
+    assert text == "".join(lines).replace("\ud800", "\\ud800")
+    writer.close()
+
+
+def test_a_log_that_nobody_reads_delays_nobody(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_writer, "_MOST_LINES", 50)
+    reader, end = pipe
+    writer, before = LineWriter(os.dup(end)), dropped_lines()
+    started = time.monotonic()
+    for _ in range(200):
+        writer.write(LINE)
+    assert time.monotonic() - started < 2
+    dropped = dropped_lines() - before
+    assert 140 <= dropped <= 150
+    with capture_logs() as logs:
+        read = 0
+        while not logs:
+            read += os.read(reader, 65536).count(b"\n")
+    assert logs == [
+        {
+            "event": "log lines were dropped: nobody read them",
+            "log_level": "warning",
+            "lines": dropped,
+        }
+    ]
+    while read < 200 - dropped:
+        read += os.read(reader, 65536).count(b"\n")
+    assert read == 200 - dropped
+    writer.close()
+
+
+def test_the_end_does_not_wait_for_a_reader(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_writer, "_FAREWELL_SECONDS", 0.1)
+    writer = LineWriter(os.dup(pipe[1]))
+    for _ in range(20):
+        writer.write(LINE)
+    closing = threading.Thread(target=writer.close)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+
+
+def test_the_end_waits_for_the_last_lines(pipe: tuple[int, int]) -> None:
+    reader, end = pipe
+    writer = LineWriter(os.dup(end))
+    for number in range(3):
+        writer.write(f"{number}\n")
+    writer.close()
+    assert os.read(reader, 100) == b"0\n1\n2\n"
+    before = dropped_lines()
+    writer.write("late\n")
+    assert dropped_lines() == before + 1
+
+
+def test_a_reader_that_is_gone_is_no_error(pipe: tuple[int, int]) -> None:
+    reader, end = pipe
+    writer, before = LineWriter(os.dup(end)), dropped_lines()
+    os.close(reader)
+    writer.write(LINE)
+    writer.close()
+    assert dropped_lines() == before + 1
