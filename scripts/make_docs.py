@@ -54,6 +54,7 @@ def tables() -> dict[str, str]:
         "file": _keys(schema),
         "account": _keys(models["Account"]),
         "queue": _keys(models["Queue"]),
+        "exception": _keys(models["QueueException"]),
         "schedule": _keys(models["Schedule"]),
         "tls": _keys(models["Tls"]),
         "flags": _table(
@@ -84,7 +85,8 @@ def _keys(model: Mapping[str, Any]) -> str:
 def _kind(value: Mapping[str, Any]) -> str:  # noqa: PLR0911 - one line for each kind
     """Say in a few words what a key takes."""
     if "$ref" in value:
-        name = value["$ref"].rpartition("/")[2].removesuffix("Keys").lower()
+        name = value["$ref"].rpartition("/")[2]
+        name = name.removesuffix("Keys").removeprefix("Queue" * (name != "Queue")).lower()
         return f"[{name}](#{name})"
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(map(_kind, value["anyOf"])))

@@ -1,4 +1,4 @@
-"""One account from environment variables, for those who need no file."""
+"""What environment variables say: one account, for those who need no file, and proxies."""
 
 from __future__ import annotations
 
@@ -7,21 +7,47 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from exporter.config.urls import parse_account_url
+from exporter.config.schema import ALL
+from exporter.config.urls import environment_proxy, parse_account_url, parse_proxy_url
 from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence
 from exporter.errors import ConfigurationError, Mistake
-
-__all__ = ["ENVIRONMENT", "read_environment"]
 
 #: What stands for the file's name in mistakes.
 ENVIRONMENT: Final = "environment"
 
-_EXPECTED: Final = {
+_NEEDED: Final = {
     "CALLTOOLS_URL": "the URL you log in to, such as https://east-2.calltools.io",
     "CALLTOOLS_TOKEN": "the API key, from Integrations > API Keys in CallTools",
-    "CALLTOOLS_AVAILABLE_STATUS": "the id of the status of available agents, such as 20561",
-    "CALLTOOLS_QUEUES": "the ids of the queues to ask for, such as 5457,5460",
+    "CALLTOOLS_QUEUES": "the ids of the queues to ask for, such as 5457,5460, or all",
 }
+#: The variables of an account; those after the first three may be left out.
+VARIABLES: Final = (*_NEEDED, "CALLTOOLS_AVAILABLE_STATUS", "CALLTOOLS_ACCOUNT")
+
+
+class EnvironmentProxies:
+    """The proxies that the environment names, each looked up once."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.mistakes: list[Mistake] = []
+        self._environ = environ
+        self._found: dict[str, str | None] = {}
+
+    def find(self, url: str) -> str | None:
+        """Return the proxy on the way to an account; a wrong one is recorded as a mistake."""
+        if url not in self._found:
+            self._found[url] = self._find(url)
+        return self._found[url]
+
+    def _find(self, url: str) -> str | None:
+        found = environment_proxy(url, self._environ)
+        if found is None:
+            return None
+        variable, value = found
+        try:
+            return parse_proxy_url(value)
+        except ValueError as error:
+            self.mistakes.append(Location(ENVIRONMENT, path=variable).mistake(str(error)))
+            return None
 
 
 def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
@@ -30,14 +56,17 @@ def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
     Raises:
         ConfigurationError: none of the variables is set.
     """
-    values = {name: environ.get(name, "").strip() for name in _EXPECTED}
+    values = {name: environ.get(name, "").strip() for name in VARIABLES}
     if not any(values.values()):
-        message = f"is not here; write one, or set {', '.join(_EXPECTED)}"
+        message = (
+            "is not here; write one with 'calltools-exporter init', "
+            f"or set {', '.join(_NEEDED)}; 'calltools-exporter demo' needs neither"
+        )
         raise ConfigurationError([Location(default_file).mistake(message)])
     mistakes = [
-        Location(ENVIRONMENT, path=name).mistake(f"is not set, expected {_EXPECTED[name]}")
-        for name, value in values.items()
-        if not value
+        Location(ENVIRONMENT, path=name).mistake(f"is not set, expected {wanted}")
+        for name, wanted in _NEEDED.items()
+        if not values[name]
     ]
     root = YamlMapping(Location(ENVIRONMENT))
     accounts = YamlSequence(root.location)
@@ -45,21 +74,29 @@ def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
     root.add("accounts", root.location, accounts, root.location)
     accounts.add(account, root.location)
 
-    url = Location(ENVIRONMENT, path="CALLTOOLS_URL")
-    account.add("url", url, values["CALLTOOLS_URL"] or None, url)
-    account.add("name", url, _name(values["CALLTOOLS_URL"]), url)
-    token = Location(ENVIRONMENT, path="CALLTOOLS_TOKEN")
-    account.add("token_env", token, "CALLTOOLS_TOKEN", token)
-    for key, name in (
-        ("available_status", "CALLTOOLS_AVAILABLE_STATUS"),
-        ("queues", "CALLTOOLS_QUEUES"),
-    ):
-        location = Location(ENVIRONMENT, path=name)
-        account.add(key, location, _ids(values[name], location, mistakes), location)
+    def add(key: str, variable: str, value: str | YamlSequence | None) -> None:
+        location = Location(ENVIRONMENT, path=variable)
+        account.add(key, location, value, location)
+
+    url = values["CALLTOOLS_URL"]
+    add("url", "CALLTOOLS_URL", url or None)
+    add("token_env", "CALLTOOLS_TOKEN", "CALLTOOLS_TOKEN")
+    if name := values["CALLTOOLS_ACCOUNT"]:
+        add("name", "CALLTOOLS_ACCOUNT", name)
+    else:
+        add("name", "CALLTOOLS_URL", _name_of(url))
+    queues = values["CALLTOOLS_QUEUES"]
+    add("queues", "CALLTOOLS_QUEUES", queues if queues == ALL else _queues(queues, mistakes))
+    if statuses := values["CALLTOOLS_AVAILABLE_STATUS"]:
+        location = Location(ENVIRONMENT, path="CALLTOOLS_AVAILABLE_STATUS")
+        items = YamlSequence(location)
+        for word in _words(statuses):
+            items.add(_number(word) or word, location)
+        add("available_status", "CALLTOOLS_AVAILABLE_STATUS", items)
     return Document(root, mistakes)
 
 
-def _name(url: str) -> str:
+def _name_of(url: str) -> str:
     """Return the first label of the host: the silo."""
     try:
         host = urlsplit(parse_account_url(url)).hostname or ""
@@ -68,13 +105,22 @@ def _name(url: str) -> str:
     return host if re.fullmatch(r"[0-9.]+|.*:.*", host) else host.partition(".")[0]
 
 
-def _ids(text: str, location: Location, mistakes: list[Mistake]) -> YamlSequence | None:
+def _queues(text: str, mistakes: list[Mistake]) -> YamlSequence | None:
+    """Return the ids; None where none is right."""
+    location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
     items = YamlSequence(location)
-    for word in filter(None, map(str.strip, text.split(","))):
-        if re.fullmatch("[0-9]{1,30}", word):
-            items.add(int(word), location)
+    for word in _words(text):
+        if (number := _number(word)) is not None:
+            items.add(number, location)
         else:
-            mistakes.append(
-                location.mistake(f"found {word!r}, expected {_EXPECTED[location.path]}")
-            )
+            wanted = _NEEDED["CALLTOOLS_QUEUES"]
+            mistakes.append(location.mistake(f"found {word!r}, expected {wanted}"))
     return items or None
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in map(str.strip, text.split(",")) if word]
+
+
+def _number(word: str) -> int | None:
+    return int(word) if re.fullmatch("[0-9]{1,30}", word) else None

@@ -1,6 +1,6 @@
-"""The words of the configuration: each a type that says in one sentence what it expects.
+"""The types of the configuration's values: each says in one sentence what it expects.
 
-Each word carries the text for a person and, for an editor, the pattern. What cannot be said in one
+Each has the sentence for a person and, for an editor, the pattern. What cannot be said in one
 sentence is raised `plainly`: those words are the whole message.
 """
 
@@ -26,32 +26,6 @@ from pydantic_core import PydanticCustomError
 from exporter.config import urls
 from exporter.schedule import DAYS, Span
 
-__all__ = [
-    "ClosedDates",
-    "Days",
-    "Detail",
-    "Duration",
-    "FileName",
-    "HoursList",
-    "Id",
-    "Label",
-    "MaximalAge",
-    "Name",
-    "Parallel",
-    "ProxyUrl",
-    "Required",
-    "Statuses",
-    "Switch",
-    "TimeZone",
-    "Timeout",
-    "TokenFileName",
-    "TokenVariable",
-    "Url",
-    "editors",
-    "expected",
-    "plainly",
-]
-
 _LARGEST_ID: Final = 2**63 - 1
 _CONTROL: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _LABEL: Final = rf"[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?"
@@ -69,13 +43,17 @@ _UNITS: Final = {
     "ms": 0.001,
 }
 _DURATION: Final = "0|(?=[0-9])" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _UNITS)
-_DAY: Final = "|".join(DAYS)
-_DAYS: Final = re.compile(rf"({_DAY})(?:-({_DAY}))?")
+#: In any case: `Tue` is what people write.
+_DAY: Final = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
+_DAYS: Final = rf"({_DAY})(-({_DAY}))?"
 _TIME: Final = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
-_HOURS: Final = re.compile(rf"({_TIME}) ?- ?({_TIME}|24:00)")
+_HOURS: Final = rf"({_TIME}) ?- ?({_TIME}|24:00)"
 _DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATES: Final = re.compile(rf"({_DATE})(?:\.\.({_DATE}))?")
+_DATES: Final = rf"({_DATE})(?:\.\.({_DATE}))?"
 _ZONE: Final = r"[A-Za-z][A-Za-z0-9_+/-]*"
+_OFFSET: Final = re.compile(
+    r"(?:(?:Etc/)?(?:GMT|UTC))? *([+-])([0-9]{1,2})(:?[0-9]{2})?", re.IGNORECASE
+)
 
 
 def plainly(words: str) -> PydanticCustomError:
@@ -84,7 +62,7 @@ def plainly(words: str) -> PydanticCustomError:
 
 
 def expected(what: str) -> WrapValidator:
-    """Say of anything that does not pass that ``what`` was expected."""
+    """Report of anything that does not pass that ``what`` was expected."""
 
     def validate(value: object, handler: Callable[[object], object]) -> object:
         try:
@@ -98,35 +76,63 @@ def expected(what: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
-def _whole(pattern: str, longest: int) -> AfterValidator:
-    compiled = re.compile(pattern)
+def parse_hours(value: object) -> Span:
+    """Return hours of a day, such as ``22:00-06:00``.
 
-    def check(text: str) -> str:
-        if len(text) > longest or not compiled.fullmatch(text):
-            raise ValueError
-        return text
+    Raises:
+        ValueError: it is none.
+    """
+    found = re.fullmatch(_HOURS, value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError
+    start, end = (
+        int(hour) * 60 + int(minute) for hour, minute in (t.split(":") for t in found.groups())
+    )
+    if start == end:
+        raise plainly(
+            f"found {value!r}, which is no time or all day; for all day write 00:00-24:00"
+        )
+    return Span(start, end if end > start else end + 24 * 60)
 
-    return AfterValidator(check)
+
+def parse_days(text: str) -> tuple[int, ...]:
+    """Return the days of the week of a range, which may run over Sunday; Monday is 0.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not re.fullmatch(_DAYS, text):
+        raise ValueError
+    first, _, last = text.lower().partition("-")
+    start, end = DAYS.index(first), DAYS.index(last or first)
+    return tuple((start + day) % 7 for day in range((end - start) % 7 + 1))
 
 
-def editors(pattern: str, longest: int) -> WithJsonSchema:
-    """Give editors the pattern; pydantic's own patterns have no lookahead."""
+def _whole(pattern: str, longest: int) -> object:
+    # Compiled, because only Python's own patterns look ahead. There, "$" alone would let a line
+    # break at the end pass.
+    return Field(pattern=re.compile(rf"^({pattern})$(?!\n)"), max_length=longest)
+
+
+def _for_editors(pattern: str, longest: int) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^({pattern})$", "maxLength": longest})
 
 
-def _no_key(text: str) -> str:
-    if re.fullmatch(r"\s*(token\s.*|[0-9a-f]{40})\s*", text, re.IGNORECASE):
+def _refuse_key(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(
+        r"\s*(token\s.*|[0-9a-f]{40})\s*", value, re.IGNORECASE
+    ):
         raise plainly(
             "found what looks like the API key itself, expected the name of where it is kept; "
             "whoever can read this file could use it"
         )
-    return text
+    return value
 
 
-def _url(check: Callable[[str], str]) -> AfterValidator:
+def _url(parse: Callable[[str], str]) -> AfterValidator:
     def checked(text: str) -> str:
         try:
-            return check(text)
+            return parse(text)
         except ValueError as error:
             raise plainly(str(error)) from None
 
@@ -151,28 +157,8 @@ def _distinct(values: list[int | str]) -> list[int | str]:
     return values
 
 
-def _days(text: str) -> str:
-    if not _DAYS.fullmatch(text):
-        raise ValueError
-    return text
-
-
-def _hours(value: object) -> Span:
-    found = _HOURS.fullmatch(value) if isinstance(value, str) else None
-    if not found:
-        raise ValueError
-    start, end = (
-        int(hour) * 60 + int(minute) for hour, minute in (t.split(":") for t in found.groups())
-    )
-    if start == end:
-        raise plainly(
-            f"found {value!r}, which is no time or all day; for all day write 00:00-24:00"
-        )
-    return Span(start, end if end > start else end + 24 * 60)
-
-
 def _dates(value: object) -> tuple[date, date]:
-    found = _DATES.fullmatch(value) if isinstance(value, str) else None
+    found = re.fullmatch(_DATES, value) if isinstance(value, str) else None
     if not found:
         raise ValueError
     first, last = (date.fromisoformat(text) for text in (found[1], found[2] or found[1]))
@@ -185,30 +171,37 @@ def _zone(text: str) -> str:
     try:
         return ZoneInfo(text).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
+        raise plainly(
+            f"found {text!r}, expected a name of the tz database, {_zone_hint(text)}"
+        ) from None
+
+
+def _zone_hint(text: str) -> str:
+    if offset := _OFFSET.fullmatch(text):
+        hint = "such as America/New_York, which also knows when the clock changes"
+        # POSIX counts the other way: Etc/GMT-5 is five hours ahead of UTC.
+        fixed = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
+        if fixed in available_timezones() and not (offset[3] or "").strip(":0"):
+            return f"{hint}; for a fixed offset {fixed}, whose sign is the other way round"
+        return hint
     names = {name.casefold(): name for name in sorted(available_timezones())}
     cities = {name.rpartition("/")[2]: name for name in names}
     wanted = text.casefold().replace(" ", "_")
     near = difflib.get_close_matches(wanted, [*names, *cities], n=1)
-    hint = (
-        f"did you mean '{names[cities.get(near[0], near[0])]}'?"
-        if near
-        else "such as Europe/Berlin"
-    )
-    raise plainly(f"found {text!r}, expected a name of the tz database, {hint}")
+    if near:
+        return f"did you mean '{names[cities.get(near[0], near[0])]}'?"
+    return "such as Europe/Berlin"
 
 
 Name: TypeAlias = Annotated[
     str,
     _whole(_NAME, 100),
     expected("text of 1 to 100 characters, without '/', control characters or outer white space"),
-    editors(_NAME, 100),
 ]
 Label: TypeAlias = Annotated[
     str,
     _whole(_LABEL, 100),
     expected("text of 1 to 100 characters, without control characters or outer white space"),
-    editors(_LABEL, 100),
 ]
 Id: TypeAlias = Annotated[
     int,
@@ -216,8 +209,7 @@ Id: TypeAlias = Annotated[
     expected("an id, a whole number above 0"),
 ]
 Status: TypeAlias = Annotated[
-    Annotated[int, Field(gt=0, le=_LARGEST_ID)]
-    | Annotated[str, _whole(_LABEL, 100), editors(_LABEL, 100)],
+    Annotated[int, Field(gt=0, le=_LARGEST_ID)] | Annotated[str, _whole(_LABEL, 100)],
     expected("the id or the name of a status, or auto"),
 ]
 Statuses: TypeAlias = Annotated[
@@ -236,19 +228,16 @@ Parallel: TypeAlias = Annotated[
 ]
 Switch: TypeAlias = Annotated[bool, expected("true or false")]
 Detail: TypeAlias = Annotated[Literal["count", "agents"], expected("'count' or 'agents'")]
-FileName: TypeAlias = Annotated[
-    str, _whole(_FILE_NAME, 4096), expected("the path of a file"), editors(_FILE_NAME, 4096)
-]
-TokenFileName: TypeAlias = Annotated[FileName, AfterValidator(_no_key)]
+FileName: TypeAlias = Annotated[str, _whole(_FILE_NAME, 4096), expected("the path of a file")]
+TokenFileName: TypeAlias = Annotated[FileName, AfterValidator(_refuse_key)]
 TokenVariable: TypeAlias = Annotated[
     str,
     _whole(_VARIABLE, 200),
     expected("the name of an environment variable, of letters, digits and _"),
-    editors(_VARIABLE, 200),
-    BeforeValidator(lambda value: _no_key(value) if isinstance(value, str) else value),
+    BeforeValidator(_refuse_key),
 ]
-Url: TypeAlias = Annotated[str, _url(urls.parse_account_url), editors(_URL, 1000)]
-ProxyUrl: TypeAlias = Annotated[str, _url(urls.parse_proxy_url), editors(_URL, 1000)]
+Url: TypeAlias = Annotated[str, _url(urls.parse_account_url), _for_editors(_URL, 1000)]
+ProxyUrl: TypeAlias = Annotated[str, _url(urls.parse_proxy_url), _for_editors(_URL, 1000)]
 
 Duration: TypeAlias = Annotated[
     float,
@@ -265,29 +254,24 @@ MaximalAge: TypeAlias = Annotated[
     Field(le=3600),
     expected("a duration up to 1h, such as 30s, or 0s"),
 ]
+
 Days: TypeAlias = Annotated[
-    str,
-    AfterValidator(_days),
-    expected("a day or a range of days, such as mon-fri or sat"),
-    editors(_DAYS.pattern, 7),
+    str, _whole(_DAYS, 7), expected("a day or a range of days, such as mon-fri or sat")
 ]
 Hours: TypeAlias = Annotated[
     Span,
-    BeforeValidator(_hours),
+    BeforeValidator(parse_hours),
     expected('hours such as "09:00-18:00", "22:00-06:00" or "00:00-24:00"'),
-    editors(_HOURS.pattern, 13),
+    _for_editors(_HOURS, 13),
 ]
 HoursList: TypeAlias = Annotated[
     list[Hours],
-    BeforeValidator(
-        lambda value: value if isinstance(value, list) else [value],
-        json_schema_input_type=Hours | list[Hours],
-    ),
+    BeforeValidator(_as_list, json_schema_input_type=Hours | list[Hours]),
 ]
 ClosedDates: TypeAlias = Annotated[
     tuple[date, date],
     BeforeValidator(_dates),
     expected("a date such as 2026-12-24, or first and last as 2026-12-24..2027-01-01"),
-    editors(_DATES.pattern, 22),
+    _for_editors(_DATES, 22),
 ]
-TimeZone: TypeAlias = Annotated[str, AfterValidator(_zone), editors(_ZONE, 100)]
+TimeZone: TypeAlias = Annotated[str, AfterValidator(_zone), _for_editors(_ZONE, 100)]

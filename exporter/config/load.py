@@ -1,4 +1,4 @@
-"""From a file, or the environment, to a configuration that is right."""
+"""From files, or the environment, to a configuration without mistakes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from exporter.config.environment import read_environment
-from exporter.config.layers import ConfigFile, Locations
-from exporter.config.resolve import Resolver
-from exporter.config.validate import validated
-from exporter.config.yaml_reader import read
+from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks, lay_defaults_under
+from exporter.config.environment import EnvironmentProxies, read_environment
+from exporter.config.resolve import Resolver, make_schedule
+from exporter.config.schema import File
+from exporter.config.validate import validate
+from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, Location
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Configuration
 
-__all__ = ["DEFAULT_FILE", "Loaded", "find_file", "load"]
-
 DEFAULT_FILE: Final = Path("exporter.yml")
+
+_TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +33,25 @@ class Loaded:
 
     configuration: Configuration
     files: tuple[Path, ...]
-    locations: Mapping[str, Locations]
+    locations: Mapping[str, Mapping[str, Location]]
     schedules: Mapping[str, Schedule]
 
 
 def find_file(given: Path | None) -> Path | None:
     """Return the file to load: the given one; else the default one if there is one; else none."""
-    return given or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    try:
+        return given or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    except OSError:  # a folder that cannot be looked into has none for us
+        return None
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """Load a configuration file or folder, or without one the account of the environment.
 
-    A given file is the only source of accounts and must exist. Of a folder all ``*.yml`` are read,
-    as if they were one; the defaults stand in one of them. No key and no certificate is read: one
-    that is missing fails only its own account, later; `unreadable_files` finds it now. ``environ``
-    also names the proxies of accounts that name none.
+    A given file is the only source of accounts and must exist. Of a folder all ``*.yml`` and
+    ``*.yaml`` are read, as if they were one; the defaults are in one of them. No key and no
+    certificate is read: one that is missing fails only its own account, later; `unreadable_files`
+    finds it now. ``environ`` also names the proxies of accounts that name none.
 
     Raises:
         ConfigurationError: with all mistakes at once.
@@ -60,43 +64,48 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     else:
         folder, files = _files_of(path)
         documents, mistakes = _read(files)
-    parts = [ConfigFile(document, validated(document)) for document in documents]
-    resolver = Resolver(folder, environ)
-    if parts and not mistakes:  # a file that cannot be read may hold what the others rest on
-        resolver.resolve(parts)
+    roots = [document.root for document in documents]
+    lay_defaults_under(roots)
+    models = [model for document in documents if (model := validate(document, File))]
+    proxies = EnvironmentProxies(environ)
+    checks = CrossChecks(roots, proxies)
+    if not mistakes:  # a file that cannot be read may hold what the others rest on
+        checks.run()
     mistakes += [mistake for document in documents for mistake in document.mistakes]
-    if not resolver.accounts and not mistakes:
-        location = documents[0].root.location if len(documents) == 1 else Location(str(path))
+    mistakes += [*checks.mistakes, *proxies.mistakes]
+    if not mistakes and not any(model.accounts for model in models):
+        location = roots[0].location if len(roots) == 1 else Location(str(path))
         mistakes.append(location.mistake("has no key 'accounts', which is needed"))
     if mistakes:
         raise ConfigurationError(list(dict.fromkeys(mistakes)))
-    configuration = Configuration(tuple(resolver.accounts))
-    return Loaded(configuration, files, resolver.locations, resolver.schedules)
+    schedules = {
+        name: make_schedule(keys) for model in models for name, keys in model.schedules.items()
+    }
+    resolver = Resolver(folder, schedules, proxies)
+    accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
+    return Loaded(Configuration(accounts), files, _locations(documents), schedules)
 
 
 def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
     """Return the folder that is meant, and its files in the order of their names; or the one file.
 
     Raises:
-        ConfigurationError: there is none, or one whose ending would let it be passed over.
+        ConfigurationError: there is none.
     """
     try:
         if not path.is_dir():
             return path.parent, (path,)
-        seen = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        names = sorted(file.name for file in path.iterdir())
     except OSError as error:
         mistake = Location(str(path)).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
-    files = tuple(file for file in seen if file.suffix == ".yml")
-    mistakes = [
-        Location(str(file)).mistake("would not be read in a folder, expected the ending .yml")
-        for file in seen
-        if file.suffix == ".yaml"
-    ]
-    if not files and not mistakes:
-        mistakes = [Location(str(path)).mistake("is a folder without *.yml, expected at least one")]
-    if mistakes:
-        raise ConfigurationError(mistakes)
+    endings = (".yml", ".yaml")
+    files = tuple(
+        path / name for name in names if name.endswith(endings) and not name.startswith(".")
+    )
+    if not files:
+        message = "is a folder without *.yml or *.yaml, expected at least one"
+        raise ConfigurationError([Location(str(path)).mistake(message)])
     return path, files
 
 
@@ -106,7 +115,22 @@ def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
     mistakes: list[Mistake] = []
     for file in files:
         try:
-            documents.append(read(file))
+            documents.append(read_yaml(file, "'accounts'"))
         except ConfigurationError as error:
             mistakes += error.mistakes
     return documents, mistakes
+
+
+def _locations(documents: Iterable[Document]) -> dict[str, dict[str, Location]]:
+    """Return by account and key where files and variables are named."""
+    locations = {}
+    for document in documents:
+        for account in document.root.sequence("accounts").mappings():
+            tls = account.mapping("tls")
+            locations[str(account["name"])] = {
+                key: mapping.location_of(key)
+                for mapping, keys in ((account, TOKEN_KEYS), (tls, _TLS_FILES))
+                for key in keys
+                if mapping.has_key(key)
+            }
+    return locations

@@ -1,30 +1,34 @@
-"""The configuration in force in words that may be shown: where keys are, never what they are."""
+"""The current configuration as text that may be shown: where keys are, never what they are."""
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 import yaml
 
 from exporter.schedule import DAYS, Schedule
-from exporter.settings import Account, Configuration, Queue
+from exporter.settings import Account, Configuration, Queue, QueueException
 
-__all__ = ["redacted_yaml"]
+#: Ten times as fast; it is in PyYAML's wheels.
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def redacted_yaml(configuration: Configuration) -> str:
     """Return a configuration as YAML, with defaults filled in and passwords masked."""
     accounts = [_account(account) for account in configuration.accounts]
-    return yaml.safe_dump({"accounts": accounts}, sort_keys=False, allow_unicode=True)
+    text: str = yaml.dump(
+        {"accounts": accounts}, Dumper=_DUMPER, sort_keys=False, allow_unicode=True
+    )
+    return text
 
 
 def _account(account: Account) -> dict[str, object]:
     tls = account.tls
-    files = {"ca_file": tls.ca_file, "cert_file": tls.cert_file, "key_file": tls.key_file}
     queues: object = [_queue(queue) for queue in account.queues]
     if account.every_queue is not None:
-        template = _queue(account.every_queue)
-        queues = {"all": {key: template[key] for key in template if key not in {"id", "name"}}}
+        exceptions = [_exception(exception) for exception in account.exceptions]
+        queues = {"all": _said_of(account.every_queue), "exceptions": exceptions}
     return {
         "name": account.name,
         "url": account.url,
@@ -35,17 +39,27 @@ def _account(account: Account) -> dict[str, object]:
         "max_age_seconds": account.max_age,
         "proxy_url": _without_password(account.proxy),
         "tls": {
-            **{key: str(path) for key, path in files.items() if path},
+            **{key: str(path) for key, path in tls.files.items()},
             "insecure_skip_verify": tls.insecure_skip_verify,
         },
         "queues": queues,
     }
 
 
-def _queue(queue: Queue) -> dict[str, object]:
+def _exception(exception: QueueException) -> dict[str, object]:
+    which = {"id": exception.id, "name": exception.name}
     return {
-        "id": queue.id,
-        "name": queue.name,
+        **{key: value for key, value in which.items() if value is not None},
+        **(_said_of(exception.queue) if exception.queue else {"ignore": True}),
+    }
+
+
+def _queue(queue: Queue) -> dict[str, object]:
+    return {"id": queue.id, "name": queue.name, **_said_of(queue)}
+
+
+def _said_of(queue: Queue) -> dict[str, object]:
+    return {
         "available_status": list(queue.available_status),
         "required_agents": queue.required_agents,
         "team": queue.team,

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
+    PlainValidator,
+    TypeAdapter,
 )
 
 from exporter.config import fields
+from exporter.settings import AUTO
 
-__all__ = ["Account", "AccountKeys", "File", "Queue", "Schedule", "Tls", "json_schema", "model_at"]
+#: What stands for every queue of an account.
+ALL: Final = "all"
+
+_KEY_IN_THE_FILE: Final = (
+    "the API key has no place in this file, which others read and copy; "
+    "put it into a file or an environment variable and name that: token_file or token_env"
+)
 
 
 class Keys(BaseModel):
-    """A mapping that knows all of its keys."""
+    """A mapping that knows all of its keys.
+
+    ``called`` is what it is called where one of its keys stands elsewhere; ``refused`` says why a
+    key that people may expect is not one; no value below ``never_shown`` is quoted in a mistake.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    called: ClassVar[str]
+    refused: ClassVar[Mapping[str, str]] = {}
+    never_shown: ClassVar[frozenset[str]] = frozenset()
 
 
 class Tls(Keys):
     """How the certificate of the API is checked, and the client's own."""
+
+    called: ClassVar[str] = "tls"
 
     ca_file: fields.FileName | None = Field(
         None, description="Certificates, as PEM, that alone are trusted to sign the API's."
@@ -42,20 +61,15 @@ class Tls(Keys):
     )
 
 
-class Queue(Keys):
-    """A queue to ask for, or its id alone."""
+class QueueKeys(Keys):
+    """The keys that every mention of a queue may have."""
 
-    id: fields.Id = Field(
-        description="The last part of the URL of the queue's settings page in CallTools."
-    )
     name: fields.Name | None = Field(None, description="The label 'queue'. Default: the id.")
     available_status: fields.Statuses | None = Field(
         None, description="Like the account's key, for this queue only."
     )
-    required_agents: fields.Required = Field(
-        1,
-        description="Fewer available agents than this are a warning, none is a page. "
-        "0: neither. Default 1.",
+    required_agents: fields.Required | None = Field(
+        None, description="Like the account's key, for this queue only."
     )
     schedule: fields.Name | None = Field(
         None, description="Like the account's key, for this queue only."
@@ -63,6 +77,41 @@ class Queue(Keys):
     team: fields.Label | None = Field(
         None, description="Like the account's key, for this queue only."
     )
+
+
+class Queue(QueueKeys):
+    """A queue to ask for, or its id alone."""
+
+    called: ClassVar[str] = "a queue"
+
+    id: fields.Id = Field(
+        description="The last part of the URL of the queue's settings page in CallTools."
+    )
+
+
+class QueueException(QueueKeys):
+    """A queue beside `all` in the list, with what differs from the account's other queues."""
+
+    called: ClassVar[str] = "a queue beside all"
+
+    id: fields.Id | None = Field(
+        None, description="Which queue it is; where there is none, its name says that."
+    )
+    name: fields.Name | None = Field(
+        None,
+        description="Without an id: which queue it is, by its name in CallTools. With one: the "
+        "label 'queue'; default: its name in CallTools.",
+    )
+    ignore: fields.Switch = Field(
+        default=False, description="Do not ask for this queue. Default false."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EveryQueue:
+    """What `all` is read as, with the queues that differ from the others."""
+
+    exceptions: tuple[QueueException, ...] = ()
 
 
 def _long_form(value: object) -> object:
@@ -73,32 +122,52 @@ def _long_form(value: object) -> object:
 QueueOrId: TypeAlias = Annotated[
     Queue, BeforeValidator(_long_form, json_schema_input_type=fields.Id | Queue)
 ]
+QueueList: TypeAlias = Annotated[list[QueueOrId], Field(min_length=1)]
+_QUEUES: Final = TypeAdapter[list[Queue]](QueueList)
+_ALL_AND_EXCEPTIONS: Final = TypeAdapter[list[QueueException | None]](
+    list[
+        Annotated[
+            QueueException | None,
+            BeforeValidator(lambda value: None if value == ALL else _long_form(value)),
+        ]
+    ]
+)
 
 
-#: What `all` is read as; its id and name are those of each queue that the API has.
-EVERY_QUEUE: Final = Queue.model_construct(id=0, name="")
-
-
-def _all_or_list(value: object, handler: ValidatorFunctionWrapHandler) -> object:
-    if value == "all":
-        return [EVERY_QUEUE]
+def _queues(value: object) -> list[Queue] | EveryQueue:
+    if value == ALL:
+        return EveryQueue()
     if isinstance(value, str):
         raise fields.plainly(f"found {value!r}, expected a list of queues, or all")
-    return handler(value)
+    if isinstance(value, list) and ALL in value:
+        items = _ALL_AND_EXCEPTIONS.validate_python(value)
+        return EveryQueue(tuple(item for item in items if item is not None))
+    return _QUEUES.validate_python(value)
 
 
 Queues: TypeAlias = Annotated[
-    list[QueueOrId],
-    Field(min_length=1),
-    WrapValidator(
-        _all_or_list,
-        json_schema_input_type=Literal["all"] | Annotated[list[QueueOrId], Field(min_length=1)],
+    list[Queue] | EveryQueue,
+    PlainValidator(
+        _queues,
+        json_schema_input_type=Literal["all"]
+        | QueueList
+        | Annotated[
+            list[Literal["all"] | QueueException],
+            Field(json_schema_extra={"contains": {"const": ALL}}),
+        ],
     ),
 ]
 
 
 class AccountKeys(Keys):
     """The keys of an account that the defaults may hold as well."""
+
+    called: ClassVar[str] = "an account"
+    refused: ClassVar[Mapping[str, str]] = {
+        "token": _KEY_IN_THE_FILE,
+        "api_key": _KEY_IN_THE_FILE,
+        "api_token": _KEY_IN_THE_FILE,
+    }
 
     url: fields.Url | None = Field(
         None, description="The URL you log in to, such as https://east-2.calltools.io."
@@ -113,11 +182,16 @@ class AccountKeys(Keys):
         description="An environment variable that holds the API key; {account} in it is the "
         "account's name in capitals, with _ for what no variable has. Either this or token_file.",
     )
-    available_status: fields.Statuses | None = Field(
-        None,
+    available_status: fields.Statuses = Field(
+        [AUTO],
         description="The status of available agents: its id, under Contact Center > Agent "
         "Statuses; its name; auto, to find it by what it does; or a list, whose agents are "
-        "added up.",
+        "added up. Default auto.",
+    )
+    required_agents: fields.Required = Field(
+        1,
+        description="With fewer available agents than this there is a warning, with none an "
+        "alert. 0: neither. Default 1.",
     )
     team: fields.Label | None = Field(
         None, description="Who is responsible: a label of calltools_queue_info, for routing."
@@ -159,7 +233,9 @@ class AccountKeys(Keys):
     )
     tls: Tls | None = Field(None, description="TLS on the way to the API.")
     queues: Queues | None = Field(
-        None, description="The queues to ask for, or all: the API is asked which there are."
+        None,
+        description="The queues to ask for, or all: the API is asked which there are. Queues that "
+        "differ from the others may stand beside all in the list.",
     )
 
 
@@ -170,7 +246,9 @@ class Account(AccountKeys):
 
 
 class Schedule(Keys):
-    """Opening hours: outside them nobody is paged."""
+    """Opening hours: outside them nobody is notified."""
+
+    called: ClassVar[str] = "a schedule"
 
     timezone: fields.TimeZone = Field(
         description="The zone of the clock that the hours are read from, such as America/New_York."
@@ -188,6 +266,9 @@ class Schedule(Keys):
 class File(Keys):
     """The configuration of calltools-exporter."""
 
+    called: ClassVar[str] = "the file"
+    never_shown: ClassVar[frozenset[str]] = frozenset({"token_env", "token_file"})
+
     accounts: Annotated[list[Account], Field(min_length=1)] = Field(
         default_factory=list, description="The CallTools accounts to ask."
     )
@@ -198,21 +279,6 @@ class File(Keys):
     schedules: dict[fields.Name, Schedule] = Field(
         default_factory=dict, description="Opening hours by name, for the key 'schedule'."
     )
-
-
-_MODELS: dict[str | int, type[Keys]] = {
-    "accounts": Account,
-    "defaults": AccountKeys,
-    "queues": Queue,
-    "tls": Tls,
-    "schedules": Schedule,
-}
-
-
-def model_at(path: tuple[str | int, ...]) -> type[Keys]:
-    """Return the model of the mapping at a path."""
-    name = next((step for step in reversed(path) if step in _MODELS), None)
-    return _MODELS[name] if name else File
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""Hold a tree against the model, and say of each mistake where it is and what was expected."""
+"""Validate a tree against a model, and report of each mistake where it is and what was expected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from exporter.config.schema import Account, File, Keys, Queue, Schedule, Tls, model_at
+from exporter.config.schema import ALL, EveryQueue, Keys, Queue, QueueException
 from exporter.config.yaml_tree import (
     Document,
     Location,
@@ -20,33 +20,10 @@ from exporter.config.yaml_tree import (
 )
 from exporter.text import nearest
 
-__all__ = ["validated"]
+K = TypeVar("K", bound=Keys)
 
-_KEY_IN_THE_FILE: Final = (
-    "the API key has no place in this file, which others read and copy; "
-    "put it into a file or an environment variable and name that: token_file or token_env"
-)
-_SPECIAL_KEYS: Final = {
-    "token": _KEY_IN_THE_FILE,
-    "api_key": _KEY_IN_THE_FILE,
-    "api_token": _KEY_IN_THE_FILE,
-}
-_STAND_INS: Final[dict[str | int, Callable[[Location], Value]]] = {
-    "name": lambda location: f"unnamed {location.line}:{location.column}",
-    "id": lambda location: 2**62 + 2**32 * location.line + location.column,
-}
 #: The end of the path of a key that is wrong itself.
 _KEY: Final = "[key]"
-#: What is left out can leave its list too short, and so on up to the root.
-_ATTEMPTS: Final = 8
-_NEVER_SHOWN: Final = {"token_env", "token_file"}
-_OWNERS: Final[dict[str, type[Keys]]] = {
-    "an account": Account,
-    "a queue": Queue,
-    "tls": Tls,
-    "a schedule": Schedule,
-    "the file": File,
-}
 _EXPECTED: Final = {
     "string_type": "text",
     "list_type": "a list",
@@ -57,66 +34,62 @@ _EXPECTED: Final = {
 }
 
 
-def validated(document: Document) -> File:
-    """Return the model of a tree and note every mistake.
-
-    What is wrong is left out of the tree, so that the rest can be checked further in the same run:
-    with mistakes noted, the model is only good for finding more of them.
-    """
-    for attempt in range(_ATTEMPTS):
-        try:
-            return File.model_validate(document.root)
-        except ValidationError as error:
-            errors = error.errors(include_url=False)
-        if attempt == 0:
-            for each in errors:
-                _explain(document, each)
-        _leave_out(document, errors)
-    return File()
+def validate(document: Document, model: type[K]) -> K | None:
+    """Return the model of a tree, or None with every mistake recorded in the document."""
+    try:
+        return model.model_validate(document.root)
+    except ValidationError as error:
+        for each in error.errors(include_url=False, include_input=False):
+            _explain(document, model, each)
+    return None
 
 
-def _leave_out(document: Document, errors: list[ErrorDetails]) -> None:
-    """Drop what is wrong; put a stand-in where a name or an id is needed."""
-    wrong = []
-    for error in errors:
-        value, location, found = document.find(error["loc"])
-        key = error["loc"][-1]
-        if key == _KEY:
-            wrong.append(found)
-        elif error["type"] == "missing" and isinstance(value, YamlMapping) and key in _STAND_INS:
-            value.add(str(key), location, _STAND_INS[key](location), location)
-        elif found:
-            wrong.append(found)
-    document.drop(wrong)
+def misspelt(mapping: YamlMapping, model: type[Keys], key: str) -> bool:
+    """Return whether another key of the mapping looks like this one, misspelt."""
+    known = model.model_fields
+    return any(
+        nearest(written, known) == key for written in mapping.key_locations if written not in known
+    )
 
 
-def _explain(document: Document, error: ErrorDetails) -> None:
+def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None:
     path: Path = error["loc"]
     kind = error["type"]
     value, location, _ = document.find(path)
     if path[-1] == _KEY:
         location, value = document.key_location(*path[:-1]), str(path[-2])
-    if kind == "missing" and document.has_key(*path):
-        return  # its value is a mistake
     if kind == "missing":
-        document.add_mistake(location, f"has no key '{path[-1]}', which is needed")
+        _explain_missing(document, model, path)
     elif kind == "extra_forbidden":
-        document.add_mistake(document.key_location(*path), _unknown_key(path))
+        document.add_mistake(document.key_location(*path), _unknown_key(model, document, path))
     elif kind == "plainly":
         document.add_mistake(location, error["msg"])
     elif kind == "too_short" and isinstance(value, YamlSequence) and value.incomplete:
-        return  # what it lacks is noted
+        return  # what it lacks is reported
     else:
         context = error.get("ctx", {})
         owner = next((step for step in reversed(path) if isinstance(step, str)), "")
         wanted = context.get("what") or _EXPECTED.get(f"{owner}.{kind}") or _EXPECTED[kind]
-        hidden = isinstance(value, str) and not _NEVER_SHOWN.isdisjoint(path)
-        found = "text that is not shown here" if hidden else _found(value, location)
+        hidden = isinstance(value, str) and not model.never_shown.isdisjoint(path)
+        found = "text that is not shown here" if hidden else found_value(value, location)
         hint = _quotes(value, location, context.get("kind", kind))
         document.add_mistake(location, f"found {found}, expected {wanted}{hint}")
 
 
-def _found(value: Value, location: Location) -> str:
+def _explain_missing(document: Document, model: type[Keys], path: Path) -> None:
+    mapping, location, _ = document.find(path[:-1])
+    key = str(path[-1])
+    if not isinstance(mapping, YamlMapping):
+        return
+    # What follows from another mistake is not reported: it goes with that one.
+    if not mapping.has_key(key) and not misspelt(
+        mapping, _model_at(model, document, path[:-1]), key
+    ):
+        document.add_mistake(location, f"has no key '{key}', which is needed")
+
+
+def found_value(value: Value, location: Location) -> str:
+    """Return in words what was found."""
     if isinstance(value, YamlMapping):
         return "a mapping"
     if isinstance(value, YamlSequence):
@@ -128,7 +101,7 @@ def _found(value: Value, location: Location) -> str:
 
 
 def _quotes(value: Value, location: Location, kind: str) -> str:
-    """Hint at quotes where YAML reads another type than the one that was meant."""
+    """Return a hint at quotes where YAML reads another type than the one that was meant."""
     if kind == "string_type" and location.written and not isinstance(value, str):
         return f' (quote it: "{redacted(location.written)[1:-1]}")'
     if kind in {"int_type", "model_type"} and isinstance(value, str) and value.isdecimal():
@@ -136,14 +109,46 @@ def _quotes(value: Value, location: Location, kind: str) -> str:
     return ""
 
 
-def _unknown_key(path: Path) -> str:
+def _unknown_key(root: type[Keys], document: Document, path: Path) -> str:
     key = str(path[-1])
-    if key in _SPECIAL_KEYS:
-        return _SPECIAL_KEYS[key]
-    known = list(model_at(path[:-1]).model_fields)
+    model = _model_at(root, document, path[:-1])
+    if key in model.refused:
+        return model.refused[key]
+    known = list(model.model_fields)
     if near := nearest(key, known):
         return f"unknown key, did you mean '{near}'?"
-    owner = next((owner for owner, keys in _OWNERS.items() if key in keys.model_fields), None)
-    if owner:
-        return f"unknown key here, it is a key of {owner}"
+    owners = (owner for owner in _models_in(root) if key in owner.model_fields)
+    if owner := next(owners, None):
+        return f"unknown key here, it is a key of {owner.called}"
     return f"unknown key, expected {', '.join(known)}"
+
+
+def _model_at(root: type[Keys], document: Document, path: Path) -> type[Keys]:
+    """Return the model of the mapping at a path."""
+    model = root
+    for depth, step in enumerate(path, 1):
+        field = model.model_fields.get(str(step))
+        if field is not None:
+            model = next(_models_of(field.annotation), model)
+            value, _, _ = document.find(path[:depth])
+            if model is Queue and isinstance(value, YamlSequence) and ALL in value:
+                model = QueueException
+    return model
+
+
+def _models_of(annotation: object) -> Iterator[type[Keys]]:
+    """Iterate over the models in a type, such as that of a list."""
+    if annotation is EveryQueue:
+        yield QueueException
+    elif isinstance(annotation, type) and issubclass(annotation, Keys):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_of(part)
+
+
+def _models_in(model: type[Keys]) -> Iterator[type[Keys]]:
+    """Iterate over a model and all below it, outermost first."""
+    yield model
+    for field in model.model_fields.values():
+        for below in _models_of(field.annotation):
+            yield from _models_in(below)

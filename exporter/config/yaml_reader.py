@@ -1,4 +1,4 @@
-"""YAML as a tree of values with their locations.
+"""Read YAML into a tree of values with their places.
 
 The words are those of YAML 1.2, as editors and the JSON Schema read them: ``no`` and ``9:30`` are
 text, ``012`` is twelve. The tree is built from the parser's events, not from its nodes: that sees
@@ -7,17 +7,25 @@ keys written twice, bounds what aliases unfold to, and survives a nesting withou
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn, cast
 
 import yaml
 
-from exporter.config.yaml_tree import Document, Location, Value, YamlMapping, YamlSequence, redacted
+from exporter.config.yaml_tree import (
+    Document,
+    Location,
+    Value,
+    YamlMapping,
+    YamlSequence,
+    redacted,
+)
 from exporter.errors import ConfigurationError, Mistake
 
-__all__ = ["read"]
+__all__ = ["read_yaml"]
 
 _DEEPEST: Final = 32
 _MOST_ALIASED: Final = 100_000
@@ -26,6 +34,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUES: Final = frozenset({"true", "True", "TRUE"})
 _FALSES: Final = frozenset({"false", "False", "FALSE"})
+#: What a scalar that is no text can begin with.
+_NOT_TEXT: Final = frozenset("+-.0123456789~nNtTfF")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}")
 _HEX_OR_OCTAL: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -33,96 +43,113 @@ _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 )
+_TEXT_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 _HINTS: Final = {
-    "tab ": "indent with spaces, not with tabs",
-    "cannot start any token": "indent with spaces; quote text that begins with @, ` or %",
+    "cannot start any token": "quote text that begins with @, ` or %",
     "mapping values are not allowed": "indent evenly; quote text that holds ': '",
     "flow": "close what [ or { begins; quote text that begins with one",
 }
 
 
-def read(path: Path, expected: str = "'accounts'") -> Document:
-    """Read a YAML file into a tree; ``expected`` names its first keys for who wrote none.
+def read_yaml(path: Path, expected: str, *, may_be_empty: bool = False) -> Document:
+    """Read a YAML file into a tree; ``expected`` names its first keys, for whoever wrote none.
 
     Raises:
         ConfigurationError: it cannot be read, is no YAML or holds no mapping.
     """
+    file = str(path)
     try:
         data = path.read_bytes()
     except OSError as error:
-        mistake = Location(str(path)).mistake(f"cannot be read: {error.strerror}")
+        mistake = Location(file).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
-    events = yaml.parse(_decode(str(path), data), Loader=_LOADER)
-    builder = _Builder(str(path), events, expected)
+    text = _decode(file, data)
+    loader = _LOADER(text)
+    reader = _Reader(file, loader.get_event)
     try:
-        root = builder.build()
+        found, root = reader.read()
     except yaml.MarkedYAMLError as error:
-        raise ConfigurationError([*builder.mistakes, _syntax(str(path), error)]) from None
+        raise ConfigurationError([*reader.mistakes, _syntax_mistake(file, text, error)]) from None
+    finally:
+        loader.dispose()
+    top = Location(file, 1, 1)
+    if not found and may_be_empty:
+        root = YamlMapping(top)
+    elif not found:
+        reader.mistakes.append(top.mistake(f"the file is empty, expected {expected}"))
+    elif not isinstance(root, YamlMapping) and not reader.mistakes:
+        message = f"found no mapping, expected the key {expected} and others"
+        reader.mistakes.append(top.mistake(message))
     if not isinstance(root, YamlMapping):
-        if not builder.mistakes:
-            message = f"found no mapping, expected the key {expected} and others"
-            builder.mistakes.append(Location(str(path), 1, 1).mistake(message))
-        raise ConfigurationError(builder.mistakes)
-    return Document(root, builder.mistakes)
+        raise ConfigurationError(reader.mistakes)
+    return Document(root, reader.mistakes)
 
 
 def _decode(file: str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        location = _after(file, error.object[: error.start].decode("utf-8-sig"))
+        location = _end_of(file, error.object[: error.start].decode("utf-8-sig"))
         byte = error.object[error.start]
         message = f"found the byte 0x{byte:02x}, which is not UTF-8; save the file as UTF-8"
         raise ConfigurationError([location.mistake(message)]) from None
     if bad := _UNPRINTABLE.search(text):
         message = f"found the control character {bad.group()!r}, expected text"
-        raise ConfigurationError([_after(file, text[: bad.start()]).mistake(message)])
+        raise ConfigurationError([_end_of(file, text[: bad.start()]).mistake(message)])
     return text
 
 
-def _after(file: str, before: str) -> Location:
-    return Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+def _end_of(file: str, text: str) -> Location:
+    return Location(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
 
 
-def _syntax(file: str, error: yaml.MarkedYAMLError) -> Mistake:
+def _syntax_mistake(file: str, text: str, error: yaml.MarkedYAMLError) -> Mistake:
     mark = error.problem_mark or error.context_mark
-    location = Location(file, mark.line + 1, mark.column + 1) if mark else Location(file, 1, 1)
-    told = ", ".join(filter(None, (error.context, error.problem)))
-    hint = next((f" ({hint})" for word, hint in _HINTS.items() if word in told), "")
-    return location.mistake(f"is not YAML: {told}{hint}")
+    if mark is None:
+        return Location(file, 1, 1).mistake(f"is not YAML: {error.problem}")
+    line = [*text.split("\n"), ""][mark.line]
+    # What a tab in the indentation breaks is reported behind it.
+    tab = line.find("\t")
+    if 0 <= tab <= mark.column and not line[:tab].strip(" -"):
+        return Location(file, mark.line + 1, tab + 1).mistake("found a tab; indent with spaces")
+    words = ", ".join(filter(None, (error.context, error.problem)))
+    hint = next((f" ({hint})" for word, hint in _HINTS.items() if word in words), "")
+    return Location(file, mark.line + 1, mark.column + 1).mistake(f"is not YAML: {words}{hint}")
 
 
-class _Builder:
+class _Reader:
     """Make a tree of a parser's events."""
 
-    def __init__(self, file: str, events: Iterator[yaml.Event], expected: str) -> None:
+    def __init__(self, file: str, next_event: Callable[[], yaml.Event]) -> None:
         self.mistakes: list[Mistake] = []
-        self._expected = expected
         self._file = file
-        self._events = events
+        self._next = next_event
         self._anchors: dict[str, tuple[Value | None, int]] = {}
         self._size = 0
         self._aliased = 0
 
-    def build(self) -> Value | None:
-        """Return the root, or None if it is missing or a mistake."""
-        next(self._events)  # the stream's start
-        event = next(self._events)
-        if isinstance(event, yaml.StreamEndEvent):
-            message = f"the file is empty, expected {self._expected}"
-            self._give_up(Location(self._file, 1, 1), message)
-        root = self._value(next(self._events), "", 0)
-        next(self._events)  # the document's end
-        event = next(self._events)
+    def read(self) -> tuple[bool, Value | None]:
+        """Return whether anything is there, and the root: None if it is missing or a mistake."""
+        self._next()  # the stream's start
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return False, None
+        event = self._next()
+        if isinstance(event, yaml.ScalarEvent) and _is_null(event):
+            root, found = None, False
+        else:
+            root, found = self._value(event, self._location(event, ""), 0), True
+        self._next()  # the document's end
+        event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
             message = "found a second YAML document, expected one in a file"
             self._add_mistake(self._location(event, ""), message)
-        return root
+        return found, root
 
     def _location(self, event: yaml.Event, path: str) -> Location:
         mark = cast("yaml.Mark", event.start_mark)
-        written = event.value if isinstance(event, yaml.ScalarEvent) and _is_plain(event) else ""
+        plain = isinstance(event, yaml.ScalarEvent) and not event.style
+        written = cast("yaml.ScalarEvent", event).value if plain else ""
         return Location(self._file, mark.line + 1, mark.column + 1, path, written)
 
     def _add_mistake(self, location: Location, message: str) -> None:
@@ -131,9 +158,8 @@ class _Builder:
     def _give_up(self, location: Location, message: str) -> NoReturn:
         raise ConfigurationError([*self.mistakes, location.mistake(message)])
 
-    def _value(self, event: yaml.Event, path: str, depth: int) -> Value | None:
-        """Return a value; None for one that is missing or a mistake, which is then noted."""
-        location = self._location(event, path)
+    def _value(self, event: yaml.Event, location: Location, depth: int) -> Value | None:
+        """Return a value; None for one that is missing or a mistake, which is then recorded."""
         if depth > _DEEPEST:
             self._give_up(location, f"nested more than {_DEEPEST} levels deep, expected far fewer")
         if isinstance(event, yaml.AliasEvent):
@@ -150,11 +176,9 @@ class _Builder:
         else:
             value = self._mapping(location, depth)
         node = cast("yaml.NodeEvent", event)
-        tag = getattr(node, "tag", None)
-        if tag not in {None, "!", "tag:yaml.org,2002:str"}:
-            self._add_mistake(
-                location, f"found the YAML tag {redacted(tag)}, expected a value without a tag"
-            )
+        if (tag := getattr(node, "tag", None)) not in _TEXT_TAGS:
+            message = f"found the YAML tag {redacted(str(tag))}, expected a value without a tag"
+            self._add_mistake(location, message)
             value = None
         if node.anchor:
             self._anchors[node.anchor] = (value, self._size - size)
@@ -162,9 +186,8 @@ class _Builder:
 
     def _alias(self, anchor: str, location: Location) -> Value | None:
         if anchor not in self._anchors:
-            self._add_mistake(
-                location, f"found the alias *{anchor}, but no anchor &{anchor} before it"
-            )
+            message = f"found the alias *{anchor}, but no anchor &{anchor} before it"
+            self._add_mistake(location, message)
             return None
         value, size = self._anchors[anchor]
         self._size += size
@@ -174,39 +197,38 @@ class _Builder:
         return value
 
     def _sequence(self, location: Location, depth: int) -> YamlSequence:
-        items = YamlSequence(location)
+        sequence = YamlSequence(location)
         index = 0
-        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            path = f"{location.path}[{index}]"
-            items.add(self._value(event, path, depth + 1), self._location(event, path))
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            item_location = self._location(event, f"{location.path}[{index}]")
+            sequence.add(self._value(event, item_location, depth + 1), item_location)
             index += 1
-        return items
+        return sequence
 
     def _mapping(self, location: Location, depth: int) -> YamlMapping:
-        section = YamlMapping(location)
+        mapping = YamlMapping(location)
         bases: list[tuple[Value | None, Location]] = []
-        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
             key = self._key(event, location, depth)
             key_location = self._location(event, _join(location.path, key or ""))
-            event = next(self._events)
+            event = self._next()
             value_location = self._location(event, key_location.path)
-            value = self._value(event, key_location.path, depth + 1)
+            value = self._value(event, value_location, depth + 1)
             if key == "<<":
                 bases.append((value, value_location))
-            elif key is not None and key in section.key_locations:
-                line = section.key_locations[key].line
-                self._add_mistake(
-                    key_location, f"the key is already on line {line}, expected it once"
-                )
+            elif key is not None and mapping.has_key(key):
+                line = mapping.key_locations[key].line
+                message = f"the key is already on line {line}, expected it once"
+                self._add_mistake(key_location, message)
             elif key is not None:
-                section.add(key, key_location, value, value_location)
+                mapping.add(key, key_location, value, value_location)
         for base, base_location in bases:
-            self._merge(section, base, base_location)
-        return section
+            mapping = self._merged(mapping, base, base_location)
+        return mapping
 
     def _key(self, event: yaml.Event, location: Location, depth: int) -> str | None:
         if not isinstance(event, yaml.ScalarEvent):
-            self._value(event, location.path, depth + 1)
+            self._value(event, self._location(event, location.path), depth + 1)
             self._add_mistake(self._location(event, location.path), "found a key that is no text")
             return None
         key = _scalar(event)
@@ -216,28 +238,26 @@ class _Builder:
             return None
         return key
 
-    def _merge(self, section: YamlMapping, base: Value | None, location: Location) -> None:
+    def _merged(self, mapping: YamlMapping, base: Value | None, location: Location) -> YamlMapping:
         """Take over what a merge key (``<<``) names and the mapping does not set itself."""
-        for mapping in base if isinstance(base, YamlSequence) else [base]:
-            if isinstance(mapping, YamlMapping):
-                for key, key_location in mapping.key_locations.items():
-                    if key not in section.key_locations:
-                        value_location = mapping.value_locations.get(key, key_location)
-                        section.add(key, key_location, mapping.get(key), value_location)
-            elif mapping is not None:
+        for item in base if isinstance(base, YamlSequence) else [base]:
+            if isinstance(item, YamlMapping):
+                mapping = mapping.over(item)
+            elif item is not None:
                 self._add_mistake(location, "found no mapping to merge, expected an alias of one")
+        return mapping
 
 
-def _is_plain(event: yaml.ScalarEvent) -> bool:
-    return event.style in {None, ""}
+def _is_null(event: yaml.ScalarEvent) -> bool:
+    return event.tag is None and not event.style and event.value in _NULLS
 
 
 def _scalar(event: yaml.ScalarEvent) -> Value | None:
     """Read a scalar as YAML 1.2's core schema does; None for null."""
     text = event.value
-    value: Value | None
-    if event.tag is not None or not _is_plain(event):
-        value = text
+    value: Value | None = text
+    if event.tag is not None or event.style or (text and text[0] not in _NOT_TEXT):
+        pass
     elif text in _NULLS:
         value = None
     elif text in _TRUES or text in _FALSES:
@@ -250,11 +270,13 @@ def _scalar(event: yaml.ScalarEvent) -> Value | None:
         value = float(text)
     elif _NOT_FINITE.fullmatch(text):
         value = float(text.replace(".", ""))
-    else:
-        value = text
     return value
 
 
 def _join(path: str, key: str) -> str:
-    name = key if re.fullmatch(r"[\w<-]{1,40}", key) else redacted(key)
-    return f"{path}.{name}" if path else name
+    return f"{path}.{_as_step(key)}" if path else _as_step(key)
+
+
+@functools.lru_cache(maxsize=1024)
+def _as_step(key: str) -> str:
+    return key if re.fullmatch(r"[\w<-]{1,40}", key) else redacted(key)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from exporter.errors import ConfigurationError, Mistake
 
@@ -20,9 +19,11 @@ def redacted(text: str) -> str:
     return repr(masked if len(masked) <= 80 else masked[:77] + "...")
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a value stands; ``written`` is the text of a plain scalar, before it was read."""
+class Location(NamedTuple):
+    """Where a value was written; ``written`` is the text of a plain scalar, before it was read.
+
+    A tuple, because there is one for each key and value of thousands of files.
+    """
 
     file: str
     line: int = 0
@@ -31,7 +32,7 @@ class Location:
     written: str = ""
 
     def seen_from(self, other: Location) -> str:
-        """Say where this is, for a mistake at another place."""
+        """Return where this is, for a mistake at another place."""
         file = "" if self.file == other.file else f" in {self.file}"
         return f"{file} on line {self.line}" if self.line else file
 
@@ -52,11 +53,42 @@ class YamlMapping(dict[str, "Value"]):
     def add(
         self, key: str, key_location: Location, value: Value | None, value_location: Location
     ) -> None:
-        """Note a key and, unless it was a mistake, its value."""
+        """Add a key and, unless it was a mistake, its value."""
         self.key_locations[key] = key_location
         if value is not None:
             self[key] = value
             self.value_locations[key] = value_location
+
+    def has_key(self, key: str) -> bool:
+        """Return whether the key was written, even if its value was a mistake."""
+        return key in self.key_locations
+
+    def location_of(self, key: str) -> Location:
+        """Return where the value of a key was written, else where the mapping was."""
+        return self.value_locations.get(key, self.location)
+
+    def mapping(self, key: str) -> YamlMapping:
+        """Return the mapping under a key; an empty one where there is none."""
+        value = self.get(key)
+        return value if isinstance(value, YamlMapping) else YamlMapping(self.location_of(key))
+
+    def sequence(self, key: str) -> YamlSequence:
+        """Return the sequence under a key; an empty one where there is none."""
+        value = self.get(key)
+        return value if isinstance(value, YamlSequence) else YamlSequence(self.location_of(key))
+
+    def over(self, base: YamlMapping, keys: Collection[str] | None = None) -> YamlMapping:
+        """Return this mapping with keys of another one laid under it, each at its own place.
+
+        ``keys`` are those that may be taken over, None for all.
+        """
+        merged = YamlMapping(self.location)
+        for mapping in (self, base):
+            for key, key_location in mapping.key_locations.items():
+                if not merged.has_key(key) and (mapping is self or keys is None or key in keys):
+                    value_location = mapping.value_locations.get(key, key_location)
+                    merged.add(key, key_location, mapping.get(key), value_location)
+        return merged
 
 
 class YamlSequence(list["Value"]):
@@ -69,12 +101,16 @@ class YamlSequence(list["Value"]):
         self.incomplete = False
 
     def add(self, value: Value | None, value_location: Location) -> None:
-        """Note an item, unless it was a mistake."""
+        """Add an item, unless it was a mistake."""
         if value is None:
             self.incomplete = True
         else:
             self.append(value)
             self.item_locations.append(value_location)
+
+    def mappings(self) -> Iterator[YamlMapping]:
+        """Iterate over the items that are mappings."""
+        return (item for item in self if isinstance(item, YamlMapping))
 
 
 Value: TypeAlias = str | int | float | bool | YamlMapping | YamlSequence
@@ -89,7 +125,7 @@ class Document:
         self.mistakes = mistakes
 
     def find(self, path: Path) -> tuple[Value, Location, Path]:
-        """Return the value at the path and its place, or of the nearest one around it.
+        """Return the value at the path and its location, or of the nearest one around it.
 
         The third value is how much of the path was found.
         """
@@ -104,45 +140,30 @@ class Document:
         return value, location, path
 
     def location(self, *path: str | int) -> Location:
-        """Return where the value at the path stands, or the nearest one around it."""
+        """Return where the value at the path was written, or the nearest one around it."""
         return self.find(path)[1]
 
     def key_location(self, *path: str | int) -> Location:
-        """Return where the key at the path is written."""
-        section, location, _ = self.find(path[:-1])
+        """Return where the key at the path was written."""
+        mapping, location, _ = self.find(path[:-1])
         return (
-            section.key_locations[str(path[-1])] if isinstance(section, YamlMapping) else location
+            mapping.key_locations[str(path[-1])] if isinstance(mapping, YamlMapping) else location
         )
 
     def has_key(self, *path: str | int) -> bool:
-        """Tell whether the key at the path is there, even if its value was a mistake."""
-        *parents, key = path
-        value, _, found = self.find(tuple(parents))
+        """Return whether the key at the path was written, even if its value was a mistake."""
+        mapping, _, found = self.find(path[:-1])
         return (
-            found == tuple(parents)
-            and isinstance(value, YamlMapping)
-            and key in value.key_locations
+            found == path[:-1]
+            and isinstance(mapping, YamlMapping)
+            and mapping.has_key(str(path[-1]))
         )
 
-    def drop(self, paths: Iterable[Path]) -> None:
-        """Leave out what could not be read, so that what is around it can be looked at."""
-        items: dict[int, tuple[YamlSequence, set[int]]] = {}
-        for path in paths:
-            value, _, found = self.find(path[:-1])
-            step = path[-1]
-            if isinstance(value, YamlMapping) and isinstance(step, str):
-                value.pop(step, None)
-            elif isinstance(value, YamlSequence) and isinstance(step, int) and found == path[:-1]:
-                items.setdefault(id(value), (value, set()))[1].add(step)
-        for sequence, indexes in items.values():
-            for index in sorted(indexes, reverse=True):
-                del sequence[index], sequence.item_locations[index]
-
     def add_mistake(self, location: Location, message: str) -> None:
-        """Note a mistake."""
+        """Record a mistake."""
         self.mistakes.append(location.mistake(message))
 
-    def stop_on_mistakes(self) -> None:
-        """Raise what was noted, if anything was; what an alias repeats, once."""
+    def raise_mistakes(self) -> None:
+        """Raise what was recorded, if anything was; what an alias repeats, once."""
         if self.mistakes:
             raise ConfigurationError(list(dict.fromkeys(self.mistakes)))

@@ -52,7 +52,7 @@ def test_accounts_of_all_files_share_defaults_and_schedules(load_folder: LoadFol
             "b.yml": "accounts: [{name: b}, {name: b2, schedule: night}]\n",
             "a.yml": "accounts: [{name: a}]\n" + OFFICE,
             "z.yml": DEFAULTS,
-            "night.yml": "schedules: {night: {timezone: UTC, open: {sat: 22:00-06:00}}}\n",
+            "night.yaml": "schedules: {night: {timezone: UTC, open: {sat: 22:00-06:00}}}\n",
             ".a.yml.swp.yml": "not: [read",
             "below/c.yml": "not: [read",
             "notes.txt": "not read",
@@ -70,7 +70,7 @@ def test_accounts_of_all_files_share_defaults_and_schedules(load_folder: LoadFol
         schedules["office"],
         schedules["night"],
     ]
-    assert [path.name for path in loaded.files] == ["a.yml", "b.yml", "night.yml", "z.yml"]
+    assert [path.name for path in loaded.files] == ["a.yml", "b.yml", "night.yaml", "z.yml"]
 
 
 def test_each_mistake_has_its_own_file_s_name(load_folder: LoadFolder) -> None:
@@ -130,7 +130,6 @@ def test_a_file_that_cannot_be_read_is_told_beside_the_mistakes_of_the_others(
         load_folder,
         {"a.yml": "accounts: [{nme: a}]\n", "b.yml": "accounts: [\n", "z.yml": "# nothing\n"},
     ) == [
-        "clients/a.yml:1:12: accounts[0]: has no key 'name', which is needed",
         "clients/a.yml:1:13: accounts[0].nme: unknown key, did you mean 'name'?",
         (
             "clients/b.yml:2:1: is not YAML: while parsing a flow node, did not find expected node "
@@ -143,7 +142,10 @@ def test_a_file_that_cannot_be_read_is_told_beside_the_mistakes_of_the_others(
 @pytest.mark.parametrize(
     ("files", "mistakes"),
     [
-        ({"notes.txt": ""}, ["clients: is a folder without *.yml, expected at least one"]),
+        (
+            {"notes.txt": ""},
+            ["clients: is a folder without *.yml or *.yaml, expected at least one"],
+        ),
         (
             {"a.yml": DEFAULTS + OFFICE},
             ["clients/a.yml:2:1: has no key 'accounts', which is needed"],
@@ -152,12 +154,8 @@ def test_a_file_that_cannot_be_read_is_told_beside_the_mistakes_of_the_others(
             {"a.yml": DEFAULTS, "b.yml": OFFICE},
             ["clients: has no key 'accounts', which is needed"],
         ),
-        (
-            {"a.yml": DEFAULTS, "b.yaml": "accounts: []"},
-            ["clients/b.yaml: would not be read in a folder, expected the ending .yml"],
-        ),
     ],
-    ids=["nothing", "one file without accounts", "no accounts in any", "another ending"],
+    ids=["nothing", "one file without accounts", "no accounts in any"],
 )
 def test_a_folder_must_hold_accounts(
     load_folder: LoadFolder, files: dict[str, str], mistakes: list[str]

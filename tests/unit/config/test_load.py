@@ -18,7 +18,15 @@ from hypothesis import strategies as st
 from exporter.config import find_file, load, schema, unreadable_files
 from exporter.errors import ConfigurationError
 from exporter.schedule import Schedule, Span
-from exporter.settings import Account, Configuration, Queue, TokenEnvironment, TokenFile
+from exporter.settings import (
+    AUTO,
+    Account,
+    Configuration,
+    Queue,
+    QueueException,
+    TokenEnvironment,
+    TokenFile,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -88,6 +96,54 @@ def test_an_account_beats_the_defaults(load_text: LoadText) -> None:
     assert (west.max_parallel_requests, west.max_age) == (4, 30)
     assert (east.max_parallel_requests, east.max_age) == (16, 0)
     assert west.queues == (Queue(7, "sales", (9,), 0, "south"), Queue(8, "8", (1, 2), 1, "north"))
+
+
+def test_what_an_account_says_is_for_its_queues_unless_they_say_it_themselves(
+    load_text: LoadText,
+) -> None:
+    one, two = load_text("""
+        defaults: {required_agents: 3, url: https://east-2.calltools.io, token_env: KEY}
+        accounts:
+          - {name: one, queues: [1, {id: 2, required_agents: 0}]}
+          - {name: two, queues: all, required_agents: 5, team: north}
+    """)
+
+    assert one.queues == (Queue(1, "1", (AUTO,), 3), Queue(2, "2", (AUTO,), 0))
+    assert two.every_queue == Queue(0, "", (AUTO,), 5, "north")
+    assert (two.queues, two.exceptions) == ((), ())
+
+
+def test_all_queues_with_exceptions(load_text: LoadText) -> None:
+    (account,) = load_text("""
+        accounts:
+          - name: acme
+            url: https://east-2.calltools.io
+            token_env: KEY
+            required_agents: 2
+            team: north
+            queues:
+              - {id: 5457, required_agents: 3}
+              - all
+              - {id: 5460, name: emergency, schedule: night, available_status: [7, Ready]}
+              - {name: sales, team: south}
+              - {id: 5466, ignore: true}
+              - {name: test, ignore: true}
+        schedules:
+          night: {timezone: UTC, open: {mon-sun: "22:00-06:00"}}
+    """)
+    night = Schedule("UTC", ((Span(1320, 1800),),) * 7)
+
+    assert account.queues == ()
+    assert account.every_queue == Queue(0, "", (AUTO,), 2, "north")
+    assert account.exceptions == (
+        QueueException(5457, None, Queue(5457, "", (AUTO,), 3, "north")),
+        QueueException(
+            5460, "emergency", Queue(5460, "emergency", (7, "Ready"), 2, "north", night)
+        ),
+        QueueException(None, "sales", Queue(0, "sales", (AUTO,), 2, "south")),
+        QueueException(5466, None, None),
+        QueueException(None, "test", None),
+    )
 
 
 def test_a_variable_for_each_account_is_in_capitals(load_account: LoadAccount) -> None:
@@ -238,12 +294,8 @@ def test_the_environment_s_mistakes_come_at_once() -> None:
 
     assert str(caught.value).splitlines() == [
         (
-            "environment: CALLTOOLS_AVAILABLE_STATUS: is not set, "
-            "expected the id of the status of available agents, such as 20561"
-        ),
-        (
             "environment: CALLTOOLS_QUEUES: found 'sales', "
-            "expected the ids of the queues to ask for, such as 5457,5460"
+            "expected the ids of the queues to ask for, such as 5457,5460, or all"
         ),
         (
             "environment: CALLTOOLS_TOKEN: is not set, "
@@ -256,13 +308,60 @@ def test_the_environment_s_mistakes_come_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("given", "account"),
+    [
+        ({"QUEUES": "all"}, {"every_queue": Queue(0, "", (AUTO,)), "queues": ()}),
+        ({"AVAILABLE_STATUS": "Available"}, {"queues": (Queue(5457, "5457", ("Available",)),)}),
+        (
+            {"AVAILABLE_STATUS": "20561, Ready to help ,"},
+            {"queues": (Queue(5457, "5457", (20561, "Ready to help")),)},
+        ),
+        ({}, {"queues": (Queue(5457, "5457", (AUTO,)),)}),
+        ({"ACCOUNT": "Acme Inc."}, {"name": "Acme Inc."}),
+    ],
+    ids=["all queues", "a status by name", "statuses", "no status", "a name"],
+)
+def test_what_else_the_environment_may_say(
+    given: dict[str, str], account: dict[str, object]
+) -> None:
+    environ = {"URL": "https://east-2.calltools.io", "TOKEN": "key", "QUEUES": "5457"} | given
+
+    (found,) = load(
+        None, {f"CALLTOOLS_{name}": value for name, value in environ.items()}
+    ).configuration.accounts
+
+    assert {key: getattr(found, key) for key in account} == account
+
+
+def test_a_wrong_name_in_the_environment_is_a_mistake() -> None:
+    environ = {
+        "CALLTOOLS_URL": "https://east-2.calltools.io",
+        "CALLTOOLS_TOKEN": "key",
+        "CALLTOOLS_QUEUES": "all",
+        "CALLTOOLS_ACCOUNT": "acme/east",
+    }
+
+    with pytest.raises(ConfigurationError, match="environment: CALLTOOLS_ACCOUNT: found 'acme/eas"):
+        load(None, environ)
+
+
+def test_a_folder_that_cannot_be_looked_into_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+
+    assert find_file(None) is None
+
+
 def test_nothing_at_all_names_both_ways() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(None, {})
 
     assert str(caught.value) == (
-        "exporter.yml: is not here; write one, or set CALLTOOLS_URL, CALLTOOLS_TOKEN, "
-        "CALLTOOLS_AVAILABLE_STATUS, CALLTOOLS_QUEUES"
+        "exporter.yml: is not here; write one with 'calltools-exporter init', or set "
+        "CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_QUEUES; 'calltools-exporter demo' needs neither"
     )
 
 

@@ -41,6 +41,7 @@ NINE_TO_FIVE = (Span(540, 1020),)
             ((Span(360, 420),), *[()] * 5, (Span(1320, 1800),)),
         ),
         ("{mon: 09:00-17:00, sun: []}", (NINE_TO_FIVE, *[()] * 6)),
+        ("{Mon-FRI: 9:00-17:00}", (NINE_TO_FIVE,) * 5 + ((), ())),
         ("{}", ((),) * 7),
     ],
     ids=[
@@ -51,6 +52,7 @@ NINE_TO_FIVE = (Span(540, 1020),)
         "touching",
         "touching over sunday",
         "nothing on a day",
+        "capitals",
         "never",
     ],
 )

@@ -13,8 +13,15 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.config.schema import Keys
 from exporter.errors import ConfigurationError
-from exporter.web.config import FORMAT, WITHOUT_EFFECT, load_web_config
+from exporter.web.config import (
+    WITHOUT_EFFECT,
+    HttpServerConfig,
+    TlsServerConfig,
+    WebFile,
+    load_web_config,
+)
 
 FOLDER = Path(__file__).parent / "files"
 ANY = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -62,13 +69,32 @@ def test_users_without_tls(in_folder: Callable[[Path], Path]) -> None:
     assert loaded.without_effect == ()
 
 
+def test_an_empty_file_asks_for_nothing(in_folder: Callable[[Path], Path]) -> None:
+    loaded = load_web_config(in_folder(FOLDER / "empty.good.yml"))
+    assert loaded.context is None
+    assert not loaded.passwords
+    assert loaded.headers == ()
+    assert loaded.files == (Path("empty.good.yml"),)
+
+
+def test_the_rest_is_checked_where_the_certificates_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text("tls_server_config: {cert_file: none.pem, key_file: none.key}\n")
+    loaded = load_web_config(path, read_files=False)
+    assert loaded.context is None
+    assert loaded.files == (path, tmp_path / "none.pem", tmp_path / "none.key")
+    path.write_text("tls_server_config: {cert_file: none.pem}\n")
+    with pytest.raises(ConfigurationError, match="has no key 'key_file'"):
+        load_web_config(path, read_files=False)
+
+
 def test_headers_that_are_blank_are_left_out(in_folder: Callable[[Path], Path]) -> None:
     loaded = load_web_config(in_folder(FOLDER / "headers.good.yml"))
     assert loaded.headers == (
         (b"strict-transport-security", b"max-age=31536000"),
         (b"x-content-type-options", b"nosniff"),
         (b"x-frame-options", b"sameorigin"),
-        (b"content-security-policy", b"default-src 'self'"),
+        (b"x-xss-protection", b"1"),
     )
 
 
@@ -80,8 +106,12 @@ def test_every_mistake_is_told_with_its_place(in_folder: Callable[[Path], Path],
     assert f"{raised.value}\n" == expected.read_text(encoding="utf-8")
 
 
-KEYS = [key for keys in FORMAT.values() for key in keys] + [
-    "headers",
+MODELS: dict[str, type[Keys]] = {
+    "": WebFile,
+    "tls_server_config": TlsServerConfig,
+    "http_server_config": HttpServerConfig,
+}
+KEYS = [key for model in MODELS.values() for key in (*model.model_fields, *model.refused)] + [
     "X-Frame-Options",
     "prometheus",
     "unknown",
@@ -115,12 +145,12 @@ def test_the_documentation_says_of_every_key_what_is_done_with_it() -> None:
     text = (Path(__file__).parents[3] / "docs/web-configuration.md").read_text(encoding="utf-8")
     documented = dict(re.findall(r"^\| `([a-z0-9_.]+)` \| ([a-z ]+) \|", text, re.MULTILINE))
     done = {}
-    for section, keys in FORMAT.items():
-        for key, refusal in keys.items():
+    for section, model in MODELS.items():
+        for key in (*model.model_fields, *model.refused):
             path = f"{section}.{key}".removeprefix(".")
             effect = "without effect" if path in WITHOUT_EFFECT else "supported"
-            if path not in FORMAT:
-                done[path] = "refused" if refusal else effect
+            if path not in MODELS:
+                done[path] = "refused" if key in model.refused else effect
     assert documented == done
 
 
