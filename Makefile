@@ -5,6 +5,13 @@ PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
 HISTORY ?= $(CACHE)/history
+
+# Ports for demo and stack, where the usual ones are taken.
+PORT ?=
+PROMETHEUS_PORT ?=
+ALERTMANAGER_PORT ?=
+NOTIFICATIONS_PORT ?=
+
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
@@ -22,11 +29,16 @@ help: ## say what can be made
 
 .PHONY: demo
 demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a simulated CallTools, nothing to configure
-	@$(VENV)/bin/python -m exporter demo
+	@$(VENV)/bin/python -m exporter demo $(if $(PORT),--web.listen-address=127.0.0.1:$(PORT)) \
+		|| { code=$$?; [ $$code -ne 1 ] || echo 'For another port: make demo PORT=15458' >&2; exit $$code; }
 
 .PHONY: stack
-stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the demo with Prometheus, rules and Alertmanager from Debian's packages
-	@$(VENV)/bin/python scripts/stack.py $(CACHE)
+stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## watch a queue empty and its notification arrive: Prometheus, rules, Alertmanager
+	@$(VENV)/bin/python scripts/stack.py $(CACHE) \
+		$(if $(PORT),--exporter=$(PORT)) \
+		$(if $(PROMETHEUS_PORT),--prometheus=$(PROMETHEUS_PORT)) \
+		$(if $(ALERTMANAGER_PORT),--alertmanager=$(ALERTMANAGER_PORT)) \
+		$(if $(NOTIFICATIONS_PORT),--notifications=$(NOTIFICATIONS_PORT))
 
 .PHONY: test
 test: lint tools ## check and test everything, with coverage (what CI runs)
@@ -35,6 +47,10 @@ test: lint tools ## check and test everything, with coverage (what CI runs)
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
 	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
+
+.PHONY: install-test
+install-test: $(MARK).dev ## run the unit tests with the lowest libraries allowed and with the newest
+	@$(VENV)/bin/python scripts/install_test.py $(CACHE)
 
 .PHONY: image-test
 image-test: $(MARK).dev ## build the image and run it, without a container engine (as root)

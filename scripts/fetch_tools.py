@@ -16,7 +16,22 @@ from pathlib import Path
 
 from debian import Apt, AptError
 
+# What the pages of Debian's Prometheus are made of, where it has pages.
+PAGES = (
+    "fonts-glyphicons-halflings",
+    "libjs-bootstrap4",
+    "libjs-d3",
+    "libjs-eonasdan-bootstrap-datetimepicker",
+    "libjs-jquery",
+    "libjs-jquery-hotkeys",
+    "libjs-moment",
+    "libjs-moment-timezone",
+    "libjs-mustache",
+    "libjs-popper.js",
+    "libjs-rickshaw",
+)
 ALERTMANAGER = "usr/bin/prometheus-alertmanager"
+COMPLETE = "with-pages"  # a folder from before there were any is fetched anew
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
 
 
@@ -41,26 +56,27 @@ def fetch(cache: Path, suite: str | None = None, *, browser: bool = True) -> Non
     apt = Apt(cache / "apt", suite)
     with (folder.parent / ".lock").open("w") as lock:  # clones may share the cache
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
+        if not (folder / COMPLETE).exists():
             apt.update()
             source = f"Debian's {suite}" if suite else "Debian's packages"
             print(f"Fetching Prometheus and Alertmanager from {source}", file=sys.stderr)
             packages = ["prometheus", "prometheus-alertmanager"]
-            if apt.offers("promtool"):  # part of prometheus before Debian 13
-                packages.append("promtool")
+            # promtool is part of prometheus before Debian 13; newer pages need no packages.
+            packages += [name for name in ("promtool", *PAGES) if apt.offers(name)]
             apt.unpack(packages, folder, _relocate)
         if browser and suite is None and shutil.which("chromium") is None:
             apt.install("chromium")
 
 
 def _relocate(root: Path) -> None:
-    """Let Alertmanager find its templates in its working directory.
+    """Let Alertmanager find its templates in its working directory, and mark the folder complete.
 
     Debian's build opens them at one fixed path, which only an installed package has. A path to the
     working directory of the same length takes its place.
     """
     binary = root / ALERTMANAGER
     binary.write_bytes(binary.read_bytes().replace(TEMPLATES, b"./" * (len(TEMPLATES) // 2)))
+    (root / COMPLETE).touch()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import time
 from typing import Final
 
@@ -10,6 +11,7 @@ from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.messages import json_answer
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.wire import Exchange, Fault
+from exporter.simulator.world import World
 
 __all__ = ["DEMO_QUEUES", "demo_simulator"]
 
@@ -47,8 +49,8 @@ async def _unavailable(exchange: Exchange) -> None:
     exchange.connection.send(json_answer(503, {"detail": "A simulated failure."}))
 
 
-def demo_simulator() -> SimulatedSilo:
-    """Return the demo's simulator, not yet started."""
+def demo_simulator(changed: Callable[[World], World] = lambda world: world) -> SimulatedSilo:
+    """Return the demo's simulator, not yet started, with whatever is changed in its world."""
     teams = (
         Team(6, (_SALES,), _LIVELY),
         Team(3, (_SALES, _SUPPORT), _LIVELY),
@@ -56,4 +58,5 @@ def demo_simulator() -> SimulatedSilo:
         Team(3, (_BILLING,), _LIVELY),
         Team(2, (_RETENTION,), _LIVELY),
     )
-    return SimulatedSilo(SimulatedAccount(DayWorld(DEMO_QUEUES, teams)), faults=_Outage())
+    world = changed(DayWorld(DEMO_QUEUES, teams))
+    return SimulatedSilo(SimulatedAccount(world), faults=_Outage())
