@@ -15,22 +15,18 @@ from debian import Apt, AptError
 MARK = "made-by-make-venv"
 
 
+class FolderError(Exception):
+    """The folder holds something else; the text says what to do."""
+
+
 def main(folder: Path, lock: Path, cache: Path) -> int:
     """Make the environment anew and install the lock file into it."""
-    if not _may_clear(folder):
-        print(
-            f"{folder} is not an environment that make made, so it is left as it is:\n"
-            "move it away, or choose another folder: make VENV=FOLDER ...",
-            file=sys.stderr,
-        )
-        return 1
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
-    (folder / MARK).touch()
-    python = folder / "bin" / "python"
     try:
-        pip = _pip(python, cache)
+        pip = make_environment(folder, cache)
+    except FolderError as error:
+        print(error, file=sys.stderr)
+        return 1
     except AptError as error:
-        shutil.rmtree(folder)
         print(
             f"Python has no pip to start from, and none could be fetched: {error}\n"
             "On Debian or Ubuntu, let root run: apt-get install python3-venv",
@@ -52,6 +48,28 @@ def main(folder: Path, lock: Path, cache: Path) -> int:
         stdin=subprocess.DEVNULL,
         check=False,
     ).returncode
+
+
+def make_environment(folder: Path, cache: Path) -> list[str | Path]:
+    """Make an empty environment anew, and return the command that runs pip in it.
+
+    Raises:
+        FolderError: the folder is there already and was not made here.
+        AptError: there is no pip, and none could be fetched.
+    """
+    if not _may_clear(folder):
+        msg = (
+            f"{folder} is not an environment that make made, so it is left as it is:\n"
+            "move it away, or choose another folder: make VENV=FOLDER ..."
+        )
+        raise FolderError(msg)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", folder], check=True)
+    (folder / MARK).touch()
+    try:
+        return _pip(folder / "bin" / "python", cache)
+    except AptError:
+        shutil.rmtree(folder)
+        raise
 
 
 def _may_clear(folder: Path) -> bool:

@@ -188,6 +188,13 @@ def test_the_workflows_test_every_python_that_is_promised() -> None:
     assert promised == set(tested) == set(PYTHONS)
 
 
+def test_the_workflows_install_as_users_do() -> None:
+    workflow = (REPOSITORY / ".github/workflows/test.yml").read_text()
+
+    assert "make install-test" in workflow
+    assert "container: python:3.11-" in workflow  # the oldest, which the lowest versions are for
+
+
 def test_no_file_names_a_registry_or_a_place_of_one_machine() -> None:
     # Split, so that this file is not found itself.
     hosts = ["pypi" + ".org", "python" + "hosted.org", "deb.debian" + ".org", "npmjs" + ".org"]
