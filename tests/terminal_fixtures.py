@@ -7,7 +7,7 @@ import pty
 import select
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,11 +23,13 @@ class OpenTerminal(Protocol):
 class Terminal:
     """A command on a terminal, as a person sees it; ``everything`` is what was shown so far."""
 
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, program: Sequence[str] = PROGRAM, **environ: str
+    ) -> None:
         self._mine, theirs = pty.openpty()
         self.seen = self.everything = ""
         self.process = subprocess.Popen(
-            [*PROGRAM, *arguments],
+            [*program, *arguments],
             cwd=folder,
             env={**ENVIRON, "CALLTOOLS_TOKEN": "", **environ},
             stdin=theirs,

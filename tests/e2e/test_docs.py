@@ -24,11 +24,15 @@ def test_getting_started_from_key_to_number(
     start_simulator: StartSimulator, start_command: StartCommand, bash: Bash
 ) -> None:
     url = start_simulator().url
-    demo, ask, stack, install, script, several, serve = blocks("getting-started.md", "sh")
+    demo, ask, stack, install, script, docker, several, serve = blocks("getting-started.md", "sh")
     assert (demo, stack) == ("make demo\n", "make stack\n")
     assert "make demo" in (ROOT / "README.md").read_text()
     # How it is installed is tested with README, which says the same.
     assert install.partition("calltools-exporter init")[0] in (ROOT / "README.md").read_text()
+
+    # So are Docker's lines with the image, which takes root.
+    build, *_, container = docker.splitlines()
+    assert f"{build}\n{container}\n" in (ROOT / "README.md").read_text()
 
     wrote = bash.run(re.sub(r"https://east-2\S+", url, script), CALLTOOLS_TOKEN=TOKEN)
     assert "wrote exporter.yml: 2 queues" in wrote

@@ -5,8 +5,10 @@ Opt-in (`make image-test`): it takes root, both programs, and 2 GB of disk for a
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,14 @@ from typing import Any
 import pytest
 import requests
 
+from exporter.simulator import TOKEN, SimulatedAccount
 from tests.e2e.servers import Server, ServerError
+from tests.e2e.shell import Bash
+from tests.e2e.test_docs import blocks
 from tests.e2e.tools import REPOSITORY
+from tests.simulator import FixedWorld
+from tests.simulator_fixtures import StartSimulator
+from tests.terminal_fixtures import Terminal
 
 pytestmark = pytest.mark.image
 
@@ -111,16 +119,70 @@ def test_the_image_runs_as_nobody_on_a_read_only_file_system(image: Image, tmp_p
         owner = Path(f"/proc/{server.pid}").stat()
         health = image.config["Healthcheck"]["Test"]
         assert health[0] == "CMD"
-        check = [word.replace(":15457", f":{server.port}") for word in health[1:]]
+        check = [word.replace("15457", str(server.port)) for word in health[1:]]
         healthy = _succeeds(image, *check)
+        # What reaches the API through a proxy still asks itself without one.
+        with_proxy = _succeeds(image, *check, http_proxy="http://127.0.0.1:9")
     finally:
         code = server.stop()
 
     assert 'calltools_queue_up{account="demo",queue="sales"} 1.0' in page
     assert (owner.st_uid, owner.st_gid) == (65532, 65532)
-    assert healthy
+    assert (healthy, with_proxy) == (True, True)
     assert not _succeeds(image, *check)
     assert code == 0, server.log()
+
+
+def test_dockers_lines_work_one_after_the_other(
+    image: Image, bash: Bash, start_simulator: StartSimulator, tmp_path: Path
+) -> None:
+    """From `init` in the image to a number, as somebody who is neither root nor the image's user.
+
+    README has the last line, for who ran `init` outside: that file is as unreadable for others.
+    """
+    world = FixedWorld()  # with its two queues, sales and support
+    world.set_available(5457, 2)
+    world.set_available(5460, 1)
+    url = start_simulator(SimulatedAccount(world)).url
+    (tmp_path / "config.json").write_text(json.dumps(image.config))
+    bash.program("id", "echo 1234")
+    os.chown(bash.folder, 1234, 1234)
+    bash.folder.chmod(0o700)
+    (lines,) = (text for text in blocks("getting-started.md", "sh") if "docker" in text)
+    build, init, ping, serve = lines.splitlines()
+
+    def docker(port: int) -> None:
+        shim = Path(__file__).with_name("docker.py")
+        place = f"{image.root} {tmp_path / 'config.json'} {port}"
+        bash.program("docker", f'exec {sys.executable} {shim} {place} "$@"')
+
+    docker(0)
+    bash.run(build)
+    path = {"PATH": f"{bash.bin}:{os.environ['PATH']}"}
+    screen = Terminal(bash.folder, init, program=("bash", "-c"), **path)
+    try:
+        screen.answer("The URL you log in to", url)
+        screen.answer("A name for the account", "acme")
+        screen.answer("The API key", TOKEN)
+        screen.answer("Write the key to acme.token", "y")
+        assert screen.end() == 0, screen.everything
+    finally:
+        screen.close()
+    key = (bash.folder / "acme.token").stat()
+    assert (key.st_uid, key.st_mode & 0o777) == (1234, 0o600)
+
+    assert re.search(r"^acme +sales +\d", bash.run(ping), re.MULTILINE)
+
+    def command(port: int) -> list[str]:
+        docker(port)
+        return ["bash", "-c", f"cd {bash.folder}; exec {serve}"]
+
+    server = Server("container", command, "/-/ready", tmp_path, environment=path)
+    try:
+        page = requests.get(f"{server.url}/metrics", timeout=30).text
+    finally:
+        server.stop()
+    assert 'calltools_queue_up{account="acme",queue="sales"} 1.0' in page
 
 
 def test_a_broken_configuration_ends_the_container_with_the_reason(
@@ -167,9 +229,12 @@ def _run(*command: str | Path) -> str:
     return done.stdout
 
 
-def _succeeds(image: Image, *command: str) -> bool:
+def _succeeds(image: Image, *command: str, **environment: str) -> bool:
     done = subprocess.run(
-        image.command(*command), env=image.environment, capture_output=True, check=False
+        image.command(*command),
+        env={**image.environment, **environment},
+        capture_output=True,
+        check=False,
     )
     return done.returncode == 0
 

@@ -96,7 +96,8 @@ def test_make_knows_the_targets(bash: Bash) -> None:
     for line in block("make").text.splitlines():
         target = line.partition("#")[0].split()[1]
         planned = bash.run(f"make -C {ROOT} --dry-run {target}", VENV=sys.prefix)
-        assert {"demo": "-m exporter demo", "test": "-m pytest"}[target] in planned
+        runs = {"demo": "-m exporter demo", "stack": "stack.py", "test": "-m pytest"}
+        assert runs[target] in planned
 
 
 def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
@@ -168,6 +169,7 @@ def test_check_accepts_the_example(bash: Bash) -> None:
 def test_the_container_is_run_as_its_recipe_says(bash: Bash) -> None:
     recipe = (ROOT / "Dockerfile").read_text()
     bash.program("docker", 'printf "%s " "$@"; echo')
+    bash.program("id", "echo 1234")
     build, run = bash.run(block("docker").text, PWD="/here").splitlines()
     assert build == "build -t calltools-exporter . "
     *flags, image = run.split()
@@ -176,6 +178,8 @@ def test_the_container_is_run_as_its_recipe_says(bash: Bash) -> None:
     assert mount.startswith(str(bash.folder))
     folder = mount.removesuffix(":ro").rpartition(":")[2]
     assert re.findall(r"^WORKDIR (\S+)$", recipe, re.MULTILINE)[-1] == folder
+    # `init` writes the key so that only its user can read it; the image's own user cannot.
+    assert flags[flags.index("--user") + 1] == "1234:1234"
     port = flags[flags.index("-p") + 1].rpartition(":")[2]
     assert f"EXPOSE {port}\n" in recipe
 
