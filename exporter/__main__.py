@@ -9,7 +9,7 @@ from exporter.signals import expect_signals
 # Before the imports that take most of the start.
 expect_signals()
 
-from exporter.cli.cli import main as run  # noqa: E402
+from exporter.cli.run import main as run  # noqa: E402
 
 __all__ = ["main"]
 

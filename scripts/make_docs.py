@@ -14,11 +14,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from click import Option
+
 ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter import config  # noqa: E402 - found only by the line above
-from exporter.cli.flags import CONFIGURATION, LOGGING, RELOADING, SERVING, TIMEOUT, WEB  # noqa: E402
+from exporter.cli.cli import calltools_exporter  # noqa: E402
 from exporter.counters import Counters  # noqa: E402
 from exporter.metrics import FAMILIES  # noqa: E402
 
@@ -49,7 +51,6 @@ def tables() -> dict[str, str]:
     """Return every table by name."""
     schema = config.json_schema()
     models = schema["$defs"]
-    serving = (*CONFIGURATION, RELOADING, *SERVING, *WEB, *LOGGING, TIMEOUT)
     return {
         "file": _keys(schema),
         "account": _keys(models["Account"]),
@@ -59,16 +60,25 @@ def tables() -> dict[str, str]:
         "tls": _keys(models["Tls"]),
         "flags": _table(
             ("flag", "environment variable", "default", "meaning"),
-            (
-                (f"`--{one.name}`", f"`{one.variable}`", _code(one.default), one.help)
-                for one in serving
-            ),
+            _flags(),
         ),
         "queues": _families("calltools_queue_"),
         "accounts": _families("calltools_account_info", "calltools_up", "calltools_account_f"),
         "api": _families("calltools_api_", "calltools_account_q"),
         "exporter": _families("calltools_scrape_", "calltools_exporter_"),
     }
+
+
+def _flags() -> Iterable[tuple[str, str, str, str]]:
+    """Return every flag with a variable of the exporter's own, those of `serve` first."""
+    commands = [calltools_exporter.commands[name] for name in ("serve", "ping")]
+    options = {option.name: option for command in reversed(commands) for option in command.params}
+    for option in sorted(options.values(), key=lambda option: option not in commands[0].params):
+        if isinstance(option, Option) and str(option.envvar).startswith("CALLTOOLS_EXPORTER_"):
+            default = option.default
+            default = default[0] if isinstance(default, tuple) else default
+            shown = _code(default if isinstance(default, str) else None)
+            yield f"`{option.opts[0]}`", f"`{option.envvar}`", shown, option.help or ""
 
 
 def _keys(model: Mapping[str, Any]) -> str:

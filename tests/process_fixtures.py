@@ -21,7 +21,7 @@ import structlog
 import yaml
 
 from exporter import logs
-from exporter.cli.cli import main
+from exporter.cli.run import main
 from exporter.simulator import AVAILABLE, TOKEN
 from tests.simulator import Simulator
 from tests.simulator_fixtures import TlsAuthority
@@ -168,10 +168,7 @@ def run_main(
         for name, word in environ.items():
             monkeypatch.setenv(name, word)
         capfd.readouterr()
-        try:
-            code = main([str(word) for word in arguments], environ)
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = main([str(word) for word in arguments])
         return Said(code, *capfd.readouterr())
 
     return run

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from exporter import config
 from exporter.cli import exits
+from exporter.cli.terminal import complain, write
+from exporter.cli.variables import warn_of_unknown_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.settings import Configuration
@@ -42,10 +43,11 @@ def check(
     try:
         loaded = config.load(path, environ)
     except ConfigurationError as error:
-        _tell((*error.mistakes, *mistakes))
+        _report((*error.mistakes, *mistakes))
         return exits.WRONG
+    warn_of_unknown_variables(environ, loaded.configuration)
     mistakes = (*config.unreadable_files(loaded), *mistakes)
-    _tell(mistakes)
+    _report(mistakes)
     if schedules:
         _print_schedules(loaded)
     if online is not None:
@@ -57,7 +59,7 @@ def check(
     queues = sum(len(account.queues) for account in accounts)
     # Of accounts with `queues: all` nobody but the API knows how many they are.
     more = " and more" if any(account.every_queue for account in accounts) else ""
-    print(
+    write(
         f"{path or 'environment'}: {_count(len(accounts), 'account')},"
         f" {_count(queues, 'queue')}{more}, no mistakes"
     )
@@ -73,11 +75,11 @@ def _mistakes_of_web_file(path: Path | None) -> tuple[Mistake, ...]:
     return ()
 
 
-def _tell(mistakes: Sequence[Mistake]) -> None:
+def _report(mistakes: Sequence[Mistake]) -> None:
     for mistake in mistakes:
-        print(mistake, file=sys.stderr)
+        complain(str(mistake))
     if mistakes:
-        print(_count(len(mistakes), "mistake"), file=sys.stderr)
+        complain(_count(len(mistakes), "mistake"))
 
 
 def _print_schedules(loaded: Loaded) -> None:
@@ -90,10 +92,8 @@ def _print_schedules(loaded: Loaded) -> None:
             if queue.schedule == schedule
         ]
         open_now = "open now" if schedule.is_open(now) else "closed now"
-        print(f"schedule {name} ({schedule.timezone}), {open_now}: {', '.join(queues) or 'unused'}")
-        for line in schedule.fortnight(now):
-            print(f"  {line}")
-        print()
+        write(f"schedule {name} ({schedule.timezone}), {open_now}: {', '.join(queues) or 'unused'}")
+        write("".join(f"  {line}\n" for line in schedule.fortnight(now)))
 
 
 def _count(number: int, noun: str) -> str:

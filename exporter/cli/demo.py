@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Final
 
 from exporter.cli import exits
 from exporter.cli.serve import ServeOptions, make_server
+from exporter.cli.terminal import complain
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
@@ -19,8 +19,7 @@ This is a simulated CallTools account, and the exporter on it, scraped every {se
   sales, support  are staffed
   retention       is empty now and then
   billing         cannot be read: the API answers 503
-Open {urls}; Prometheus reads /metrics there. Ctrl-C ends it.
-"""
+Open {urls}; Prometheus reads /metrics there. Ctrl-C ends it."""
 _SCRAPE_INTERVAL_SECONDS: Final = 5
 
 
@@ -43,7 +42,7 @@ def demo(options: ServeOptions) -> int:
         server = make_server(runtime, options)
         urls = " or ".join(server.urls)
         words = _WORDS.format(urls=urls, seconds=_SCRAPE_INTERVAL_SECONDS)
-        print(words, end="", file=sys.stderr, flush=True)
+        complain(words)
         ended = threading.Event()
         prometheus = threading.Thread(target=_stand_in_for_prometheus, args=(runtime, ended))
         prometheus.start()

@@ -1,18 +1,60 @@
-"""What the process's exit code says."""
+"""The exit codes, and what each says of each command: for `--help` and the documentation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["INTERRUPTED", "NOBODY", "OK", "UNKNOWN", "UNREAD", "WRONG"]
+__all__ = ["BROKEN_PIPE", "INTERRUPTED", "MEANINGS", "NOBODY", "OK", "UNKNOWN", "WRONG"]
 
 OK: Final = 0
-#: `check`, `serve`: a mistake in what was given.
+#: A mistake in what was given, or a command that failed.
 WRONG: Final = 1
-#: `ping`: every queue was read and nobody is available.
+#: `ping`: everything was read, and no call can be taken.
 NOBODY: Final = 1
-#: `ping`: something could not be read or is not known. Also a mistake on the command line.
+#: `ping`: something is not known, or `ping` itself failed. Also a mistake on the command line.
 UNKNOWN: Final = 2
-#: Ctrl-C, and an output that nobody reads to its end: as shells tell of SIGINT and SIGPIPE.
+#: Ctrl-C, and a reader who closed the pipe: as shells report SIGINT and SIGPIPE.
 INTERRUPTED: Final = 130
-UNREAD: Final = 141
+BROKEN_PIPE: Final = 141
+
+_USAGE: Final = {UNKNOWN: "a mistake on the command line, or in a variable that stands for a flag"}
+_ENDED: Final = {
+    INTERRUPTED: "ended by Ctrl-C",
+    BROKEN_PIPE: "the reader of the output closed the pipe",
+}
+_PRINTED: Final = {OK: "printed", WRONG: "the output cannot be written", **_USAGE, **_ENDED}
+
+#: What the exit codes of each command mean.
+MEANINGS: Final[Mapping[str, Mapping[int, str]]] = {
+    "serve": {
+        OK: "stopped by a signal",
+        WRONG: "the configuration has mistakes, or an address cannot be listened on",
+        **_USAGE,
+    },
+    "check": {
+        OK: "no mistakes",
+        WRONG: "a mistake; with --online also an account that is wrong or cannot be read",
+        **_USAGE,
+        **_ENDED,
+    },
+    "ping": {
+        OK: "a call can be taken",
+        NOBODY: "everything was read, and nobody can take a call",
+        UNKNOWN: "no call can be taken as far as is known, but something could not be read; or"
+        " `ping` itself failed: a mistake in its flags or its configuration, output that cannot"
+        " be written",
+        **_ENDED,
+    },
+    "init": {
+        OK: "the file was written, and what it says is right",
+        WRONG: "nothing was written; or something in the file has to be filled in or is wrong",
+        **_USAGE,
+        **_ENDED,
+    },
+    "demo": {OK: "stopped by a signal", WRONG: "an address cannot be listened on", **_USAGE},
+    "schema": _PRINTED,
+    "completion": _PRINTED,
+    "help": _PRINTED,
+    "version": _PRINTED,
+}

@@ -2,59 +2,99 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
-from exporter import logs
-from exporter.config import DEFAULT_FILE
+import click
+from click.shell_completion import CompletionItem
 
 __all__ = [
-    "CONFIGURATION",
-    "DEMO",
-    "ENABLE_LIFECYCLE",
+    "CONFIG_FILE",
+    "LIFECYCLE",
     "LISTEN_ADDRESS",
     "LOGGING",
+    "LOG_FORMATS",
+    "LOG_LEVELS",
+    "LOOPBACK_ADDRESS",
     "PARALLEL",
-    "RELOADING",
+    "RELOAD_INTERVAL",
     "SERVING",
     "TIMEOUT",
-    "WEB",
-    "WEB_FILE",
-    "Flag",
-    "add_flags",
-    "add_init_arguments",
-    "several",
+    "VARIABLES",
+    "WEB_CONFIG_FILE",
+    "combine",
 ]
 
+Decorator: TypeAlias = Callable[[Any], Any]
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """One flag; ``parse`` raises ValueError for what is not ``expected``."""
+#: As `exporter.logs` has them, which takes long to import.
+LOG_LEVELS: Final = ("debug", "info", "warn", "error")
+LOG_FORMATS: Final = ("logfmt", "json")
 
-    name: str
-    metavar: str
-    help: str
-    default: str | None = None
-    parse: Callable[[str], Any] = str
-    expected: str = ""
-    repeatable: bool = False
-    switch: bool = False
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
-    @property
-    def variable(self) -> str:
-        """The environment variable that gives the value where the flag does not."""
-        return "CALLTOOLS_EXPORTER_" + self.attribute.upper()
-
-    @property
-    def attribute(self) -> str:
-        """Where the parsed value is kept."""
-        return self.name.replace(".", "_").replace("-", "_")
+#: The environment variables that give a flag's value where the flag does not.
+VARIABLES: Final[set[str]] = set()
 
 
-def _positive(text: str) -> int:
+def combine(*options: Decorator) -> Decorator:
+    """Return a decorator that gives a command several flags, listed in this order."""
+    return lambda command: reduce(lambda made, option: option(made), reversed(options), command)
+
+
+def _variable(name: str) -> str:
+    variable = "CALLTOOLS_EXPORTER_" + re.sub("[.-]", "_", name).upper()
+    VARIABLES.add(variable)
+    return variable
+
+
+def _flag(  # noqa: PLR0913 - by name, and most have a default
+    name: str,
+    words: str,
+    *,
+    metavar: str,
+    parse: Callable[[str], object] = str,
+    expected: str = "",
+    default: str | None = None,
+    choices: Sequence[str] = (),
+    **more: Any,
+) -> Decorator:
+    """Return a flag whose value ``parse`` reads; it raises ValueError for what is not expected."""
+
+    def read(context: click.Context, parameter: click.Parameter, value: object) -> object:
+        def one(text: str) -> object:
+            try:
+                return parse(text)
+            except ValueError:
+                message = f"found {text!r}, expected {expected}"
+                raise click.BadParameter(message, context, parameter) from None
+
+        return one(value) if isinstance(value, str) else value
+
+    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in choices if word.startswith(begun)]
+
+    settings: dict[str, Any] = {"callback": read, **more}
+    if choices:
+        settings["shell_complete"] = complete
+    return click.option(
+        f"--{name}",
+        re.sub("[.-]", "_", name),
+        metavar=metavar,
+        default=default,
+        envvar=_variable(name),
+        show_envvar=True,
+        show_default=default is not None,
+        help=words,
+        **settings,
+    )
+
+
+def _count(text: str) -> int:
     number = int(text)
     if number < 1:
         raise ValueError
@@ -62,174 +102,121 @@ def _positive(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text.removesuffix("s"))
-    if not 0 <= seconds <= 3600:
+    """Read seconds, with or without a unit, as Prometheus' durations have one."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
+    if match is None:
+        raise ValueError
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if seconds > 3600:
         raise ValueError
     return seconds
 
 
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in words:
-            raise ValueError
-        return text
-
-    return parse
-
-
-PARALLEL: Final = Flag(
-    "scrape.max-parallel-requests",
-    "NUMBER",
-    "requests to the API at a time, over all hosts",
-    "256",
-    _positive,
-    "a whole number from 1",
-)
-CONFIGURATION: Final = (
-    Flag(
-        "config.file",
-        "PATH",
-        "the configuration; without it exporter.yml if there is one, else CALLTOOLS_URL,"
-        " CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES",
-        parse=Path,
-    ),
-    PARALLEL,
-)
-LOGGING: Final = (
-    Flag(
-        "log.level",
-        "LEVEL",
-        f"log this and above: {', '.join(logs.LEVELS)}",
-        "info",
-        _one_of(logs.LEVELS),
-        " or ".join(logs.LEVELS),
-    ),
-    Flag(
-        "log.format",
-        "FORMAT",
-        f"of log lines: {', '.join(logs.FORMATS)}",
-        "logfmt",
-        _one_of(logs.FORMATS),
-        " or ".join(logs.FORMATS),
-    ),
-)
-LISTEN_ADDRESS: Final = Flag(
-    "web.listen-address",
-    "ADDRESS",
-    "host:port to listen on; may be given several times",
-    ":15457",
-    repeatable=True,
-)
-RELOADING: Final = Flag(
-    "config.auto-reload-interval",
-    "SECONDS",
-    "look so often whether the configuration has changed, and reload it then; 0: never",
-    "0",
-    _seconds,
-    "seconds, from 0 to 3600",
-)
-ENABLE_LIFECYCLE: Final = Flag(
-    "web.enable-lifecycle", "", "let POST /-/reload read the configuration again", switch=True
-)
-WEB_FILE: Final = Flag(
-    "web.config.file",
-    "PATH",
-    "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit",
-    parse=Path,
-)
-WEB: Final = (
-    WEB_FILE,
-    ENABLE_LIFECYCLE,
-)
-SERVING: Final = (
-    LISTEN_ADDRESS,
-    Flag(
-        "web.max-requests",
-        "NUMBER",
-        "scrapes worked on at a time; more wait for a turn",
-        "40",
-        _positive,
-        "a whole number from 1",
-    ),
-    Flag(
-        "scrape.timeout-offset",
-        "SECONDS",
-        "taken off Prometheus' scrape timeout, for the way back",
-        "0.5",
-        _seconds,
-        "seconds, from 0 to 3600",
-    ),
-)
-#: A demo is for who sits at this machine.
-DEMO: Final = (replace(LISTEN_ADDRESS, default="127.0.0.1:15457"), *SERVING[1:])
-TIMEOUT: Final = Flag(
-    "timeout", "SECONDS", "for all of it", "10", _seconds, "seconds, from 0 to 3600"
-)
-
-
-class _FromEnvironment(str):
-    """A value that a variable gave, and not the command line."""
-
-    __slots__ = ()
-
-
-def add_flags(
-    parser: argparse.ArgumentParser, flags: Iterable[Flag], environ: Mapping[str, str]
-) -> None:
-    """Let a parser know these flags; what the environment sets becomes their default."""
-    for flag in flags:
-
-        def parse(text: str, flag: Flag = flag) -> object:
-            try:
-                return flag.parse(text)
-            except ValueError:
-                where = f" in ${flag.variable}" if isinstance(text, _FromEnvironment) else ""
-                message = f"found {str(text)!r}{where}, expected {flag.expected}"
-                raise argparse.ArgumentTypeError(message) from None
-
-        if flag.switch:
-            parser.add_argument(
-                f"--{flag.name}",
-                dest=flag.attribute,
-                action="store_true",
-                default=environ.get(flag.variable, "").lower() in {"1", "true", "yes"},
-                help=f"{flag.help} (${flag.variable}=true)",
-            )
-            continue
-        default = _FromEnvironment(environ.get(flag.variable, "")) or flag.default
-        shown = f"; default {flag.default}" if flag.default else ""
-        parser.add_argument(
-            f"--{flag.name}",
-            dest=flag.attribute,
-            metavar=flag.metavar,
-            type=parse,
-            action="append" if flag.repeatable else "store",
-            default=None if flag.repeatable else default,
-            help=f"{flag.help} (${flag.variable}{shown})",
-        )
-
-
-def add_init_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a parser know what `init` takes; what is not given is asked for on a terminal."""
-    for name, metavar, words in (
-        ("url", "URL", "the URL you log in to ($CALLTOOLS_URL)"),
-        ("token-file", "PATH", "the file that holds the API key"),
-        ("token-env", "NAME", "the variable that holds it; default CALLTOOLS_TOKEN if it is set"),
-        ("account", "NAME", "the account's name, a label; default the silo"),
-    ):
-        parser.add_argument(f"--{name}", metavar=metavar, help=words)
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FILE",
-        type=Path,
-        default=DEFAULT_FILE,
-        help="the file to write, which must not exist; default %(default)s",
+def _seconds_flag(name: str, words: str, default: str) -> Decorator:
+    return _flag(
+        name,
+        words,
+        metavar="DURATION",
+        parse=_seconds,
+        expected="seconds, from 0 to 3600, or a duration such as 500ms, 10s or 1m",
+        default=default,
     )
 
 
-def several(flag: Flag, options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return all values of a repeatable flag; its variable holds them with commas between."""
-    given: list[str] | None = getattr(options, flag.attribute)
-    words = given or (environ.get(flag.variable) or flag.default or "").split(",")
-    return tuple(word.strip() for word in words)
+def _choice(name: str, words: str, choices: Sequence[str], default: str) -> Decorator:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError
+        return text
+
+    return _flag(
+        name,
+        f"{words}: {', '.join(choices)}.",
+        metavar="WORD",
+        parse=parse,
+        expected=" or ".join(choices),
+        default=default,
+        choices=choices,
+    )
+
+
+def _addresses(
+    context: click.Context, parameter: click.Parameter, given: Sequence[str]
+) -> tuple[str, ...]:
+    """Return all addresses; in the variable there are commas or blanks between them."""
+    found = tuple(word for text in given for word in re.split(r"[,\s]+", text) if word)
+    if not found:
+        raise click.BadParameter("found nothing, expected host:port", context, parameter)
+    return found
+
+
+def _listen_address(default: str) -> Decorator:
+    return click.option(
+        "--web.listen-address",
+        "web_listen_address",
+        metavar="ADDRESS",
+        multiple=True,
+        default=(default,),
+        envvar=_variable("web.listen-address"),
+        show_envvar=True,
+        show_default=True,
+        callback=_addresses,
+        help="host:port to listen on. May be given several times.",
+    )
+
+
+CONFIG_FILE: Final = _flag(
+    "config.file",
+    "The configuration: a file, or a folder with *.yml. Without it exporter.yml if there is one,"
+    " else CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES.",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+)
+PARALLEL: Final = _flag(
+    "scrape.max-parallel-requests",
+    "Maximum number of concurrent requests to the API, over all hosts.",
+    metavar="NUMBER",
+    parse=_count,
+    expected="a whole number from 1",
+    default="256",
+)
+TIMEOUT: Final = _seconds_flag("timeout", "Time limit for the whole command.", "10s")
+LOGGING: Final = combine(
+    _choice("log.level", "Log this and above", LOG_LEVELS, "info"),
+    _choice("log.format", "Format of log lines", LOG_FORMATS, "logfmt"),
+)
+LISTEN_ADDRESS: Final = _listen_address(":15457")
+#: A demo is for the person at this machine.
+LOOPBACK_ADDRESS: Final = _listen_address("127.0.0.1:15457")
+RELOAD_INTERVAL: Final = _seconds_flag(
+    "config.auto-reload-interval",
+    "How often to look whether the configuration has changed, and reload it then. 0: never.",
+    "0s",
+)
+WEB_CONFIG_FILE: Final = _flag(
+    "web.config.file",
+    "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit.",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+)
+LIFECYCLE: Final = click.option(
+    "--web.enable-lifecycle/--no-web.enable-lifecycle",
+    "web_enable_lifecycle",
+    default=False,
+    envvar=_variable("web.enable-lifecycle"),
+    show_envvar=True,
+    help="Let POST /-/reload read the configuration again.",
+)
+SERVING: Final = combine(
+    _flag(
+        "web.max-requests",
+        "Maximum number of concurrent scrapes; further ones wait.",
+        metavar="NUMBER",
+        parse=_count,
+        expected="a whole number from 1",
+        default="40",
+    ),
+    _seconds_flag(
+        "scrape.timeout-offset", "Time to subtract from Prometheus' scrape timeout.", "0.5s"
+    ),
+)

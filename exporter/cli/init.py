@@ -14,11 +14,10 @@ from typing import Final, TypeVar
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
 from exporter.cli import exits
-from exporter.cli.init_input import InitOptions, Key, told_account
+from exporter.cli.init_input import InitOptions, Key, prompt_account
 from exporter.cli.online import check_online
-from exporter.cli.progress import progress
-from exporter.cli.questions import ask, somebody_is_there
-from exporter.config.draft import Draft
+from exporter.cli.template import ConfigTemplate
+from exporter.cli.terminal import is_interactive, progress, prompt, write
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
 from exporter.settings import AUTO, Account, Configuration, Secret
 from exporter.snapshot import Attempt
@@ -53,22 +52,22 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     """
     if os.path.lexists(options.output):
         raise _there_already(options.output)
-    here = somebody_is_there()
-    account, key = told_account(options, environ, here=here)
+    here = is_interactive()
+    account, key = prompt_account(options, environ, here=here)
     statuses, queues = _read_lists(account, key.secret, options.timeout_seconds)
-    draft = _draft(account, key, statuses, queues, here=here)
-    _write(options.output, draft.text(), 0o644)
+    template = _template(account, key, statuses, queues, here=here)
+    _write(options.output, template.text(), 0o644)
     if key.new_file and key.write:
         _write(key.new_file, key.secret.reveal() + "\n", 0o600)
-    number = len(draft.queues)
-    available = "none yet" if draft.status is None else draft.status
-    print(
+    number = len(template.queues)
+    available = "none yet" if template.status is None else template.status
+    write(
         f"wrote {options.output}: {number} queue{'' if number == 1 else 's'},"
         f" available status {available}"
     )
     file = _file_to_load(options.output)
     code = _check(file, account, environ, options)
-    print(_next_steps(file, key, right=code == exits.OK))
+    write(_next_steps(file, key, right=code == exits.OK))
     return code
 
 
@@ -105,14 +104,14 @@ def _or_failure(read: Callable[[], T]) -> T | Failure:
         return error.failure
 
 
-def _draft(
+def _template(
     account: Account,
     key: Key,
     statuses: tuple[StatusRow, ...] | Failure,
     queues: tuple[QueueRow, ...] | Failure,
     *,
     here: bool,
-) -> Draft:
+) -> ConfigTemplate:
     rows = {} if isinstance(statuses, Failure) else {row.id: row for row in statuses}
     available = (
         _unreadable("/api/statuses/", statuses)
@@ -123,7 +122,7 @@ def _draft(
     words = available.message if isinstance(available, Failure) else ""
     status = None if isinstance(available, Failure) else available[0]
     if words:
-        print(words)
+        write(words)
         status = _ask_for_status(names) if here else None
     found = {} if isinstance(queues, Failure) else {row.id: row.name for row in queues}
     missing = (
@@ -132,11 +131,13 @@ def _draft(
         else "the account has no queues"
     )
     if not found:
-        print(f"{missing}; an id is the last part of the address of a queue's settings page")
+        write(f"{missing}; an id is the last part of the address of a queue's settings page")
         found = (
-            {id_: str(id_) for id_ in ask("Ids of queues, or nothing", "", _ids)} if here else {}
+            {id_: str(id_) for id_ in prompt("Ids of queues, or nothing", "", _ids)} if here else {}
         )
-    return Draft(account.name, account.url, key.place, status, names, words, found, missing)
+    return ConfigTemplate(
+        account.name, account.url, key.place, status, names, words, found, missing
+    )
 
 
 def _unreadable(path: str, failure: Failure) -> Failure:
@@ -151,7 +152,7 @@ def _ask_for_status(names: Mapping[int, str]) -> int | None:
         return ids[0] if ids else None
 
     place = "Contact Center > Agent Statuses"
-    return ask(f"Id of the status of available agents ({place}), or nothing", "", read)
+    return prompt(f"Id of the status of available agents ({place}), or nothing", "", read)
 
 
 def _ids(text: str) -> tuple[int, ...]:
@@ -196,7 +197,7 @@ def _check(file: Path, account: Account, environ: Mapping[str, str], options: In
     try:
         accounts = config.load(file, environ).configuration.accounts
     except ConfigurationError as error:
-        print(error)
+        write(str(error))
         return exits.WRONG
     (written,) = (one for one in accounts if one.name == account.name)
     return check_online(

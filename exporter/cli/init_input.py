@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.cli.questions import ask, ask_secret, is_yes
+from exporter.cli.terminal import confirm, prompt, prompt_secret
 from exporter.config import fields
 from exporter.config import urls as address
 from exporter.errors import ExporterError
 from exporter.settings import Account, Secret, TokenEnvironment, TokenFile, read_key
 
-__all__ = ["InitOptions", "Key", "told_account"]
+__all__ = ["InitOptions", "Key", "prompt_account"]
 
 _NAME: Final = TypeAdapter[str](fields.Name)
 _FILE: Final = TypeAdapter[str](fields.TokenFileName)
@@ -60,7 +60,7 @@ class Key:
         return "the key that was given"
 
 
-def told_account(
+def prompt_account(
     options: InitOptions, environ: Mapping[str, str], *, here: bool
 ) -> tuple[Account, Key]:
     """Return an account without queues, and its key; ask for what was not given.
@@ -73,12 +73,12 @@ def told_account(
     Raises:
         ExporterError: something is wrong, or missing where nobody is to ask.
     """
-    url = _given("--url", options.url or environ.get("CALLTOOLS_URL"), _url, here=here) or ask(
+    url = _given("--url", options.url or environ.get("CALLTOOLS_URL"), _url, here=here) or prompt(
         "The URL you log in to, such as https://east-2.calltools.io", "", _url
     )
     silo = (urlsplit(url).hostname or "").partition(".")[0]
     default = "calltools" if silo.isdecimal() or not silo else silo
-    name = _given("--account", options.account, _name, here=here, default=default) or ask(
+    name = _given("--account", options.account, _name, here=here, default=default) or prompt(
         "A name for the account, the label of its metrics", default, _name
     )
     key = _key(options, name, environ, here=here)
@@ -148,7 +148,7 @@ def _key(options: InitOptions, name: str, environ: Mapping[str, str], *, here: b
         _refuse_a_key("--token-file", _FILE, options.token_file)
     path = Path(options.token_file or folder / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}.token")
     place = ("token_file", str(path) if path.is_absolute() else os.path.relpath(path, folder))
-    if path.exists() or (options.token_file is not None and not here):
+    if os.path.exists(path) or (options.token_file is not None and not here):  # noqa: PTH110 - no error in a folder that cannot be read
         return Key(TokenFile(path).read(), place)
     if not here:
         raise ExporterError(
@@ -156,9 +156,9 @@ def _key(options: InitOptions, name: str, environ: Mapping[str, str], *, here: b
             " the key itself is never given on the command line"
         )
     secret = read_key(
-        ask_secret("The API key, from Integrations > API Keys (it is not shown)"), "the answer"
+        prompt_secret("The API key, from Integrations > API Keys (it is not shown)"), "the answer"
     )
-    write = is_yes(f"Write the key to {path}, which only you can read?")
+    write = confirm(f"Write the key to {path}, which only you can read?")
     return Key(secret, place, path, write)
 
 

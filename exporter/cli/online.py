@@ -12,7 +12,7 @@ from typing import Final
 
 from exporter.calltools import FILTERS
 from exporter.cli import exits
-from exporter.cli.progress import progress
+from exporter.cli.terminal import progress, write
 from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.scrape import AccountState
@@ -83,13 +83,13 @@ def check_online(
             reports[done.result().account.name] = done.result()
     in_order = [reports[account.name] for account in accounts]
     if as_json:
-        print(json.dumps([_row(report) for report in in_order], indent=2))
+        write(json.dumps([_row(report) for report in in_order], indent=2))
     else:
         for report in in_order:
-            _print(report)
+            write(_lines(report))
         wrong = [report.account.name for report in in_order if report.problems]
-        print(f"{len(accounts) - len(wrong)} of {len(accounts)} accounts are right", end="")
-        print(f"; wrong: {', '.join(wrong)}" if wrong else "")
+        right = f"{len(accounts) - len(wrong)} of {len(accounts)} accounts are right"
+        write(f"{right}; wrong: {', '.join(wrong)}" if wrong else right)
     return exits.WRONG if any(report.problems for report in in_order) else exits.OK
 
 
@@ -147,10 +147,11 @@ def _row(report: _Report) -> dict[str, object]:
     }
 
 
-def _print(report: _Report) -> None:
+def _lines(report: _Report) -> str:
     number = report.problems
     verdict = f"{number} problem{'s' if number > 1 else ''}" if number else "all right"
-    print(f"{report.account.name}: {verdict}, {report.seconds:.2f} s")
+    lines = [f"{report.account.name}: {verdict}, {report.seconds:.2f} s"]
     for finding in report.findings:
         mark = {True: "ok", False: "WRONG", None: "?"}[finding.ok]
-        print(f"  {mark:5}  {finding.check:8}  {finding.message}")
+        lines.append(f"  {mark:5}  {finding.check:8}  {finding.message}")
+    return "\n".join(lines)

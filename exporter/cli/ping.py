@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 
 from exporter.cli import exits
-from exporter.cli.progress import progress
+from exporter.cli.terminal import progress, write
 from exporter.errors import ExporterError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration
@@ -47,10 +46,9 @@ def ping(
     with progress(lambda: f"asking for {asked} queue{'s' if asked != 1 else ''}"):
         snapshot = runtime.snapshot(configuration.accounts, timeout_seconds)
     if as_json:
-        json.dump([_row(queue) for queue in snapshot.queues], sys.stdout, indent=2)
-        print()
+        write(json.dumps([_row(queue) for queue in snapshot.queues], indent=2))
     else:
-        print(_table(snapshot.queues))
+        write(_table(snapshot.queues))
     if any(queue.result.available for queue in snapshot.queues):
         return exits.OK
     if any(queue.result.failure for queue in snapshot.queues):

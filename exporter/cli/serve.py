@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from exporter import __version__, config, systemd
 from exporter.cli import exits
+from exporter.cli.variables import warn_of_unknown_variables
 from exporter.errors import ConfigurationError
 from exporter.files import stamps
 from exporter.runtime import Runtime
@@ -37,6 +39,17 @@ class ServeOptions:
     timeout_offset_seconds: float
     web_file: Path | None = None
     lifecycle: bool = False
+
+    @classmethod
+    def from_flags(cls, given: Mapping[str, Any]) -> ServeOptions:
+        """Return what the flags of a command say; some commands have only some of them."""
+        return cls(
+            listen_addresses=given["web_listen_address"],
+            max_requests=given["web_max_requests"],
+            timeout_offset_seconds=given["scrape_timeout_offset"],
+            web_file=given.get("web_config_file"),
+            lifecycle=given.get("web_enable_lifecycle", False),
+        )
 
 
 def make_server(runtime: Runtime, options: ServeOptions) -> Server:
@@ -90,6 +103,7 @@ def serve(
     path = config.find_file(given)
     loading = _Loading(path, environ)
     configuration = loading.load()
+    warn_of_unknown_variables(environ, configuration)
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests, load=loading.load)
     server = make_server(runtime, options)
     log.info(

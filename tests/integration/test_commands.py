@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -12,12 +13,13 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import requests
 
 from exporter import __version__
-from exporter.cli.cli import _parsers
+from exporter.cli.cli import calltools_exporter
 from exporter.simulator import TOKEN, SimulatedAccount
 from tests.process_fixtures import (
     ENVIRON,
@@ -33,7 +35,7 @@ from tests.simulator_fixtures import StartSimulator
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 #: Every command that there is.
-COMMANDS = tuple(_parsers({})[1])
+COMMANDS = tuple(calltools_exporter.commands)
 
 
 @pytest.fixture
@@ -47,6 +49,12 @@ def world() -> FixedWorld:
 @pytest.fixture
 def simulator(start_simulator: StartSimulator, world: FixedWorld) -> Simulator:
     return start_simulator(SimulatedAccount(world))
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 # serve
@@ -227,26 +235,28 @@ def test_flags_may_stand_before_the_command(
     [
         (["chek"], ": unknown command 'chek'; did you mean 'check'?"),
         (["--config.file=x", "run"], ": unknown command 'run'; the commands are serve, check,"),
-        (["--config-file=x"], " serve: unknown '--config-file=x'; did you mean '--config.file'?"),
-        (["-config.file=x"], " serve: unknown '-config.file=x'; did you mean '--config.file'?"),
-        (["check", "x.yml"], " check: unknown 'x.yml'"),
+        (["--config-file=x"], " serve: unknown '--config-file'; did you mean '--config.file'?"),
+        (["-config.file=x"], " serve: unknown '-config.file'; did you mean '--config.file'?"),
+        (["check", "x.yml", "y.yml"], " check: unexpected extra argument (y.yml)"),
+        (["check", "x.yml", "--config.file=y.yml"], " check: found FILE and --config.file"),
+        (["check", "--json"], " check: --json is only for --online"),
         (["check", "--jsn"], " check: unknown '--jsn'"),
         (["ping", "--jsn"], " ping: unknown '--jsn'; did you mean '--json'?"),
-        (["ping", "a", "b"], " ping: unknown 'b'"),
+        (["ping", "a", "b"], " ping: unexpected extra argument (b)"),
         (
             ["--web.max-requests=0"],
-            " serve: argument --web.max-requests: found '0', expected a whole number from 1",
+            " serve: --web.max-requests: found '0', expected a whole number from 1",
         ),
         (
             ["--scrape.timeout-offset=-1"],
-            " serve: argument --scrape.timeout-offset: found '-1', expected seconds, from 0",
+            " serve: --scrape.timeout-offset: found '-1', expected seconds, from 0",
         ),
-        (["ping", "--timeout=soon"], " ping: argument --timeout: found 'soon', expected seconds"),
+        (["ping", "--timeout=soon"], " ping: --timeout: found 'soon', expected seconds"),
         (
             ["check", "--log.level=loud"],
-            " check: argument --log.level: found 'loud', expected debug or info or warn or error",
+            " check: --log.level: found 'loud', expected debug or info or warn or error",
         ),
-        (["check", "--log.format"], " check: argument --log.format: expected one argument"),
+        (["check", "--log.format"], " check: option '--log.format' requires an argument"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(
@@ -265,8 +275,8 @@ def test_a_mistake_in_a_variable_names_the_variable(run_main: RunMain) -> None:
     said = run_main("serve", **variable)
     assert said.code == 2
     assert (
-        "argument --web.max-requests: found 'many' in $CALLTOOLS_EXPORTER_WEB_MAX_REQUESTS,"
-        " expected a whole number from 1\n"
+        "--web.max-requests: found 'many', expected a whole number from 1"
+        " (from $CALLTOOLS_EXPORTER_WEB_MAX_REQUESTS)\n"
     ) in said.err
     # The flag is what counts, and then what is told of.
     said = run_main("serve", "--web.max-requests=0", **variable)
@@ -288,14 +298,244 @@ def test_help_of_a_command_names_its_flags_with_their_variables(
     assert said.code == 0
     text = " ".join(said.out.split())
     for name in re.findall(r"^  --([a-z]+\.[a-z.-]+)", said.out, re.MULTILINE):
-        assert "$CALLTOOLS_EXPORTER_" + re.sub("[.-]", "_", name).upper() in text
-    assert "--log.level" in text
+        assert "env var: CALLTOOLS_EXPORTER_" + re.sub("[.-]", "_", name).upper() in text
+    assert re.search("Exit codes: 0 .* 2 ", text)
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["check", "--version"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["check", "--version"], ["version"]])
 def test_version(arguments: list[str], run_main: RunMain) -> None:
     said = run_main(*arguments)
     assert (said.code, said.out) == (0, f"calltools-exporter {__version__}\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_as_a_word_is_the_help_of_a_command(command: str, run_main: RunMain) -> None:
+    assert run_main("help", command).out == run_main(command, "--help").out
+    assert run_main("help").out == run_main("--help").out
+
+
+def test_help_of_an_unknown_command_suggests_one(run_main: RunMain) -> None:
+    said = run_main("help", "pin")
+    assert said.code == 2
+    assert "unknown command 'pin'; did you mean 'ping'?" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["pi"], ["ping"]),
+        ([""], list(COMMANDS)),
+        (["--web.en"], ["--web.enable-lifecycle"]),
+        (["check", "--on"], ["--online"]),
+        (["--log.level", "w"], ["warn"]),
+        (["ping", "--log.format", ""], ["logfmt", "json"]),
+    ],
+)
+def test_a_shell_completes_commands_and_flags(
+    words: list[str], completed: list[str], run_main: RunMain
+) -> None:
+    said = run_main(
+        COMP_WORDS=" ".join(["calltools-exporter", *words]),
+        COMP_CWORD=str(len(words)),
+        _CALLTOOLS_EXPORTER_COMPLETE="bash_complete",
+    )
+    assert (said.code, said.err) == (0, "")
+    assert [line.partition(",")[2] for line in said.out.splitlines()] == completed
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_completion_script_is_printed(shell: str, run_main: RunMain) -> None:
+    said = run_main("completion", shell)
+    assert said.code == 0
+    assert f"_CALLTOOLS_EXPORTER_COMPLETE={shell}_complete" in said.out
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        *((word, True) for word in ("on", "ON", "yes", "true", "True", "1")),
+        *((word, False) for word in ("off", "no", "FALSE", "0", "")),
+    ],
+)
+def test_a_switch_in_the_environment(
+    word: str, *, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLTOOLS_EXPORTER_WEB_ENABLE_LIFECYCLE", word)
+    serve = calltools_exporter.commands["serve"]
+    for arguments, value in (([], expected), (["--no-web.enable-lifecycle"], False)):
+        with serve.make_context("serve", list(arguments)) as context:
+            assert context.params["web_enable_lifecycle"] is value
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_a_mistake(run_main: RunMain) -> None:
+    said = run_main("serve", CALLTOOLS_EXPORTER_WEB_ENABLE_LIFECYCLE="maybe")
+    assert said.code == 2
+    assert (
+        "--web.enable-lifecycle: found 'maybe', expected true or false"
+        " (from $CALLTOOLS_EXPORTER_WEB_ENABLE_LIFECYCLE)\n"
+    ) in said.err
+
+
+@pytest.mark.parametrize("command", ["check", "ping"])
+def test_unknown_variables_are_warned_of(
+    command: str,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+) -> None:
+    path = write_configuration(simulator, token_env="CALLTOOLS_TOKEN_ACME")
+    said = run_program(
+        command,
+        f"--config.file={path}",
+        CALLTOOLS_TOKEN_ACME=TOKEN,
+        CALLTOOLS_EXPORTER_LOG_LEVL="debug",
+        CALLTOOLS_QUEUE="5457",
+        CALLTOOLS_EXPORTER_LOG_FORMAT="logfmt",
+        # What Kubernetes sets for a service that is called calltools-exporter.
+        CALLTOOLS_EXPORTER_SERVICE_HOST="10.0.0.1",
+        CALLTOOLS_EXPORTER_SERVICE_PORT_HTTP="15457",
+        CALLTOOLS_EXPORTER_PORT="tcp://10.0.0.1:15457",
+        CALLTOOLS_EXPORTER_PORT_15457_TCP_ADDR="10.0.0.1",
+    )
+    assert said.code == 0
+    assert [line.partition("msg=")[2] for line in said.err.splitlines()] == [
+        f'"unknown environment variable" variable={found} did_you_mean={meant}'
+        for found, meant in (
+            ("CALLTOOLS_EXPORTER_LOG_LEVL", "CALLTOOLS_EXPORTER_LOG_LEVEL"),
+            ("CALLTOOLS_QUEUE", "CALLTOOLS_QUEUES"),
+        )
+    ]
+
+
+def test_a_folder_for_several_processes_is_not_needed(
+    simulator: Simulator, write_configuration: WriteConfiguration, start_command: StartCommand
+) -> None:
+    exporter = start_command(
+        f"--config.file={write_configuration(simulator)}",
+        ANYWHERE,
+        PROMETHEUS_MULTIPROC_DIR="/nowhere",
+        prometheus_multiproc_dir="/nowhere",
+    )
+    assert 'calltools_api_requests_total{account="acme"}' in exporter.get("/metrics").text
+
+
+def test_a_current_folder_that_cannot_be_read_has_no_configuration(
+    run_main: RunMain, tmp_path: Path
+) -> None:
+    said = run_main("check")  # all that is needed is imported
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    os.chdir(closed)
+    closed.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # root may read everything
+    try:
+        assert run_main("check") == said
+    finally:
+        if user == 0:
+            os.seteuid(user)
+
+
+# output
+
+
+def run_shell(line: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line of a shell, in which `exporter` is the program."""
+    program = f'exporter() {{ exec {" ".join(PROGRAM)} "$@"; }}'
+    return subprocess.run(
+        ["sh", "-c", f"{program}; {line}"],
+        env={**ENVIRON, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "redirection", "reason", "code"),
+    [
+        ("ping", ">&-", "Bad file descriptor", 2),
+        ("ping", ">/dev/full", "No space left on device", 2),
+        ("ping --help", ">/dev/full", "No space left on device", 2),
+        ("check", ">&-", "Bad file descriptor", 1),
+        ("version", ">/dev/full", "No space left on device", 1),
+    ],
+)
+def test_output_that_cannot_be_written_is_a_failure(
+    command: str,
+    redirection: str,
+    reason: str,
+    code: int,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+) -> None:
+    path = write_configuration(simulator)
+    done = run_shell(f"exporter {command} {redirection}", CALLTOOLS_EXPORTER_CONFIG_FILE=str(path))
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("calltools-exporter: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_standard_error_is_not_needed(
+    redirection: str, simulator: Simulator, write_configuration: WriteConfiguration
+) -> None:
+    path = write_configuration(simulator, {5460: "support"})
+    variable = {"CALLTOOLS_EXPORTER_CONFIG_FILE": str(path), "CALLTOOLS_QUEUE": "warned of"}
+    done = run_shell(f"exporter ping {redirection}", **variable)
+    assert done.returncode == 1  # nobody, which was read
+    assert "acme     support" in done.stdout
+    assert run_shell(f"exporter ping nobody {redirection}", **variable).returncode == 2
+    assert run_shell(f"exporter pin {redirection}", **variable).returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_serve_needs_no_standard_streams(
+    closed: str, simulator: Simulator, write_configuration: WriteConfiguration, free_port: int
+) -> None:
+    path = write_configuration(simulator)
+    address = f"127.0.0.1:{free_port}"
+    shell = f"exec {' '.join(PROGRAM)} --config.file={path} --web.listen-address={address} {closed}"
+    process = subprocess.Popen(["sh", "-c", shell], env=ENVIRON)
+    try:
+        page = ""
+        deadline = time.monotonic() + 30
+        while not page and time.monotonic() < deadline:
+            assert process.poll() is None
+            with contextlib.suppress(requests.ConnectionError):
+                page = requests.get(f"http://{address}/metrics", timeout=20).text
+            time.sleep(0.05)
+        assert 'queue="sales"} 3.0' in page
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_an_encoding_that_lacks_a_letter_is_no_failure(
+    start_simulator: StartSimulator, write_configuration: WriteConfiguration
+) -> None:
+    simulator = start_simulator(SimulatedAccount(FixedWorld({5457: "ventes — été ☎"})))
+    path = write_configuration(simulator, {5457: "ventes — été ☎"})
+    said = run_program("ping", f"--config.file={path}", PYTHONIOENCODING="ascii")
+    assert (said.code, said.err) == (1, "")
+    assert "acme     ventes \\u2014 \\xe9t\\xe9 \\u260e " in said.out
+
+
+def test_a_failure_that_nobody_thought_of_is_not_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    run_main: RunMain,
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise RuntimeError("not thought of")
+
+    monkeypatch.setattr("exporter.runtime.Runtime.__init__", fail)
+    said = run_main("ping", f"--config.file={write_configuration(simulator)}")
+    assert said.code == 2
+    assert "RuntimeError: not thought of" in said.err
 
 
 def test_the_committed_schema_is_what_the_command_prints(run_main: RunMain) -> None:
@@ -562,7 +802,7 @@ def test_the_demo_shows_its_queues_before_anybody_scrapes_it(start_command: Star
 
 
 def test_the_demo_listens_on_loopback_unless_it_is_told_otherwise(run_main: RunMain) -> None:
-    assert "default 127.0.0.1:15457)" in " ".join(run_main("demo", "--help").out.split())
+    assert "default: 127.0.0.1:15457]" in " ".join(run_main("demo", "--help").out.split())
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         said = run_main("demo", CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS=address)

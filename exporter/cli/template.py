@@ -8,7 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Draft", "queue_names"]
+__all__ = ["ConfigTemplate", "queue_names"]
 
 _LONGEST_NAME: Final = 100
 
@@ -33,7 +33,7 @@ _TAIL: Final = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConfigTemplate:
     """What is known of an account; what is not becomes a place to fill in, which `check` finds.
 
     ``token`` is the key `token_file` or `token_env` and its value. ``status`` is None where no one

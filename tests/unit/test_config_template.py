@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporter import config
 from exporter.calltools.rows import read_queue
-from exporter.config.draft import Draft, queue_names
+from exporter.cli.template import ConfigTemplate, queue_names
 
 HOSTILE = (
     *('"', "\\", "'", "#", ": ", "- ", "a: [b", "{x}", "yes", "no", "9:30", "012", "~", "null"),
@@ -32,8 +32,8 @@ HOSTILE = (
 NAMES = st.sampled_from(HOSTILE) | st.text(max_size=120)
 
 
-def draft(queues: Mapping[int, str], name: str = "acme") -> Draft:
-    return Draft(
+def template(queues: Mapping[int, str], name: str = "acme") -> ConfigTemplate:
+    return ConfigTemplate(
         name,
         "https://east-2.calltools.io",
         ("token_env", "CALLTOOLS_TOKEN"),
@@ -56,7 +56,7 @@ def as_read(names: list[str]) -> dict[int, str]:
 def test_every_queue_is_in_the_file(names: list[str], tmp_path: Path) -> None:
     path = tmp_path / "exporter.yml"
     queues = as_read(names)
-    path.write_text(draft(queues).text(), encoding="utf-8")
+    path.write_text(template(queues).text(), encoding="utf-8")
     (account,) = config.load(path, {}).configuration.accounts
     assert {queue.id: queue.name for queue in account.queues} == queue_names(queues)
     assert all(queue.available_status == (20561,) for queue in account.queues)
@@ -64,7 +64,7 @@ def test_every_queue_is_in_the_file(names: list[str], tmp_path: Path) -> None:
 
 def test_hostile_names_all_together(tmp_path: Path) -> None:
     path = tmp_path / "exporter.yml"
-    path.write_text(draft(as_read(list(HOSTILE)), name="no: #").text(), encoding="utf-8")
+    path.write_text(template(as_read(list(HOSTILE)), name="no: #").text(), encoding="utf-8")
     (account,) = config.load(path, {}).configuration.accounts
     assert account.name == "no: #"
     assert len(account.queues) == len(HOSTILE)
@@ -92,5 +92,5 @@ def test_doubled_names_are_told_apart() -> None:
 def test_a_status_name_cannot_leave_its_comment(tmp_path: Path) -> None:
     # Names of statuses are read as one printable line; the text is what the client returns.
     path = tmp_path / "exporter.yml"
-    path.write_text(draft({1: "sales"}).text().replace("# Available", "# a: [ \" # '"))
+    path.write_text(template({1: "sales"}).text().replace("# Available", "# a: [ \" # '"))
     assert config.load(path, {}).configuration.accounts[0].queues
