@@ -29,11 +29,16 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """A configured queue, with what the last scrape of it brought: None before there was one."""
+    """A configured queue, with what the last scrape of it brought: None before there was one.
+
+    ``empty_since`` is the Unix time since when the open queue was never read with an agent; None
+    if it was at the last reading, or was closed then.
+    """
 
     queue: Queue
     scraped: QueueSnapshot | None = None
     outage: Outage | None = None
+    empty_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class ScrapeHistory:
         self._scraped: dict[tuple[str, int], QueueSnapshot] = {}
         self._outages: dict[tuple[str, int | None], Outage] = {}
         self._asked_at: dict[str, float] = {}
+        self._empty_since: dict[tuple[str, int], float] = {}
 
     def record(self, snapshot: Snapshot, at: float) -> None:
         """Record a scrape that ended at a Unix time."""
@@ -70,6 +76,7 @@ class ScrapeHistory:
                 key = (queue.account.name, queue.queue.id)
                 before = self._outages.get(key)
                 self._scraped[key] = queue
+                self._record_emptiness(key, queue)
                 self._record_failure(key, queue.result.failure, at)
                 _log(queue, before, at)
 
@@ -93,6 +100,9 @@ class ScrapeHistory:
             self._scraped = {key: one for key, one in self._scraped.items() if key[0] in names}
             self._outages = {key: one for key, one in self._outages.items() if key[0] in names}
             self._asked_at = {name: at for name, at in self._asked_at.items() if name in names}
+            self._empty_since = {
+                key: at for key, at in self._empty_since.items() if key[0] in names
+            }
 
     def _record_failure(
         self, key: tuple[str, int | None], failure: Failure | None, at: float
@@ -104,11 +114,19 @@ class ScrapeHistory:
         elif before is not None and lasts:
             self._outages[key] = replace(before, until=at)
 
+    def _record_emptiness(self, key: tuple[str, int], queue: QueueSnapshot) -> None:
+        available = queue.result.available
+        if not queue.open or available:
+            self._empty_since.pop(key, None)
+        elif available == 0:
+            self._empty_since.setdefault(key, queue.result.finished_at)
+
     def _status(self, account: Account, queue: Queue) -> QueueStatus:
         scraped = self._scraped.get((account.name, queue.id))
         if scraped is None or (scraped.account.url, scraped.queue) != (account.url, queue):
             return QueueStatus(queue)
-        return QueueStatus(queue, scraped, self._outages.get((account.name, queue.id)))
+        key = account.name, queue.id
+        return QueueStatus(queue, scraped, self._outages.get(key), self._empty_since.get(key))
 
 
 def _log(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:

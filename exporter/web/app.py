@@ -57,11 +57,11 @@ class _Routes:
 
         def render() -> Response:
             try:
-                views = self._runtime.status(account)
+                statuses = self._runtime.status(account)
             except UnknownAccountError as error:
                 return plain(400, str(error))
             page = landing.render(
-                views, time.time(), address=address, account=account, paused=paused
+                statuses, time.time(), address=address, account=account, paused=paused
             )
             return HTMLResponse(page, headers=landing.HEADERS)
 

@@ -62,13 +62,13 @@ def text(html: str) -> str:
 def test_a_browser_shows_who_can_take_a_call(exporter: Command, chromium: Browser) -> None:
     shown = text(chromium.html(f"{exporter.url}/?refresh=off"))
     assert "1 open queue has nobody available 1 empty 1 unreadable 0 low 1 staffed" in shown
-    assert re.search(r"support acme 0 of 1 \d+ s ago open, empty", shown)
+    assert re.search(r"support acme 0 \(needs 1\) \d+ s ago open, empty for", shown)
     assert re.search(
         r"billing acme unknown never read open, unreadable for \d+ s, since [\d:]+ UTC"
         r" the API failed \(503\)",
         shown,
     )
-    assert re.search(r"sales 3 of 1 \d+ s ago", shown)
+    assert re.search(r"sales 3 \(needs 1\) \d+ s ago", shown)
 
 
 def test_it_is_as_light_or_dark_as_its_reader_likes(
@@ -110,7 +110,7 @@ def test_six_hundred_queues_are_one_page(
     exporter.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="60")
     shown = text(chromium.html(f"{exporter.url}/?refresh=off"))
     assert "300 open queues have nobody available 300 empty 0 unreadable" in shown
-    assert shown.count("3 of 1") == 300
+    assert shown.count("3 (needs 1)") == 300
     picture = chromium.screenshot(f"{exporter.url}/", tmp_path / "page.png", width=500)
     assert pixel(picture) == LIGHT
     narrowed = text(chromium.html(f"{exporter.url}/?account=client%20299&refresh=off"))

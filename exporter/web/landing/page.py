@@ -23,8 +23,10 @@ __all__ = ["HEADERS", "REFRESH_SECONDS", "render"]
 
 REFRESH_SECONDS: Final = 15
 
-#: States whose queues somebody should look at: they are listed one by one, across all accounts.
+#: States whose queues need attention: they are listed one by one, across all accounts.
 _ATTENTION: Final = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
+#: States that are counted on the page even where no queue has them.
+_ALWAYS_COUNTED: Final = (State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED)
 _LONGEST_NAME: Final = 80
 _LONGEST_WORDS: Final = 300
 _FILES: Final = resources.files(__package__)
@@ -70,7 +72,7 @@ def render(
     """
     found = rows(accounts, now)
     counts = Counter(row.state for row in found)
-    asked_at = (view.asked_at for view in accounts if view.asked_at is not None)
+    asked_at = (status.asked_at for status in accounts if status.asked_at is not None)
     return _TEMPLATE.render(
         style=Markup(_STYLE),  # noqa: S704 - our own file
         version=__version__,
@@ -82,7 +84,9 @@ def render(
         account=account,
         worst=next((state for state in State if counts[state]), State.CLOSED),
         headline=_headline(counts),
-        counts=[(state, counts[state]) for state in State if counts[state] or _is_told(state)],
+        counts=[
+            (state, counts[state]) for state in State if counts[state] or state in _ALWAYS_COUNTED
+        ],
         attention=[row for row in found if row.state in _ATTENTION],
         others=[
             (state, _by_account(row for row in found if row.state is state))
@@ -91,11 +95,6 @@ def render(
         ],
         several=len(accounts) > 1,
     )
-
-
-def _is_told(state: State) -> bool:
-    """Tell whether a state is counted on the page even where no queue has it."""
-    return state in {State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED}
 
 
 def _headline(counts: Counter[State]) -> str:
@@ -115,7 +114,7 @@ def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:
 
 def _cut(text: str, longest: int = _LONGEST_NAME) -> str:
     """Cut what others wrote, and take from it what would change how the rest is shown."""
-    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
@@ -137,7 +136,7 @@ def _iso(at: float) -> str:
 
 def _clock(at: float, now: float) -> str:
     """Return a time as on a clock, with its date unless that is today's."""
-    then, today = (datetime.fromtimestamp(one, UTC) for one in (at, now))
+    then, today = (datetime.fromtimestamp(seconds, UTC) for seconds in (at, now))
     return f"{then:%H:%M:%S} UTC" if then.date() == today.date() else f"{then:%d %b %H:%M} UTC"
 
 

@@ -1,4 +1,4 @@
-"""What the page says of each queue, worst first."""
+"""What the page shows of each queue, worst first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FRESH_SECONDS: Final = 300.0
 
 
 class State(Enum):
-    """How a queue stands, worst first, in a word; all but the last are open."""
+    """The state of a queue, worst first, in a word; all but the last are open."""
 
     EMPTY = "empty"
     UNREADABLE = "unreadable"
@@ -36,19 +36,19 @@ class Row:
     """
 
     account: Account
-    view: QueueStatus
+    status: QueueStatus
     state: State
     result: QueueResult | None
 
     @property
     def queue(self) -> Queue:
         """The queue as it is configured."""
-        return self.view.queue
+        return self.status.queue
 
     @property
     def is_failing(self) -> bool:
-        """Tell whether the last scrape could not read it."""
-        return self.view.outage is not None and self.view.outage.until is None
+        """Whether the last scrape could not read it."""
+        return self.status.outage is not None and self.status.outage.until is None
 
 
 def rows(accounts: Iterable[AccountStatus], now: float) -> list[Row]:
@@ -58,26 +58,25 @@ def rows(accounts: Iterable[AccountStatus], now: float) -> list[Row]:
     return sorted(found, key=lambda row: order.index(row.state))
 
 
-def _account(view: AccountStatus, now: float) -> Iterator[Row]:
-    for queue in view.queues or ():
-        yield _queue(view.account, queue, now)
-    if view.queues is None and view.account.every_queue is not None:
+def _account(status: AccountStatus, now: float) -> Iterator[Row]:
+    for queue in status.queues or ():
+        yield _queue(status.account, queue, now)
+    if status.queues is None and status.account.every_queue is not None:
         # As long as the API has not named them, one row stands for all.
-        all_queues = replace(view.account.every_queue, name="all queues")
-        failing = view.outage is not None and view.outage.until is None
+        all_queues = replace(status.account.every_queue, name="all queues")
+        failing = status.outage is not None and status.outage.until is None
         state = State.UNREADABLE if failing else State.UNASKED
-        one = QueueStatus(all_queues, outage=view.outage)
-        yield Row(view.account, one, state, None)
+        yield Row(status.account, QueueStatus(all_queues, outage=status.outage), state, None)
 
 
-def _queue(account: Account, view: QueueStatus, now: float) -> Row:
-    schedule = view.queue.schedule
+def _queue(account: Account, status: QueueStatus, now: float) -> Row:
+    schedule = status.queue.schedule
     is_open = schedule is None or schedule.is_open(now)
-    result = view.scraped.result if view.scraped else None
+    result = status.scraped.result if status.scraped else None
     if result is not None and now - result.finished_at > max(FRESH_SECONDS, account.max_age):
         result = None
-    state = _state(result, view.queue.required_agents) if is_open else State.CLOSED
-    return Row(account, view, state, result)
+    state = _state(result, status.queue.required_agents) if is_open else State.CLOSED
+    return Row(account, status, state, result)
 
 
 def _state(result: QueueResult | None, required: int) -> State:

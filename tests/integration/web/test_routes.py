@@ -118,7 +118,7 @@ def test_the_home_page_links_to_the_metrics(serve: Serve) -> None:
     web = serve()
     answer = web.get("/")
     assert answer.status_code == 200
-    assert '<a href="/metrics">' in answer.text
+    assert '<a href="metrics">' in answer.text
     assert "server" not in answer.headers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
@@ -103,8 +104,8 @@ def scraped(
 
 
 def page(history: ScrapeHistory, *accounts: Account, now: float = NOW, **more: Any) -> Reader:
-    views = [history.status(account, account.queues) for account in accounts]
-    return Reader(landing.render(views, now, **{"address": "exporter:15457", **more}))
+    statuses = [history.status(account, account.queues) for account in accounts]
+    return Reader(landing.render(statuses, now, **{"address": "exporter:15457", **more}))
 
 
 def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
@@ -148,9 +149,9 @@ def test_the_worst_comes_first() -> None:
     assert names == ["empty", "failing", "unasked", "low", "staffed", "optional", "closed"]
     assert "1 open queue has nobody available" in shown.text
     assert "1 empty 1 unreadable 1 not asked 1 low 2 staffed 1 closed" in shown.text
-    assert "0 of 3 12 s ago | open, empty" in shown.row("empty")
-    assert "1 of 2 12 s ago | open, low" in shown.row("low")
-    assert "| 2 of 2 | 12 s ago" in shown.row("staffed")
+    assert "0 (needs 3) 12 s ago | open, empty for 12 s" in shown.row("empty")
+    assert "1 (needs 2) 12 s ago | open, low" in shown.row("low")
+    assert "| 2 (needs 2) | 12 s ago" in shown.row("staffed")
     assert "unknown never read | open, not asked no scrape yet" in shown.row("unasked")
 
 
@@ -189,7 +190,7 @@ def test_what_the_last_scrape_could_not_read_has_no_number() -> None:
     history = ScrapeHistory()
     account = an_account(a_queue("sales"))
     scraped(history, account, {"sales": read(7777, NOW - 100)})
-    assert "7777 of 1" in page(history, account).text
+    assert "7777 (needs 1)" in page(history, account).text
     scraped(history, account, {"sales": unreadable(at=NOW - 70)}, NOW - 100)
     later = Failure("timeout", "no whole answer within 10 s")
     scraped(history, account, {"sales": unreadable(later)}, NOW - 100)
@@ -212,11 +213,63 @@ def test_a_failure_that_is_over_is_told_for_an_hour() -> None:
     assert "last failure" not in page(history, account, now=NOW + 3600).text
 
 
+def test_it_says_since_when_a_queue_is_empty() -> None:
+    history = ScrapeHistory()
+    account = an_account(a_queue("sales"))
+    for at, result in (
+        (NOW - 900, read(2, NOW - 900)),
+        (NOW - 600, read(0, NOW - 600)),
+        (NOW - 300, unreadable(at=NOW - 300)),
+        (NOW - 12, read(0)),
+    ):
+        scraped(history, account, {"sales": result}, at)
+    shown = page(history, account)
+    assert "0 (needs 1) 12 s ago | open, empty for 10 min, since 17:35:00 UTC" in shown.row("sales")
+    scraped(history, account, {"sales": read(1)})
+    scraped(history, account, {"sales": read(0, NOW - 5)})
+    assert "open, empty for 5 s" in page(history, account).row("sales")
+
+
+def test_a_closed_queue_is_empty_only_since_it_opened() -> None:
+    history = ScrapeHistory()
+    account = an_account(a_queue("sales"))
+    closed = QueueSnapshot(account, account.queues[0], read(0, NOW - 9000), False, 0, None)
+    history.record(Snapshot((), (closed,), 1, 10), NOW - 9000)
+    scraped(history, account, {"sales": read(0, NOW - 60)})
+    assert "open, empty for 60 s" in page(history, account).row("sales")
+
+
+def test_links_work_behind_a_path_prefix() -> None:
+    history = ScrapeHistory()
+    one = scraped(history, an_account(a_queue("sales")), {"sales": read(2)})
+    two = scraped(history, an_account(a_queue("sales"), name="two"), {"sales": read(0)})
+    for shown in (
+        page(ScrapeHistory(), one),
+        page(history, one, two),
+        page(history, two, account="two"),
+        page(history, two, paused=True),
+        page(history, two, account="two", paused=True),
+    ):
+        links = [value for name, value in shown.attributes if name == "href"]
+        assert len(links) >= 7
+        assert not [link for link in links if link.startswith("/")]
+
+
+def test_counts_are_links_to_what_they_count() -> None:
+    history = ScrapeHistory()
+    queues = [a_queue(name, id_) for id_, name in enumerate("abcd")]
+    results = {"a": read(0), "b": read(0), "c": unreadable(), "d": read(1)}
+    shown = page(history, scraped(history, an_account(*queues), results))
+    for state, linked in (("empty", 1), ("unreadable", 1), ("staffed", 1), ("low", 0)):
+        assert shown.attributes.count(("href", f"#{state}")) == linked
+        assert shown.attributes.count(("id", state)) == linked
+
+
 def test_a_number_that_nobody_has_asked_for_since_is_not_shown() -> None:
     history = ScrapeHistory()
     account = an_account(a_queue("sales"))
     scraped(history, account, {"sales": read(7777)}, NOW - 12)
-    assert "7777 of 1" in page(history, account, now=NOW + 280).text
+    assert "7777 (needs 1)" in page(history, account, now=NOW + 280).text
     shown = page(history, account, now=NOW + 300)
     assert "7777" not in shown.text
     assert "1 open queue has not been asked for lately" in shown.text
@@ -228,7 +281,7 @@ def test_an_account_may_let_its_numbers_grow_older() -> None:
     history = ScrapeHistory()
     account = an_account(a_queue("sales"), max_age=900.0)
     scraped(history, account, {"sales": read(7777)})
-    assert "| 7777 of 1 | 10 min ago" in page(history, account, now=NOW + 600).text
+    assert "| 7777 (needs 1) | 10 min ago" in page(history, account, now=NOW + 600).text
 
 
 def test_what_was_read_for_another_queue_is_not_this_ones() -> None:
@@ -248,8 +301,10 @@ def test_who_is_logged_in_is_told_where_it_is_known() -> None:
     busy, abandoned = (AgentDetail((), number, 0, None) for number in (4, 0))
     results = {"busy": read(0, detail=busy), "abandoned": read(0, detail=abandoned)}
     shown = page(history, scraped(history, an_account(*queues), results))
-    assert shown.row("busy").endswith("open, empty 4 logged in")
-    assert shown.row("abandoned").endswith("open, empty nobody logged in")
+    assert shown.row("busy").endswith("open, empty for 12 s, since 17:44:48 UTC 4 logged in")
+    assert shown.row("abandoned").endswith(
+        "open, empty for 12 s, since 17:44:48 UTC nobody logged in"
+    )
 
 
 def test_queues_that_the_api_has_not_named_are_one_row() -> None:
@@ -257,8 +312,8 @@ def test_queues_that_the_api_has_not_named_are_one_row() -> None:
     account = an_account(every_queue=a_queue("*"))
 
     def shown() -> Reader:
-        views = [history.status(account, None)]
-        return Reader(landing.render(views, NOW, address="exporter:15457"))
+        statuses = [history.status(account, None)]
+        return Reader(landing.render(statuses, NOW, address="exporter:15457"))
 
     assert "Nothing has been read yet" in shown().text
     scraped(history, account, {}, failures=[SAID])
@@ -274,10 +329,10 @@ def test_accounts_are_groups_with_pages_of_their_own() -> None:
     two = an_account(a_queue("sales"), name="R&D +1")
     scraped(history, two, {"sales": read(0)})
     shown = page(history, one, two)
-    assert ("href", "/?account=acme") in shown.attributes
-    assert ("href", "/?account=R%26D%20%2B1") in shown.attributes
+    assert ("href", "?account=acme") in shown.attributes
+    assert ("href", "?account=R%26D%20%2B1") in shown.attributes
     alone = page(history, two, account="R&D +1")
-    assert ("href", "/?account=R%26D%20%2B1&refresh=off") in alone.attributes
+    assert ("href", "?account=R%26D%20%2B1&refresh=off") in alone.attributes
 
 
 def test_it_refreshes_itself_until_it_is_stopped() -> None:
@@ -285,7 +340,7 @@ def test_it_refreshes_itself_until_it_is_stopped() -> None:
     assert ("http-equiv", "refresh") in page(ScrapeHistory(), account).attributes
     paused = page(ScrapeHistory(), account, paused=True)
     assert ("http-equiv", "refresh") not in paused.attributes
-    assert "not made anew (start)" in paused.text
+    assert "does not refresh (start)" in paused.text
 
 
 @pytest.mark.parametrize(
@@ -363,7 +418,7 @@ def test_nothing_comes_from_outside() -> None:
     assert not {"script", "iframe", "img", "form", "object"} & shown.tags
     for name, value in shown.attributes:
         if name in {"href", "src"}:
-            assert value.startswith(("/", "data:image/svg+xml,")), value
+            assert value.startswith("data:image/svg+xml,") or not re.match(r"/|[a-z]+:", value)
             assert not value.startswith("//")
     assert "url(" not in shown.text
     assert "@import" not in shown.text
