@@ -1,9 +1,12 @@
 """Every module can be imported first, so that a circle of imports shows at once."""
 
+import ast
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import exporter
 
@@ -38,3 +41,69 @@ def test_each_module_can_be_imported_by_itself() -> None:
     )
     assert len(MODULES) > 50
     assert json.loads(done.stdout) == {}
+
+
+#: Which way imports point: a room imports those above it here, and none beside or below it.
+RANKS: tuple[set[str], ...] = (
+    {"__init__", "errors", "files", "logs", "schedule", "settings", "snapshot", "systemd", "text"},
+    {"availability", "config", "history", "metrics", "simulator", "transport"},
+    {"calltools"},
+    {"scrape"},
+    {"runtime"},
+    {"web"},
+    {"cli"},
+    {"__main__"},
+)
+RANK = {room: rank for rank, rooms in enumerate(RANKS) for room in rooms}
+
+
+def imported(text: str) -> set[str]:
+    """Return the rooms of the package that a module imports, in functions as well."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        for package, *parts in (name.split(".") for name in names):
+            if package == "exporter":
+                # `from exporter import __version__` names no module
+                found.add(parts[0] if parts and parts[0] in RANK else "__init__")
+    return found
+
+
+def upwards(room: str, text: str) -> set[str]:
+    """Return the rooms that a module imports though they stand beside or below its own."""
+    others = imported(text) - {room}
+    return {other for other in others if RANK[other] >= max(RANK[room], 1)}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_imports_point_one_way(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert upwards(room, path.read_text(encoding="utf-8")) == set()
+
+
+def test_every_room_has_its_rank() -> None:
+    rooms = {
+        path.stem
+        for path in ROOT.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert rooms == set(RANK)
+
+
+@pytest.mark.parametrize(
+    ("room", "text"),
+    [
+        ("scrape", "from exporter.runtime import Runtime"),
+        ("config", "import exporter.transport"),
+        ("errors", "def late():\n    from exporter import web"),
+    ],
+)
+def test_an_import_the_other_way_is_found(room: str, text: str) -> None:
+    assert upwards(room, text)
