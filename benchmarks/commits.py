@@ -21,8 +21,6 @@ from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 
-__all__ = ["Work", "compare"]
-
 LATENCY = 0.05
 PARALLEL = 32
 FEW = 10

@@ -13,8 +13,6 @@ from benchmarks.processes import Measured
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 
-__all__ = ["cpu", "growth_over_scrapes", "memory", "start"]
-
 LATENCY = 0.05
 
 

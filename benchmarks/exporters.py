@@ -16,8 +16,6 @@ from benchmarks.processes import Measured
 from benchmarks.upstream import Upstream
 from exporter.simulator import AVAILABLE
 
-__all__ = ["Page", "free_port", "read_page", "start_exporter", "write_configuration"]
-
 ROOT = Path(__file__).parents[1]
 
 

@@ -16,8 +16,6 @@ from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 
-__all__ = ["by_accounts", "by_queues", "by_replicas", "by_silos"]
-
 LATENCY = 0.05
 PARALLEL = 64
 

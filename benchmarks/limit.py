@@ -18,8 +18,6 @@ from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Upstream
 
-__all__ = ["cases", "measure"]
-
 #: The aims hold up to so many requests a second.
 RATE = 500
 WARM, COLD = 1.15, 1.3

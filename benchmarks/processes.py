@@ -13,8 +13,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Self
 
-__all__ = ["API_CORES", "CLIENT_CORES", "Cost", "Measured", "cost_of", "pin"]
-
 _CORES = sorted(os.sched_getaffinity(0))
 #: Who is measured has the last core for itself; the API and who asks share the others.
 CLIENT_CORES = set(_CORES[-1:])

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["machine", "median", "table", "times"]
-
 LIBRARIES = ("requests", "urllib3", "prometheus-client", "uvicorn", "starlette", "PyYAML")
 
 

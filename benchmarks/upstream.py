@@ -17,8 +17,6 @@ from benchmarks.processes import API_CORES, pin
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from tests.simulator import FixedWorld, Simulator
 
-__all__ = ["Seen", "Upstream"]
-
 
 @dataclass(frozen=True)
 class Seen:

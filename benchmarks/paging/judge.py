@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from benchmarks.paging.world import Interval, QueueWeek
 
-__all__ = ["Spell", "forbidden", "over", "spells"]
-
 #: An agent who is there for less than this ended nothing: the page is due all the same ...
 BLINK = 10
 #: ... and up to what so many scrapes in a row see, by the interval in seconds, it may be sent: what

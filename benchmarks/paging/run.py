@@ -19,8 +19,6 @@ from benchmarks.paging.world import DAY, Interval, QueueWeek, Scrape, Setup, mak
 from prometheus.build import rule_files
 from prometheus.thresholds import Thresholds
 
-__all__ = ["Extent", "Figures", "measure"]
-
 PAGE = "CallToolsNobodyAvailable"
 BEGIN = datetime(2026, 1, 4, tzinfo=UTC).timestamp()
 STEP = 5

@@ -15,8 +15,6 @@ from benchmarks.peers.contenders import Contender, Round
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Seen, Upstream
 
-__all__ = ["Work", "measure"]
-
 MAX_AGE_SECONDS = 10
 #: Where `make bench` puts the programs of others.
 PEERS = {

@@ -22,8 +22,6 @@ from benchmarks.processes import CLIENT_CORES, Measured, pin
 from benchmarks.upstream import Upstream
 from exporter.simulator import TOKEN
 
-__all__ = ["Contender", "Round", "blackbox", "json_exporter", "loop", "ours"]
-
 #: What Prometheus adds to each scrape: up, scrape_duration_seconds and three more.
 OWN_SAMPLES = 5
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import is_not
-from typing import Final
 
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.listing import LISTS, read_list, read_record
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import AccountMoment, World
 
-__all__ = ["SILOS", "TOKEN", "Api", "SimulatedAccount"]
-
 #: The key of an account that names none; long enough to be found where it must not be.
-TOKEN: Final = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it opens nothing
+TOKEN = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it opens nothing
 
-SILOS: Final = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
+SILOS = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
 
 
 @dataclass(slots=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["Clock"]
-
 
 class Clock:
     """A clock that can be set, stopped and hurried; at first it shows the real time."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, tzinfo
 from functools import lru_cache
 from random import Random
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from exporter.simulator.world import (
     AVAILABLE,
@@ -24,10 +24,8 @@ from exporter.simulator.world import (
     person,
 )
 
-__all__ = ["DayWorld", "ShiftPattern", "Team"]
-
 #: How far back the last shift of somebody who is logged out is looked for, in days.
-_LOOK_BACK: Final = 15
+_LOOK_BACK = 15
 
 
 @dataclass(frozen=True, slots=True)

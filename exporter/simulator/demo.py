@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import time
-from typing import Final
 
 from exporter.simulator.api import SimulatedAccount
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
@@ -13,15 +12,13 @@ from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.wire import Exchange, Fault
 from exporter.simulator.world import World
 
-__all__ = ["DEMO_QUEUES", "demo_simulator"]
-
 #: Queues by id. Retention has only two agents, so that every few minutes both are busy.
-DEMO_QUEUES: Final = {5457: "sales", 5460: "support", 5463: "retention", 5466: "billing"}
+DEMO_QUEUES = {5457: "sales", 5460: "support", 5463: "retention", 5466: "billing"}
 
 _SALES, _SUPPORT, _RETENTION, _BILLING = DEMO_QUEUES
 
 #: Whenever the demo is run somebody is at work, and soon does something else.
-_LIVELY: Final = ShiftPattern(
+_LIVELY = ShiftPattern(
     weekdays=frozenset(range(7)),
     start=time(0),
     hours=24.0,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
-__all__ = ["ALL_FILTERS", "Dialect"]
-
-ALL_FILTERS: Final = frozenset({"queue", "agent_status_id", "ready", "team"})
+ALL_FILTERS = frozenset({"queue", "agent_status_id", "ready", "team"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from exporter.simulator.dialect import Dialect
@@ -12,14 +12,12 @@ from exporter.simulator.messages import Answer, Request, json_answer
 from exporter.simulator.rows import Row, agent_row, queue_row, status_row
 from exporter.simulator.world import AccountMoment, Agent, Queue, Status
 
-__all__ = ["LISTS", "read_list", "read_record"]
+LISTS = frozenset({"agentstatuses", "queues", "statuses"})
 
-LISTS: Final = frozenset({"agentstatuses", "queues", "statuses"})
-
-_DEFAULT_PAGE_SIZE: Final = 25
-_MAXIMUM_PAGE_SIZE: Final = 250
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
-_INVALID_CHOICE: Final = "Select a valid choice. That choice is not one of the available choices."
+_DEFAULT_PAGE_SIZE = 25
+_MAXIMUM_PAGE_SIZE = 250
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_INVALID_CHOICE = "Select a valid choice. That choice is not one of the available choices."
 
 Record = TypeVar("Record")
 Named = TypeVar("Named", "Queue", "Status")

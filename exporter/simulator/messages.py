@@ -8,12 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
 from urllib.parse import parse_qsl
 
-__all__ = ["Answer", "Request", "html_answer", "json_answer", "parse_request"]
-
-_REQUEST_LINE: Final = re.compile(r"([A-Z]+) (\S+) HTTP/1\.[01]")
+_REQUEST_LINE = re.compile(r"([A-Z]+) (\S+) HTTP/1\.[01]")
 
 
 @dataclass(frozen=True, slots=True)

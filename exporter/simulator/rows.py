@@ -9,8 +9,6 @@ from typing import TypeAlias
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.world import AccountMoment, Agent, Queue, Status
 
-__all__ = ["Row", "agent_row", "queue_row", "status_row"]
-
 Row: TypeAlias = "dict[str, object]"
 
 

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.clock import Clock
@@ -18,10 +18,8 @@ from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
 
-__all__ = ["ReceivedRequest", "SimulatedSilo"]
-
-_LOG_LENGTH: Final = 100_000
-_BACKLOG: Final = 2048
+_LOG_LENGTH = 100_000
+_BACKLOG = 2048
 
 
 class ReceivedRequest(NamedTuple):

@@ -7,14 +7,12 @@ import socket
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 from exporter.simulator.messages import Answer, Request, parse_request
 
-__all__ = ["Connection", "Exchange", "Fault", "FaultSource"]
-
-_HEAD_LIMIT: Final = 64 * 1024
-_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
+_HEAD_LIMIT = 64 * 1024
+_LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Server(Protocol):

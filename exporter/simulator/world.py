@@ -6,30 +6,15 @@ import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-__all__ = [
-    "AVAILABLE",
-    "LUNCH",
-    "NOT_AVAILABLE",
-    "ON_A_CALL",
-    "POST_CALL",
-    "STATUSES",
-    "AccountMoment",
-    "Agent",
-    "Queue",
-    "Status",
-    "World",
-    "person",
-]
+AVAILABLE = 20561
+NOT_AVAILABLE = 20562
+POST_CALL = 20563
+ON_A_CALL = 20564
+LUNCH = 43069
 
-AVAILABLE: Final = 20561
-NOT_AVAILABLE: Final = 20562
-POST_CALL: Final = 20563
-ON_A_CALL: Final = 20564
-LUNCH: Final = 43069
-
-_SYLLABLES: Final = (
+_SYLLABLES = (
     *("ba", "dor", "fen", "gil", "hos", "jun", "kel", "lor"),
     *("mav", "nim", "pol", "quil", "ras", "sev", "tir", "vox"),
 )
@@ -46,7 +31,7 @@ class Status:
     agent_can_select: bool = True
 
 
-STATUSES: Final = (
+STATUSES = (
     Status(AVAILABLE, "Available", "Set Ready", "Set Ready"),
     Status(NOT_AVAILABLE, "Not Available"),
     Status(POST_CALL, "Post Call", agent_can_select=False),

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Final
 
 import structlog
 import yaml
@@ -18,19 +17,17 @@ from tests.history.pages import pages
 from tests.history.server import Server, Tools, server
 from tests.history.stages import Filling, stages
 
-__all__ = ["STEP", "Span", "backfill"]
-
 Span = tuple[float, float]
 
 #: A scrape a minute: just as often as the rules take a number for fresh.
-STEP: Final = 60
+STEP = 60
 #: The rules' own idea of fresh. There are no marks of staleness in what is written here.
-_FRESH: Final = "75s"
+_FRESH = "75s"
 #: So many exporters there were, one after the other: their counters begin anew.
-_RESTARTS: Final = 4
-_TARGET: Final = 'instance="history:15457",job="calltools"'
-_RULES: Final = Path(__file__).parents[2] / "prometheus/rules"
-_RULE_FILES: Final = ("calltools.recording.yml", "calltools.alerts.yml")
+_RESTARTS = 4
+_TARGET = 'instance="history:15457",job="calltools"'
+_RULES = Path(__file__).parents[2] / "prometheus/rules"
+_RULE_FILES = ("calltools.recording.yml", "calltools.alerts.yml")
 
 
 def backfill(

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Queue, Secret
 from exporter.simulator import AVAILABLE, DayWorld, ShiftPattern, SimulatedAccount, Team
 
-__all__ = ["Centre", "Incident", "one_account", "vendor"]
-
-_WEEKDAYS: Final = range(5)
-_EVERY_DAY: Final = range(7)
+_WEEKDAYS = range(5)
+_EVERY_DAY = range(7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,8 @@ class _Plan:
         ]
 
 
-_NEW_YORK: Final = "America/New_York"
-_PLANS: Final = (
+_NEW_YORK = "America/New_York"
+_PLANS = (
     _Plan("sales", "sales", _NEW_YORK, 3, 14, closes=20),
     _Plan("sales-west", "sales", "America/Los_Angeles", 2, 8),
     _Plan("sales-spanish", "sales", _NEW_YORK, 1, 3),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
-from typing import Final, cast
+from typing import cast
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
@@ -29,13 +29,11 @@ from exporter.transport import Deadline, HttpAnswer, Transports
 from exporter.web.negotiation import choose_format
 from tests.history.centre import Centre, Incident
 
-__all__ = ["pages"]
-
-_BUDGET: Final = 9.5
+_BUDGET = 9.5
 #: What a scrape may take here: the past must not depend on how busy this machine is.
-_PATIENCE: Final = 3600.0
-_QUEUE: Final = re.compile(r"[?&]queue=(\d+)")
-_FORMAT: Final = choose_format("application/openmetrics-text; version=1.0.0; escaping=allow-utf-8")
+_PATIENCE = 3600.0
+_QUEUE = re.compile(r"[?&]queue=(\d+)")
+_FORMAT = choose_format("application/openmetrics-text; version=1.0.0; escaping=allow-utf-8")
 
 
 class _Moment:

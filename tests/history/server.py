@@ -12,14 +12,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import requests
 
-__all__ = ["Server", "Tools", "server"]
-
 #: Prometheus answers at most 11 000 points a series.
-_POINTS: Final = 10_000
+_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)

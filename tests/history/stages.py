@@ -10,12 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-__all__ = ["Filling", "stages"]
-
-_RECORDED: Final = re.compile(r"\b\w+:\w+:\w+\b")
-_SECONDS: Final = {"s": 1, "m": 60}
+_RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
+_SECONDS = {"s": 1, "m": 60}
 
 
 @dataclass(frozen=True, slots=True)

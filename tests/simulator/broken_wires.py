@@ -6,12 +6,11 @@ import asyncio
 import itertools
 import zlib
 from collections.abc import Iterable
-from typing import Final
 
 from exporter.simulator.messages import Answer, json_answer
 from exporter.simulator.wire import Exchange
 
-_MEGABYTE: Final = b" " * 1_000_000
+_MEGABYTE = b" " * 1_000_000
 
 
 async def hang(exchange: Exchange, *, seconds: float | None = None) -> None:

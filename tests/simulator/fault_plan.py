@@ -10,8 +10,6 @@ from exporter.simulator.wire import Fault
 from tests.simulator.broken_wires import silent
 from tests.simulator.faults import FAULTS, NamedFault
 
-__all__ = ["FaultPlan"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Scope:

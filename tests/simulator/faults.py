@@ -7,14 +7,11 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
 
 from exporter.simulator.messages import Answer
 from exporter.simulator.wire import Exchange
 from tests.simulator import broken_answers as answers
 from tests.simulator import broken_wires as wires
-
-__all__ = ["FAULTS", "NamedFault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class NamedFault:
             exchange.connection.send(made)
 
 
-FAULTS: Final[Mapping[str, NamedFault]] = MappingProxyType(
+FAULTS: Mapping[str, NamedFault] = MappingProxyType(
     {
         # another status
         "status": NamedFault(answers.status),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import Final
 
 from exporter.simulator.world import (
     AVAILABLE,
@@ -16,10 +15,8 @@ from exporter.simulator.world import (
     person,
 )
 
-__all__ = ["FIXED_TIME", "FixedWorld"]
-
 #: When time stands still in a fixed world, and its agents took their status: 2026-07-27T17:45Z.
-FIXED_TIME: Final = 1785174300.0
+FIXED_TIME = 1785174300.0
 
 
 class FixedWorld:

@@ -8,8 +8,6 @@ from exporter.simulator import Dialect, SimulatedAccount, SimulatedSilo
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.fixed_world import FixedWorld
 
-__all__ = ["Simulator"]
-
 
 class Simulator(SimulatedSilo):
     """A silo whose ``faults`` may be set at any time; it has one account unless some are given."""
