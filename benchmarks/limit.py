@@ -1,7 +1,7 @@
 """Against the limit: how near is a page to ceil(queues / parallel) * latency?
 
 A round starts an exporter for every case, one after the other, and takes of each its first page,
-which opens the connections, proves the filters and reads the lists, and a second one. The rounds
+which opens the connections, verifies the filters and reads the lists, and a second one. The rounds
 alternate between the cases, so that what disturbs the machine disturbs all of them.
 """
 

@@ -33,7 +33,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], text: Sequence[
 
 
 def machine() -> str:
-    """Say on what this was measured."""
+    """Return what this was measured on."""
     processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = len(os.sched_getaffinity(0))
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

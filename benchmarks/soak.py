@@ -88,7 +88,7 @@ class Figures:
     errors: float = 0.0
 
     def left_behind(self) -> list[str]:
-        """Say of what the process holds too much at the end."""
+        """Return what the process holds too much of at the end."""
         found = []
         if self.end.threads > 1 + WORKERS:
             found.append("threads")

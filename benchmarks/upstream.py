@@ -40,7 +40,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the process of the silos is told."""
+    """What the process of the silos is given."""
 
     ca_file: str
     queues: int
@@ -89,7 +89,7 @@ class Upstream:
         self._pipe.recv()
 
     def target(self, queue: int) -> str:
-        """Return the URL that tells of one queue, as the vendor's guide has it."""
+        """Return the URL that counts one queue's agents, as the vendor's guide has it."""
         return (
             f"{self.urls[0]}/api/agentstatuses/?queue={queue}"
             f"&agent_status_id={AVAILABLE}&ready=true&page_size=1"

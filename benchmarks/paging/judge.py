@@ -126,7 +126,7 @@ class _Reading:
         self._reached = [scrape.at for scrape in scrapes if scrape.reached and not scrape.lost]
 
     def is_good(self, start: float) -> bool:
-        """Tell whether a queue was read well enough in the six minutes from a time on.
+        """Return whether a queue was read well enough in the six minutes from a time on.
 
         That is: never not at all for more than a minute, and in seven of ten scrapes.
         """

@@ -57,7 +57,7 @@ class QueueWeek:
     scrapes: tuple[tuple[Scrape, ...], ...]
 
     def is_open(self, at: float) -> bool:
-        """Tell whether the queue is open at a time."""
+        """Return whether the queue is open at a time."""
         return any(start <= at < end for start, end in self.openings)
 
 

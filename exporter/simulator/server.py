@@ -179,12 +179,12 @@ class SimulatedSilo:
                 )
 
     def connection_opened(self, connection: Connection) -> None:
-        """Note a connection that is ready for requests."""
+        """Record a connection that is ready for requests."""
         self._open.add(connection)
         self._notify()
 
     def connection_closed(self, connection: Connection) -> None:
-        """Note a connection that is gone."""
+        """Record that a connection has ended."""
         self._open.discard(connection)
         self._gone.set()
         self._notify()

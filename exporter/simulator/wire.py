@@ -19,10 +19,10 @@ class Server(Protocol):
     """What a connection asks of the simulator that it belongs to."""
 
     def connection_opened(self, connection: Connection) -> None:
-        """Count a connection that begins."""
+        """Record a connection that is ready for requests."""
 
     def connection_closed(self, connection: Connection) -> None:
-        """Forget a connection that ended."""
+        """Record that a connection has ended."""
 
     def answer(self, connection: Connection, request: Request) -> None:
         """Answer one request on its connection."""

@@ -33,7 +33,7 @@ class Incident:
     retry_after: float | None = None
 
     def is_on(self, at: float) -> bool:
-        """Tell whether it happens at a Unix time."""
+        """Return whether it happens at a Unix time."""
         now = datetime.fromtimestamp(at, UTC)
         begun = datetime.combine(now.date(), self.start, UTC)
         return now.weekday() == self.weekday and 0 <= at - begun.timestamp() < self.minutes * 60

@@ -103,7 +103,7 @@ class _AtOnce:
 
 
 class _Counters(Counters):
-    """The exporter's counters, told of requests that took as long as such requests do."""
+    """The exporter's counters, fed with requests that took as long as such requests do."""
 
     def __init__(self, accounts: Sequence[str], now: _Moment) -> None:
         super().__init__(accounts)
