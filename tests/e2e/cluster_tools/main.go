@@ -9,6 +9,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,7 @@ import (
 	externalsecrets "github.com/external-secrets/external-secrets/apis/externalsecrets/v1"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
+	kubejson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
 
@@ -56,7 +58,14 @@ func main() {
 			}
 			continue
 		}
-		if err := yaml.UnmarshalStrict(document, make()); err != nil {
+		// As the API server reads it: the case of a field's name counts, unlike in Go's own JSON.
+		text, err := yaml.YAMLToJSONStrict(document)
+		if err == nil {
+			var unknown []error
+			unknown, err = kubejson.UnmarshalStrict(text, make())
+			err = errors.Join(append(unknown, err)...)
+		}
+		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s %s: %v\n", head.Kind, head.Metadata.Name, err)
 			failed++
 		}
