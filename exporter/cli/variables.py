@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from exporter import config
 from exporter.cli.flags import VARIABLES
 from exporter.settings import Configuration, TokenEnvironment
 from exporter.text import nearest
@@ -16,10 +17,6 @@ __all__ = ["warn_of_unknown_variables"]
 
 log = structlog.get_logger(__name__)
 
-#: Those that stand for a file with one account, or for flags of `init`.
-_ACCOUNT_VARIABLES: Final = frozenset(
-    f"CALLTOOLS_{name}" for name in ("ACCOUNT", "AVAILABLE_STATUS", "QUEUES", "TOKEN", "URL")
-)
 #: What Kubernetes and Docker set in every container for a service of this name.
 _SERVICE_LINK: Final = re.compile(
     "CALLTOOLS_.*_SERVICE_(HOST|PORT(_.*)?)|CALLTOOLS_.*_PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?"
@@ -33,7 +30,7 @@ def warn_of_unknown_variables(environ: Mapping[str, str], configuration: Configu
         for account in configuration.accounts
         if isinstance(account.token, TokenEnvironment)
     }
-    known = _ACCOUNT_VARIABLES | VARIABLES | keys
+    known = {*config.VARIABLES, *VARIABLES, *keys}
     for name in sorted(environ):
         if name.startswith("CALLTOOLS_") and name not in known and not _SERVICE_LINK.match(name):
             meant = nearest(name, known)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
+from typing import Final
 
 from exporter import settings
 from exporter.config import fields, schema
 from exporter.config.cross_checks import token_variable
 from exporter.config.environment import EnvironmentProxies
 from exporter.schedule import DAYS, Schedule, Span
+
+_NO_TLS: Final = schema.Tls.model_construct()
+_NOTHING_SAID: Final = schema.QueueKeys.model_construct()
 
 
 class Resolver:
@@ -28,12 +32,12 @@ class Resolver:
     def account(self, keys: schema.Account) -> settings.Account:
         """Return the settings of an account."""
         url = keys.url or ""
-        tls = keys.tls or schema.Tls.model_construct()
+        tls = keys.tls or _NO_TLS
         every_queue = None
         queues: tuple[settings.Queue, ...] = ()
         exceptions: tuple[settings.QueueException, ...] = ()
         if isinstance(keys.queues, schema.EveryQueue):
-            every_queue = self._queue(keys, schema.QueueKeys.model_construct(), 0, "")
+            every_queue = self._queue(keys, _NOTHING_SAID, 0, "")
             exceptions = tuple(self._exception(keys, one) for one in keys.queues.exceptions)
         else:
             queues = tuple(

@@ -159,6 +159,10 @@ Queues: TypeAlias = Annotated[
 ]
 
 
+def _auto() -> list[int | str]:
+    return [AUTO]
+
+
 class AccountKeys(Keys):
     """The keys of an account that the defaults may hold as well."""
 
@@ -183,7 +187,7 @@ class AccountKeys(Keys):
         "account's name in capitals, with _ for what no variable has. Either this or token_file.",
     )
     available_status: fields.Statuses = Field(
-        [AUTO],
+        default_factory=_auto,
         description="The status of available agents: its id, under Contact Center > Agent "
         "Statuses; its name; auto, to find it by what it does; or a list, whose agents are "
         "added up. Default auto.",

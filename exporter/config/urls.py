@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ _HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9
 _EXAMPLE: Final = "https://east-2.calltools.io"
 
 
+@functools.lru_cache(maxsize=4096)  # each is looked at more than once
 def parse_account_url(text: str) -> str:
     """Return scheme, host and port of the URL that people log in to.
 

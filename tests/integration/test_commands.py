@@ -590,7 +590,9 @@ def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> N
     for command, code in (("check", 1), ("serve", 1), ("ping", 2)):
         said = run_main(command)
         assert said.code == code
-        assert said.err.startswith("exporter.yml: is not here; write one, or set CALLTOOLS_URL, ")
+        assert said.err.startswith("exporter.yml: is not here; write one with ")
+        assert "CALLTOOLS_URL" in said.err
+        assert "demo" in said.err
 
 
 # ping
