@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-__all__ = ["Stamps", "Watched", "load_pem", "stamps"]
-
 T = TypeVar("T")
 Stamp: TypeAlias = "tuple[int, int, int]"
 Stamps: TypeAlias = "tuple[Stamp | None, ...]"

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64decode
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, NoReturn, Protocol
+from typing import Literal, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from exporter.errors import TokenError
 from exporter.schedule import Schedule
 
-__all__ = [
-    "AUTO",
-    "Account",
-    "Configuration",
-    "Queue",
-    "QueueException",
-    "Secret",
-    "TlsFiles",
-    "TokenEnvironment",
-    "TokenFile",
-    "TokenSource",
-    "read_key",
-]
-
 #: The ``available_status`` that is found by what the account's statuses do.
-AUTO: Final = "auto"
+AUTO = "auto"
 
 _PREFIX = re.compile(r"\s*(?:token\s+)?", re.IGNORECASE)
+#: What may stand between the characters of a key that a page repeats: tags, and whatever is not
+#: visible ASCII, of which every key is made.
+_BETWEEN = r"(?:<[^<>]*>|[^!-~])*"
+_ASSIGNMENT = re.compile(
+    r"(?:export\s+)?(?:[A-Z][A-Z0-9_]{2,}|(?i:[a-z_.-]*(?:key|token|secret)))\s*[=:]\s*\S.*"
+)
 
 
 class Secret:
@@ -45,8 +38,14 @@ class Secret:
         return self._value
 
     def mask(self, text: str) -> str:
-        """Return the text with the key replaced, for answers that echo it."""
-        return text.replace(self._value, "***") if self._value else text
+        """Return the text with the key replaced, for answers that echo it.
+
+        It is found in any case, and with tags, blanks and what cannot be seen inside.
+        """
+        if not self._value:
+            return text
+        pattern = _BETWEEN.join(re.escape(character) for character in self._value)
+        return re.sub(pattern, "***", text, flags=re.IGNORECASE)
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -86,9 +85,35 @@ def read_key(text: str, source: str) -> Secret:
     key = _PREFIX.sub("", text.strip(), count=1)
     if not key:
         raise TokenError(f"{source} is empty; expected the API key")
+    if looks := _looks_like(key):
+        raise TokenError(f"{source} looks like {looks}; expected the API key alone")
     if not key.isascii() or not key.isprintable() or " " in key:
         raise TokenError(f"{source} holds more than one word or characters that no API key has")
     return Secret(key)
+
+
+def _looks_like(text: str) -> str | None:
+    """Return what else than a key a text looks like, None if it may be one."""
+    if len(text) > 1 and text[0] in "\"'`" and text[-1] == text[0]:
+        return "a key in quotation marks"
+    if text.startswith(("{", "[")):
+        return "JSON"
+    if text.startswith("-----BEGIN "):
+        return "a certificate or private key in PEM form"
+    if _ASSIGNMENT.fullmatch(text):
+        return "a line NAME=VALUE"
+    return "base64 of a text" if _is_base64_of_text(text) else None
+
+
+def _is_base64_of_text(text: str) -> bool:
+    """Return whether decoding gives plain text; of a key's own bytes it gives anything but."""
+    if len(text) < 16:
+        return False
+    try:
+        decoded = b64decode("".join(text.split()), validate=True).decode("ascii")
+    except ValueError:
+        return False
+    return decoded.strip().isprintable()
 
 
 @dataclass(frozen=True, slots=True)

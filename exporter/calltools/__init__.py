@@ -1,6 +1,7 @@
 """The client of the CallTools API: it asks, reads and checks, and never sends anything but GET."""
 
-from exporter.calltools.client import FILTERS, Client, Filter, RequestContext
+from exporter.calltools.client import FILTERS, Client, Filter
+from exporter.calltools.requester import RequestContext
 from exporter.calltools.rows import (
     AgentRow,
     QueueRow,

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, TypeVar
-from urllib.parse import urlencode
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from requests import PreparedRequest
+import structlog
 
-from exporter import __version__
-from exporter.calltools.responses import (
-    ListPage,
-    filter_violation,
-    raise_for_status,
-    read_page,
-    unexpected,
-)
+from exporter.calltools.pages import ListPage, filter_violation, unexpected
+from exporter.calltools.requester import ListRequest, RequestContext, Requester
+from exporter.calltools.responses import names_field
 from exporter.calltools.rows import (
+    MOST_STATUSES,
     AgentRow,
     QueueRow,
     StatusRow,
@@ -27,39 +20,22 @@ from exporter.calltools.rows import (
     read_status,
 )
 from exporter.errors import ApiError, Failure
-from exporter.settings import Account, Queue, Secret
-from exporter.snapshot import Attempt, RequestObserver
-from exporter.transport import Deadline, HttpAnswer, StaleConnectionError, Transport
+from exporter.settings import Account, Queue
+from exporter.transport import HttpAnswer
 
-__all__ = ["FILTERS", "Client", "Filter", "RequestContext"]
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
 
 #: What an account's answers rest on.
-FILTERS: Final[tuple[Filter, ...]] = ("queue", "agent_status_id", "ready")
-#: Rows of a page where ``page_size`` does not say, and at most.
-DEFAULT_PAGE: Final = 25
-LARGEST_PAGE: Final = 250
-_HEADERS: Final = {
-    "User-Agent": f"calltools-exporter/{__version__}",
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """What the requests of one fetch have in common.
-
-    ``deadline`` is the fetch's: after it no request is sent. Where the account has its own
-    ``timeout``, that counts for each request; the last one may then end that much later.
-    """
-
-    transport: Transport
-    token: Secret
-    deadline: Deadline
-    observer: RequestObserver
+FILTERS: tuple[Filter, ...] = ("queue", "agent_status_id", "ready")
+_AGENTS = "/api/agentstatuses/"
+LARGEST_PAGE = 250
+#: Lengths at which a bare list may be one page of more, whatever ``page_size`` asks for.
+_PAGE_SIZES = {10, 20, 25, 30, 50, 100, 200, LARGEST_PAGE, 500, 1000}
+#: How often a list is read until two readings agree.
+_READINGS = 3
 
 
 class Client:
@@ -67,7 +43,8 @@ class Client:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._prepared: dict[tuple[object, ...], PreparedRequest] = {}
+        self._requester = Requester(account)
+        self._reported_statuses = False
 
     def count_available(self, queue: Queue, context: RequestContext) -> int:
         """Return the number of agents of a queue in an available status and ready.
@@ -79,7 +56,13 @@ class Client:
         Raises:
             ApiError: with every code but `unknown_id` and `token`.
         """
-        return sum(self._count(queue.id, status, context) for status in queue.status_ids)
+        *others, last = counts = [
+            self._count(queue.id, status, context) for status in queue.status_ids
+        ]
+        if others and not any(counts):
+            # Who moved meanwhile to a status that was already counted would be in none of them.
+            others = [self._count(queue.id, status, context) for status in queue.status_ids[:-1]]
+        return sum(others) + last
 
     def _count(self, queue_id: int, status_id: int, context: RequestContext) -> int:
         filters = {"queue": queue_id, "agent_status_id": status_id, "ready": "true"}
@@ -93,19 +76,17 @@ class Client:
     def _filtered_page(
         self, query: Mapping[str, object], status_id: int, context: RequestContext
     ) -> ListPage:
-        def read(answer: HttpAnswer) -> ListPage:
-            raise_for_status(answer, context.token)
-            page = read_page(answer)
+        def judge(page: ListPage) -> ListPage:
             if page.count and not page.rows:
                 raise unexpected(f"no row under a `count` of {page.count}")
-            if page.count is None and len(page.rows) in {DEFAULT_PAGE, LARGEST_PAGE}:
+            if page.count is None and len(page.rows) in _PAGE_SIZES:
                 raise unexpected("a list without `count`, just as long as a page may be")
             for row in page.rows:
                 if found := filter_violation(row, status_id):
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))
             return page
 
-        return self._ask("/api/agentstatuses/", query, context, read)
+        return self._requester.ask(ListRequest(_AGENTS, query), context, judge)
 
     def read_agents(self, queue: Queue, context: RequestContext) -> tuple[AgentRow, ...]:
         """Return the agents of a queue, logged out ones as well.
@@ -113,7 +94,24 @@ class Client:
         Raises:
             ApiError: with every code but `unknown_id` and `token`.
         """
-        return self._read_list("/api/agentstatuses/", {"queue": queue.id}, read_agent, context)
+
+        def nobody_is_free(rows: Mapping[object, AgentRow]) -> bool:
+            return not any(row.may_be_free(queue.status_ids) for row in rows.values())
+
+        query = {"queue": queue.id}
+        agents = self._read_list(_AGENTS, query, read_agent, context, nobody_is_free)
+        self._report_statuses({agent.status for agent in agents})
+        return agents
+
+    def _report_statuses(self, statuses: set[int | str | None]) -> None:
+        if len(statuses) > MOST_STATUSES and not self._reported_statuses:
+            self._reported_statuses = True
+            log.warning(
+                "More agent statuses than an account has; the rest is counted as `other`",
+                account=self._account.name,
+                statuses=len(statuses),
+                limit=MOST_STATUSES,
+            )
 
     def read_statuses(self, context: RequestContext) -> tuple[StatusRow, ...]:
         """Return the account's agent statuses, from ``/api/statuses/``."""
@@ -127,32 +125,47 @@ class Client:
         """Return how the API shows that it ignores a filter, None if it does not.
 
         The API answers a filter that it does not know with everybody. No queue and no status has
-        the id 0, so any count but 0 gives it away; a 400 says as well that the filter is known.
-        ``ready`` has no impossible value: there an agent who is not ready gives it away. Nothing
-        else is filtered, so that it shows at night too, when nobody is available anyway.
+        the id 0, so any count but 0 gives it away; a 400 that names the filter says as well that it
+        is known. Nothing else is filtered, so that it shows at night too, when nobody is available
+        anyway.
 
         Raises:
             ApiError: nothing can be told.
         """
+        if name == "ready":
+            return self._check_ready(context)
 
-        def read(answer: HttpAnswer) -> Failure | None:
-            if answer.status == 400 and name != "ready":
-                return None
-            raise_for_status(answer, context.token)
-            page = read_page(answer)
-            if name == "ready":
-                ignored = any(row.get("ready") is False for row in page.rows)
-            else:
-                ignored = bool(page.count or page.rows)
-            words = f"the API ignores the filter `{name}`: it lets through whom it should not"
-            return Failure("filter_ignored", words) if ignored else None
+        def lets_through(page: ListPage) -> bool:
+            return bool(page.count or page.rows)
 
-        query: dict[str, object] = (
-            {"ready": "true", "page_size": LARGEST_PAGE}
-            if name == "ready"
-            else {name: 0, "page_size": 1}
-        )
-        return self._ask("/api/agentstatuses/", query, context, read)
+        def refuses(answer: HttpAnswer) -> bool | None:
+            return False if answer.status == 400 and names_field(answer, name) else None
+
+        request = ListRequest(_AGENTS, {name: 0, "page_size": 1})
+        ignored = self._requester.ask(request, context, lets_through, refuses)
+        return _ignored(name) if ignored else None
+
+    def _check_ready(self, context: RequestContext) -> Failure | None:
+        """Check the filter that has no impossible value: an agent who is not ready gives it away.
+
+        Where everybody is ready, or rows do not say, the same rows under ``ready=false`` do.
+        """
+        ready = self._agents_by_ready("true", context)
+        if any(row.get("ready") is False for row in ready):
+            return _ignored("ready")
+        if not ready:
+            return None
+        others = self._agents_by_ready("false", context)
+        if not others or any(row.get("ready") is False for row in others):
+            return None
+        said = any(row.get("ready") is True for row in others)
+        return _ignored("ready") if said or _users(ready) == _users(others) else None
+
+    def _agents_by_ready(
+        self, value: str, context: RequestContext
+    ) -> tuple[Mapping[str, Any], ...]:
+        request = ListRequest(_AGENTS, {"ready": value, "page_size": LARGEST_PAGE})
+        return self._requester.ask(request, context, lambda page: page.rows)
 
     def _read_list(
         self,
@@ -160,13 +173,29 @@ class Client:
         query: Mapping[str, object],
         read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
         context: RequestContext,
+        doubtful: Callable[[Mapping[object, T]], bool] = lambda _: False,
     ) -> tuple[T, ...]:
-        """Return all rows of a list; read it once more if it changed while it was read."""
-        for _ in range(2):
-            rows, count = self._read_pages(path, query, read_row, context)
-            if count is None or len(rows) == count:
+        """Return all rows of a list.
+
+        It is read again if it changed while it was read. One of several pages may change without
+        a trace: who moves from a page not yet read to one that has been is missed. It is read until
+        two readings have the same rows, and what is ``doubtful`` only if both are so.
+        """
+        before: tuple[set[object], bool] | None = None
+        for _ in range(_READINGS):
+            rows, count, pages = self._read_pages(path, query, read_row, context)
+            if count is not None and len(rows) != count:
+                before = None
+                continue
+            in_doubt = doubtful(rows)
+            # In doubt as well, or in no doubt now.
+            agree = before is not None and before[0] == rows.keys() and before[1] >= in_doubt
+            if pages <= 1 or agree:
                 return tuple(rows.values())
-        raise unexpected(f"{len(rows)} different rows under a `count` of {count}, twice")
+            before = set(rows), in_doubt
+        if before is None:
+            raise unexpected(f"{len(rows)} different rows under a `count` of {count}, every time")
+        raise unexpected("pages of a list that changes each time it is read")
 
     def _read_pages(
         self,
@@ -174,90 +203,41 @@ class Client:
         query: Mapping[str, object],
         read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
         context: RequestContext,
-    ) -> tuple[dict[object, T], int | None]:
-        """Count ``page`` up until the list ends, and keep the rows that differ.
+    ) -> tuple[dict[object, T], int | None, int]:
+        """Count ``page`` up until the list ends; return the rows that differ, ``count``, pages.
 
         The URL in ``next`` is never asked: the key would go where an answer says.
         """
         rows: dict[object, T] = {}
         count: int | None = None
 
-        def read(answer: HttpAnswer) -> int:
+        def judge(page: ListPage) -> int:
             nonlocal count
-            if number > 1 and answer.status == 404:
-                return 0  # past the end
-            raise_for_status(answer, context.token)
-            page = read_page(answer)
             count = page.count
             rows.update(map(read_row, page.rows))
             return len(page.rows)
 
-        number, before = 1, -1
+        def is_past_the_end(answer: HttpAnswer) -> int | None:
+            return 0 if number > 1 and answer.status == 404 else None
+
+        number, before, pages = 1, -1, 0
         # A page without a new row is an end too, or a server that ignores `page` is read for ever.
         while len(rows) > before and (count is None or len(rows) < count):
             before = len(rows)
             more: dict[str, object] = {"page": number} if number > 1 else {}
-            found = self._ask(path, {**query, "page_size": LARGEST_PAGE, **more}, context, read)
-            if not found or (count is None and found not in {DEFAULT_PAGE, LARGEST_PAGE}):
+            request = ListRequest(path, {**query, "page_size": LARGEST_PAGE, **more})
+            found = self._requester.ask(request, context, judge, is_past_the_end)
+            pages += len(rows) > before
+            if not found or (count is None and found not in _PAGE_SIZES):
                 break
             number += 1
-        return rows, count
-
-    def _ask(
-        self,
-        path: str,
-        query: Mapping[str, object],
-        context: RequestContext,
-        read: Callable[[HttpAnswer], T],
-    ) -> T:
-        """Send one request and read its answer; once more if a kept connection was closed."""
-        if context.deadline.remaining() <= 0:
-            raise ApiError(Failure("timeout", "no time was left for the next request"))
-        request = self._request(path, query, context.token)
-        timeout = self._account.timeout
-        deadline = context.deadline if timeout is None else Deadline.after(timeout)
-        try:
-            return _attempt(request, deadline, context, read, forgive_stale=True)
-        except StaleConnectionError:
-            return _attempt(request, deadline, context, read, forgive_stale=False)
-
-    def _request(self, path: str, query: Mapping[str, object], token: Secret) -> PreparedRequest:
-        """Return a request ready to be sent; what does not change is prepared only once."""
-        key = (path, *query.items())
-        prepared = self._prepared.get(key)
-        if prepared is None:
-            url = f"{self._account.url}{path}?{urlencode(query)}"
-            prepared = self._prepared[key] = PreparedRequest()
-            prepared.prepare(method="GET", url=url, headers=dict(_HEADERS))
-        request = prepared.copy()
-        request.headers["Authorization"] = f"Token {token.reveal()}"
-        return request
+        return rows, count, pages
 
 
-def _attempt(
-    request: PreparedRequest,
-    deadline: Deadline,
-    context: RequestContext,
-    read: Callable[[HttpAnswer], T],
-    *,
-    forgive_stale: bool,
-) -> T:
-    """Send a request and judge its answer: each attempt ends with exactly one code, or none.
+def _ignored(name: Filter) -> Failure:
+    words = f"the API ignores the filter `{name}`: it lets through whom it should not"
+    return Failure("filter_ignored", words)
 
-    A stale connection that is forgiven is an attempt without an error: nothing has failed but a
-    connection that the server was free to close.
-    """
-    begun = time.monotonic()
-    code: str | None = "unexpected_answer"
-    context.observer.attempt_started()
-    try:
-        answer = context.transport.get(request, deadline, context.observer.connection_opened)
-        value = read(answer)
-        code = None
-    except ApiError as error:
-        stale = isinstance(error, StaleConnectionError)
-        code = None if stale and forgive_stale else error.failure.code
-        raise
-    finally:
-        context.observer.attempt_ended(Attempt(code, time.monotonic() - begun))
-    return value
+
+def _users(rows: Iterable[Mapping[str, Any]]) -> set[object]:
+    return {str(row.get("app_user")) for row in rows}

@@ -1,40 +1,28 @@
-"""Read the API's answers, and refuse every one that does not plainly say what was asked.
-
-An answer of the wrong shape must never read as a number. What is said of a 200 tells its shape
-only: it holds people's names.
-"""
+"""Let only what is a right and fresh answer pass, and say of any other what it says itself."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, NoReturn
 
+from exporter.calltools.pages import read_json, refuse
 from exporter.errors import ApiError, Failure
 from exporter.settings import Secret
 from exporter.text import one_line
 from exporter.transport import HttpAnswer
 
-__all__ = ["ListPage", "filter_violation", "raise_for_status", "read_id", "read_page", "unexpected"]
+#: The oldest answer that is taken, in seconds.
+OLDEST_SECONDS = 5
 
-#: No account has as many agents; a larger count is a fault.
-LARGEST_COUNT: Final = 1_000_000
-
-#: Many times what a whole page of rows holds. More would be read for seconds in which nothing else
-#: in this process goes on, into hundreds of megabytes.
-_MOST_CONTAINERS: Final = 250_000
-_MOST_VALUES: Final = 1_000_000
 # Reads each character once, however many tags begin and never end.
-_MARKUP: Final = re.compile(
-    r"<(script|style)\b.*?(</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
-)
+_MARKUP = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
-_HINTS: Final = {
+_HINTS = {
     400: "the API refuses the request",
     401: "the API refuses the key",
     403: "the API forbids this to the key",
@@ -43,30 +31,24 @@ _HINTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """One page of a list.
+def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
+    """Let only a 200 pass, and none that says of itself that it is old.
 
-    ``count`` is the total over all pages, None where the answer is a bare list that tells none.
-    """
-
-    count: int | None
-    rows: tuple[Mapping[str, Any], ...]
-
-
-def raise_for_status(answer: HttpAnswer, token: Secret) -> None:
-    """Let only a 200 pass.
+    Args:
+        answer: of which an error's text is quoted, cut and cleaned.
+        secrets: are masked in what is quoted.
 
     Raises:
-        ApiError: any other status; an error's text is quoted, cut and cleaned, the key masked.
+        ApiError: for any other answer.
     """
     status = answer.status
     if status == 200:
+        _refuse_old(answer.headers)
         return
-    quoted = _quote(answer, token)
+    quoted = _quote(answer, secrets)
     said = f", it says: {quoted}" if quoted else ""
     if 300 <= status <= 399:
-        target = one_line(token.mask(answer.headers.get("location", "nowhere")))
+        target = _clean(answer.headers.get("location", "nowhere"), secrets)
         raise ApiError(
             Failure(
                 "redirect",
@@ -75,119 +57,33 @@ def raise_for_status(answer: HttpAnswer, token: Secret) -> None:
             )
         )
     if not 201 <= status <= 599:
-        _refuse(f"HTTP status {status}, which does not exist")
+        refuse(f"HTTP status {status}, which does not exist")
     hint = _HINTS.get(status, "the API failed" if status >= 500 else "the API gave no count")
     failure = Failure(str(status), f"{hint} ({status}){said}")
     raise ApiError(failure, _retry_after(answer.headers.get("retry-after", "")))
 
 
-def read_page(answer: HttpAnswer) -> ListPage:
-    """Read a list answer: the envelope ``{count, next, previous, results}`` or a bare list.
+def _refuse_old(headers: Mapping[str, str]) -> None:
+    """Refuse what a cache on the way has kept: RFC 9111, 5.1, and warnings 110 and 111 of old."""
+    ages = [int(age) for age in re.findall(r"\b[0-9]{1,18}\b", headers.get("age", ""))]
+    if max(ages, default=0) > OLDEST_SECONDS:
+        refuse(f"an answer that a cache on the way has kept for {max(ages)} s")
+    if re.search(r"(^|,)\s*11[01]\b", headers.get("warning", "")):
+        refuse("an answer that a cache on the way calls stale")
 
-    Raises:
-        ApiError: `invalid_json` or `unexpected_answer`.
+
+def names_field(answer: HttpAnswer, field: str) -> bool:
+    """Return whether a refusal is the API's own and says which field it refuses.
+
+    A firewall's page says nothing of the API.
     """
-    content = _read_json(answer.body)
-    if isinstance(content, list):
-        return ListPage(None, _rows(content))
-    if not isinstance(content, dict):
-        _refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
-    count, results = content.get("count"), content.get("results")
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= LARGEST_COUNT:
-        found = _shape(count) if "count" in content else "nothing"
-        _refuse(f"{found} as `count`, where the number of agents is expected")
-    rows = _rows(results)
-    if len(rows) > count:
-        _refuse(f"{len(rows)} rows under a `count` of {count}")
-    return ListPage(count, rows)
-
-
-def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:
-    """Say how a row contradicts the filters that it should have passed, or None.
-
-    A field that is missing or cannot be read contradicts nothing.
-    """
-    if row.get("ready") is False:
-        return "an agent who is not ready came back under ready=true"
-    found = read_id(row.get("agent_status"))
-    if found is not None and found != status_id:
-        return f"an agent in status {found} came back under agent_status_id={status_id}"
-    return None
-
-
-def read_id(value: object) -> int | None:
-    """Read an id given as number, digits, ``{"id": ...}`` or the last part of a URL."""
-    match value:
-        case bool():
-            return None
-        case int():
-            return value
-        case str():
-            digits = value.rstrip("/").rpartition("/")[2].strip()
-            return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else None
-        case {"id": identifier}:
-            return None if isinstance(identifier, dict) else read_id(identifier)
-    return None
-
-
-def _read_json(body: bytes) -> object:
-    containers = body.count(b"{") + body.count(b"[")
-    if containers > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
-        raise ApiError(Failure("too_large", "the API sent more values than any list of it has"))
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=_object_of,
-            parse_constant=_refuse_constant,
-        )
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        kind = "an HTML page" if body.lstrip()[:1] == b"<" else "text that is not JSON"
-        found = kind if body.strip() else "an empty answer"
-        failure = Failure("invalid_json", f"the API sent {found}")
-    except RecursionError:
-        failure = Failure("unexpected_answer", "the API sent JSON that is nested too deep")
-    except ValueError:
-        failure = Failure("unexpected_answer", "the API sent a number with thousands of digits")
-    # Raised out here, without a chain: what the decoders raise holds the whole text.
-    raise ApiError(failure)
-
-
-def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        _refuse("an object with the same key twice")
-    return content
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    _refuse(f"{constant}, which is no JSON")
-
-
-def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(results, list):
-        _refuse(f"{_shape(results)} as `results`, where a list is expected")
-    if not all(isinstance(row, dict) for row in results):
-        _refuse("rows that are not objects")
-    return tuple(results)
-
-
-def unexpected(found: str) -> ApiError:
-    """Return the error for JSON of another shape, in words that tell no more than the shape."""
-    return ApiError(Failure("unexpected_answer", f"the API sent {found}"))
-
-
-def _refuse(found: str) -> NoReturn:
-    raise unexpected(found)
-
-
-def _shape(value: object) -> str:
-    """Name the shape of a JSON value, without a word of what it holds."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        if 0 <= value <= LARGEST_COUNT:
-            return "a number"
-        return "a negative number" if value < 0 else "an absurdly large number"
-    names = {bool: "true or false", float: "a fraction", str: "a text", list: "a list"}
-    return "null" if value is None else names.get(type(value), "an object")
+        content = read_json(answer.body)
+    except ApiError:
+        return False
+    levels = [content, *content.values()] if isinstance(content, dict) else []
+    names = {field, field.removesuffix("_id")}
+    return any(isinstance(level, dict) and not names.isdisjoint(level) for level in levels)
 
 
 def _retry_after(value: str) -> float | None:
@@ -202,7 +98,7 @@ def _retry_after(value: str) -> float | None:
     return max(0.0, aware.timestamp() - time.time())
 
 
-def _quote(answer: HttpAnswer, token: Secret) -> str:
+def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:
     """Quote the start of an error's text, without markup and without the key.
 
     Of JSON only what is an error's for sure is quoted: any other shape may be rows of people.
@@ -210,8 +106,21 @@ def _quote(answer: HttpAnswer, token: Secret) -> str:
     if answer.status < 300:
         return ""
     text = answer.body[: 64 * 1024].decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    text = _error_text(text) if text.startswith(("{", "[")) else _MARKUP.sub(" ", text)
-    return one_line(token.mask(text))
+    if text.startswith(("{", "[")):
+        return _clean(_error_text(text), secrets)
+    return _clean(html.unescape(_MARKUP.sub(" ", _masked(text, secrets))), secrets)
+
+
+def _clean(text: str, secrets: Iterable[Secret]) -> str:
+    """Return the text as one line; what cleaning brings together is masked as well."""
+    line = one_line(_masked(text, secrets), longest=len(text))
+    return one_line(_masked(line, secrets))
+
+
+def _masked(text: str, secrets: Iterable[Secret]) -> str:
+    for secret in secrets:
+        text = secret.mask(text)
+    return text
 
 
 def _error_text(text: str) -> str:

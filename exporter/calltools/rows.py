@@ -12,23 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.calltools.responses import read_id, unexpected
+from exporter.calltools.pages import read_id, unexpected
 from exporter.errors import Failure
 from exporter.settings import AUTO
 from exporter.snapshot import AgentDetail
 from exporter.text import did_you_mean, one_line
 
-__all__ = [
-    "AgentRow",
-    "QueueRow",
-    "StatusRow",
-    "read_agent",
-    "read_queue",
-    "read_status",
-    "resolve_statuses",
-    "summarise",
-    "unknown_statuses",
-]
+#: Statuses of a queue that are counted by name: an account has ten or twenty.
+MOST_STATUSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +30,11 @@ class AgentRow:
     ready: bool | None
     logged_in: bool | None
     since: float | None
+
+    def may_be_free(self, status_ids: Iterable[int]) -> bool:
+        """Return whether nothing says that the agent is not available."""
+        other_status = isinstance(self.status, int) and self.status not in status_ids
+        return self.ready is not False and self.logged_in is not False and not other_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +113,24 @@ def summarise(
     by_status = Counter(_name(agent.status, names) for agent in agents)
     since = [agent.since for agent in free]
     return len(free), AgentDetail(
-        tuple(sorted(by_status.items())),
+        tuple(sorted(_bounded(by_status, names).items())),
         _count(agent.logged_in for agent in agents),
         _count(agent.ready for agent in agents),
         min((moment for moment in since if moment is not None), default=None)
         if None not in since
         else None,
     )
+
+
+def _bounded(by_status: Counter[str], names: Mapping[int, str]) -> Counter[str]:
+    """Keep the account's own statuses first, then the most common; count the rest together."""
+    if len(by_status) <= MOST_STATUSES:
+        return by_status
+    known = set(names.values())
+    order = sorted(by_status, key=lambda name: (name not in known, -by_status[name], name))
+    kept = Counter({name: by_status[name] for name in order[: MOST_STATUSES - 1]})
+    kept["other"] += by_status.total() - kept.total()
+    return kept
 
 
 def unknown_statuses(agents: Iterable[AgentRow], names: Mapping[int, str]) -> bool:

@@ -6,16 +6,13 @@ import functools
 import ipaddress
 import re
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from requests.utils import should_bypass_proxies
 
-__all__ = ["environment_proxy", "is_loopback", "parse_account_url", "parse_proxy_url"]
-
-_PORTS: Final = {"http": 80, "https": 443}
-_HOST: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_EXAMPLE: Final = "https://east-2.calltools.io"
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_EXAMPLE = "https://east-2.calltools.io"
 
 
 @functools.lru_cache(maxsize=4096)  # each is looked at more than once

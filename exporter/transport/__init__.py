@@ -1,19 +1,17 @@
 """HTTPS to the API: `requests` used lean, within a deadline that nothing can stretch."""
 
+from exporter.transport.body import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.deadline import Deadline
-from exporter.transport.session import (
-    BODY_LIMIT,
-    HttpAnswer,
-    StaleConnectionError,
-    Transport,
-    Transports,
-)
+from exporter.transport.proxies import proxy_secrets
+from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, Transports
 
 __all__ = [
     "BODY_LIMIT",
+    "SMALL_BODY_LIMIT",
     "Deadline",
     "HttpAnswer",
     "StaleConnectionError",
     "Transport",
     "Transports",
+    "proxy_secrets",
 ]

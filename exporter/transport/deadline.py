@@ -7,19 +7,13 @@ never late. Here every operation on the socket is given only the time that is le
 from __future__ import annotations
 
 import contextlib
-import http.client
+import errno
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
-
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
-
-__all__ = ["Deadline", "DeadlineTlsSocket", "InFlightRequest", "in_flight", "pool_classes"]
 
 T = TypeVar("T")
 
@@ -47,15 +41,19 @@ class Deadline:
 
 
 class InFlightRequest:
-    """What the sockets note of the request that this thread has under way."""
+    """What the sockets record of the request that this thread has in flight.
 
-    __slots__ = ("deadline", "on_connect", "opened", "received")
+    While ``peeking`` nothing is read from the socket: only what has been read ahead is looked at.
+    """
+
+    __slots__ = ("deadline", "on_connect", "opened", "peeking", "received")
 
     def __init__(self, deadline: Deadline, on_connect: Callable[[], None]) -> None:
         self.deadline = deadline
         self.on_connect = on_connect
         self.opened = False
         self.received = False
+        self.peeking = False
 
 
 class _Current(threading.local):
@@ -75,11 +73,16 @@ def in_flight(deadline: Deadline, on_connect: Callable[[], None]) -> Iterator[In
         _current.request = None
 
 
-def _time_left() -> float:
-    """Return the positive number of seconds that are left for this thread's request.
+def current_request() -> InFlightRequest | None:
+    """Return the request that this thread has in flight.
 
-    Outside a request (a pool that closes its connections says goodbye) there is none to keep.
+    There is none while a pool closes its connections, which say goodbye under TLS.
     """
+    return _current.request
+
+
+def time_left() -> float:
+    """Return the positive number of seconds that are left for this thread's request."""
     if _current.request is None:
         return 1.0
     remaining = _current.request.deadline.remaining()
@@ -90,28 +93,34 @@ def _time_left() -> float:
 
 def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) -> T:
     """Receive within the deadline, and go on waiting when it was moved meanwhile."""
+    request = _current.request
+    if request is not None and request.peeking:
+        raise BlockingIOError(errno.EAGAIN, "nothing has been read ahead")
     while True:
-        sock.settimeout(_time_left())
+        sock.settimeout(time_left())
         try:
             result = operation(*arguments)
         except TimeoutError:
             continue
-        if result and _current.request is not None:
-            _current.request.received = True
+        if result and request is not None:
+            request.received = True
         return result
 
 
-class _DeadlineSocket(socket.socket):
+class DeadlineSocket(socket.socket):
     """A plain socket that gives each operation only the time that is left."""
 
     def recv(self, *arguments: Any) -> bytes:
+        """Receive within the deadline."""
         return _receive(self, super().recv, *arguments)
 
     def recv_into(self, *arguments: Any) -> int:
+        """Receive within the deadline."""
         return _receive(self, super().recv_into, *arguments)
 
     def sendall(self, *arguments: Any) -> None:
-        self.settimeout(_time_left())
+        """Send within the deadline."""
+        self.settimeout(time_left())
         super().sendall(*arguments)
 
 
@@ -123,7 +132,7 @@ class DeadlineTlsSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
         """Shake hands within the deadline."""
-        self.settimeout(_time_left())
+        self.settimeout(time_left())
         super().do_handshake(block)
 
     def read(self, *arguments: Any) -> bytes:
@@ -132,83 +141,5 @@ class DeadlineTlsSocket(ssl.SSLSocket):
 
     def send(self, *arguments: Any) -> int:
         """Send within the deadline."""
-        self.settimeout(_time_left())
+        self.settimeout(time_left())
         return super().send(*arguments)
-
-
-class _FinalResponse(http.client.HTTPResponse):
-    """Wait for the final answer: of interim ones (RFC 9110, 15.2) Python passes over only 100.
-
-    An interim answer taken for the final one leaves that on the connection, where it would be taken
-    for the answer to the next request.
-    """
-
-    def begin(self) -> None:
-        super().begin()
-        while self.status < 200:
-            self.headers = None  # type: ignore[assignment]  # what `begin` knows a new answer by
-            super().begin()
-
-
-class _DeadlineConnection(HTTPConnection):
-    """Connect within the deadline, all addresses of the name together.
-
-    `urllib3` gives each address the whole timeout; one that swallows packets would use up the time
-    of the others, so each is given its share of what is left.
-    """
-
-    response_class = _FinalResponse
-
-    def _new_conn(self) -> socket.socket:
-        try:
-            addresses = socket.getaddrinfo(
-                self.host.strip("[]"), self.port, type=socket.SOCK_STREAM
-            )
-        except (socket.gaierror, UnicodeError) as error:
-            reason = error if isinstance(error, socket.gaierror) else socket.gaierror(str(error))
-            raise NameResolutionError(self.host, self, reason) from error
-        failure: OSError = OSError("the name has no address")
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = _DeadlineSocket(family, kind, protocol)
-            try:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(_time_left() / (len(addresses) - index))
-                sock.connect(address)
-            except OSError as error:
-                sock.close()
-                failure = error
-                continue
-            if _current.request is not None:
-                _current.request.opened = True
-                _current.request.on_connect()
-            return sock
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, "no connection in time") from failure
-        raise NewConnectionError(self, str(failure)) from failure
-
-
-class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
-    """The same under TLS; the SSL context brings its own socket class."""
-
-    @property
-    def is_connected(self) -> bool:
-        """Tell whether it may be used again: not with bytes that TLS has read ahead on it.
-
-        They are of no answer that was asked for, and `urllib3`, which looks at the socket below,
-        does not see them.
-        """
-        ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        return super().is_connected and not ahead
-
-
-class _PlainPool(HTTPConnectionPool):
-    ConnectionCls = _DeadlineConnection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _DeadlineTlsConnection
-
-
-def pool_classes() -> dict[str, type[HTTPConnectionPool]]:
-    """Return the pools for ``PoolManager.pool_classes_by_scheme``."""
-    return {"http": _PlainPool, "https": _TlsPool}

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from exporter.errors import Failure
-from exporter.text import one_line
-
-__all__ = ["failure_of"]
 
 
 def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
@@ -28,7 +27,7 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
         name = next((c.conn.host for c in causes if isinstance(c, NameResolutionError)), host)
         return Failure("dns", f"no address for {name}: {reason or 'the name cannot be resolved'}")
     if any(_is_timeout(cause) for cause in causes):
-        return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
+        return late(host, waited_seconds)
     if any(_is_too_large(cause) for cause in causes):
         return Failure("too_large", f"the head of the answer from {host} is larger than allowed")
     for cause in causes:
@@ -39,6 +38,11 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
         words = str(reason).lower().replace("_", " ")
         return Failure("tls", f"no TLS with {host}: {words or 'the handshake failed'}")
     return Failure("connection", f"{host}: {_reason(causes)}")
+
+
+def late(host: str, waited_seconds: float) -> Failure:
+    """Return the failure of a request that was not completely answered by its deadline."""
+    return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -90,5 +94,13 @@ def _reason(causes: tuple[BaseException, ...]) -> str:
         if isinstance(cause, OSError) and cause.errno and cause.strerror:
             return cause.strerror.lower()
         if isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed"):
-            return "the proxy refused the connection: " + one_line(str(cause).partition(": ")[2])
+            return "the proxy refused the connection: " + _status_of(str(cause))
     return "the connection failed"
+
+
+def _status_of(refusal: str) -> str:
+    """Return the status of a proxy's refusal; its own words may repeat the password."""
+    found = re.search(r": (\d{3})\b", refusal)
+    code = int(found[1]) if found else 0
+    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "it speaks no HTTP"
+    return f"{code} {phrase}" if code else phrase

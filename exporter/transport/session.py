@@ -5,31 +5,32 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import requests
 import urllib3
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, ProxyManager
+from urllib3 import HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
-from exporter.errors import ApiError, Failure
+from exporter.errors import ApiError
 from exporter.files import Watched
 from exporter.settings import Account, Configuration, TlsFiles
-from exporter.transport.deadline import Deadline, in_flight, pool_classes
-from exporter.transport.failures import failure_of
+from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
+from exporter.transport.connections import drop_idle_connections, pool_classes
+from exporter.transport.deadline import Deadline, in_flight
+from exporter.transport.failures import failure_of, late
+from exporter.transport.proxies import proxy_authorization
 from exporter.transport.tls import client_context
 
-__all__ = ["BODY_LIMIT", "HttpAnswer", "StaleConnectionError", "Transport", "Transports"]
-
-#: The largest body that is read, in bytes, as sent and after decompression.
-BODY_LIMIT: Final = 10 * 1024 * 1024
-_PIECE: Final = 64 * 1024
+#: What large answers hold together, in bytes: all of them, and those of one transport, so that one
+#: host cannot use up the others' part.
+_ALL_BODIES = 48 * 1024 * 1024
+_BODIES = 12 * 1024 * 1024
 
 # Who sets `insecure_skip_verify` is told so once, by the configuration, not at each connection.
 urllib3.disable_warnings(InsecureRequestWarning)
@@ -37,11 +38,12 @@ urllib3.disable_warnings(InsecureRequestWarning)
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; ``body`` is decompressed."""
+    """A whole answer; ``body`` is decompressed. ``release`` is called once it has been read."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    release: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 class StaleConnectionError(ApiError):
@@ -74,6 +76,11 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = pool_classes()
         return manager
 
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """Return the header for the proxy's user; `requests` knows only Latin-1 and passwords."""
+        header = proxy_authorization(proxy)
+        return {"Proxy-Authorization": header} if header else {}
+
     def get_connection_with_tls_context(
         self, *arguments: Any, **keywords: Any
     ) -> HTTPConnectionPool:
@@ -87,8 +94,13 @@ class _Adapter(HTTPAdapter):
         """Return path and query, which only a proxy that is no tunnel wants whole."""
         return super().request_url(request, proxies) if proxies else request.path_url
 
+    def drop_idle_connections(self) -> None:
+        """Close the connections that are idle now."""
+        if (pool := self._pool) is not None:
+            drop_idle_connections(pool)
+
     def close(self) -> None:
-        """Close the connections that nobody uses; who still sends finds a pool of its own."""
+        """Close idle connections. Requests in flight keep theirs; the next one opens a new pool."""
         self._pool = None
         super().close()
 
@@ -113,14 +125,27 @@ class _Session(requests.Session):
 class Transport:
     """Send requests to one origin and read whole answers, each within its deadline."""
 
-    def __init__(self, host: str, tls: TlsFiles, proxy: str | None, connections: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        tls: TlsFiles,
+        proxy: str | None,
+        connections: int,
+        all_bodies: BodyMemory,
+    ) -> None:
         self._host = host
+        self._bodies = BodyMemory(_BODIES, all_bodies)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._verify = not tls.insecure_skip_verify
-        self._session = _Session(_Adapter(client_context(tls), connections))
+        self._adapter = _Adapter(client_context(tls), connections)
+        self._session = _Session(self._adapter)
 
     def get(
-        self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
+        self,
+        request: PreparedRequest,
+        deadline: Deadline,
+        on_connect: Callable[[], None],
+        body_limit: int = BODY_LIMIT,
     ) -> HttpAnswer:
         """Return the whole answer to a request, whatever its status.
 
@@ -128,6 +153,7 @@ class Transport:
             request: is sent as it stands; no redirect of its answer is followed.
             deadline: for connection, head and body together.
             on_connect: is called when a new connection was opened.
+            body_limit: the largest body that is read, in bytes.
 
         Raises:
             StaleConnectionError: a pooled connection turned out to be closed.
@@ -137,14 +163,22 @@ class Transport:
         begun = time.monotonic()
         with in_flight(deadline, on_connect) as current:
             try:
-                return self._send(request)
+                answer = self._send(request, body_limit)
+                if deadline.remaining() > 0:
+                    return answer
+                # It lay there while the process was stopped, and is older than it looks.
+                answer.release()
+                failure = late(self._host, time.monotonic() - begun)
             except (requests.RequestException, HTTPError, OSError) as error:
                 failure = failure_of(error, self._host, time.monotonic() - begun)
         # Raised out here, without a chain: an exception of requests holds the request and its key.
-        stale = failure.code == "connection" and not (current.opened or current.received)
-        raise (StaleConnectionError if stale else ApiError)(failure)
+        if failure.code == "connection" and not (current.opened or current.received):
+            # The others that are idle may be no better, and the request is sent only once more.
+            self._adapter.drop_idle_connections()
+            raise StaleConnectionError(failure)
+        raise ApiError(failure)
 
-    def _send(self, request: PreparedRequest) -> HttpAnswer:
+    def _send(self, request: PreparedRequest, body_limit: int) -> HttpAnswer:
         response = self._session.send(
             request,
             timeout=None,
@@ -153,54 +187,18 @@ class Transport:
             verify=self._verify,
             stream=True,
         )
+        share = BodyShare(self._bodies)
         try:
-            body = _read(response.raw, self._host)
+            body = read_body(response.raw, self._host, body_limit, share)
         except BaseException:
+            share.release()
             response.close()
             raise
-        return HttpAnswer(response.status_code, response.headers, body)
+        return HttpAnswer(response.status_code, response.headers, body, share.release)
 
     def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close idle connections. Requests in flight keep theirs."""
         self._session.close()
-
-
-def _read(raw: BaseHTTPResponse, host: str) -> bytes:
-    """Read a body piece by piece, so that it can be cut at the cap.
-
-    It is decompressed here: `urllib3` takes a stream of gzip that was cut short for a whole one.
-    """
-    encoding = raw.headers.get("content-encoding", "identity").strip().lower()
-    inflate = zlib.decompressobj(wbits=31) if encoding in {"gzip", "x-gzip"} else None
-    if inflate is None and encoding not in {"identity", ""}:
-        raise ApiError(
-            Failure("unexpected_answer", f"{host} answered in an encoding that was not asked for")
-        )
-    pieces, size, received = [], 0, 0
-    while piece := raw.read1(_PIECE, decode_content=False):
-        received += len(piece)
-        for part in _inflated(inflate, piece, host) if inflate else [piece]:
-            pieces.append(part)
-            size += len(part)
-            if max(received, size) > BODY_LIMIT:
-                limit = BODY_LIMIT // (1024 * 1024)
-                words = f"the answer of {host} is larger than {limit} MiB"
-                raise ApiError(Failure("too_large", words))
-    if inflate and received and not inflate.eof:
-        raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
-    return b"".join(pieces)
-
-
-def _inflated(inflate: zlib._Decompress, piece: bytes, host: str) -> Iterator[bytes]:
-    """Decompress in small pieces: what is freed in large ones stays with the process."""
-    full = False
-    while piece or full:
-        try:
-            part = inflate.decompress(piece, _PIECE)
-        except zlib.error:
-            raise ApiError(Failure("connection", f"{host}: the answer's gzip is broken")) from None
-        yield part
-        piece, full = inflate.unconsumed_tail, len(part) == _PIECE
 
 
 PoolKey: TypeAlias = "tuple[str, TlsFiles, str | None]"
@@ -215,6 +213,7 @@ class Transports:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._bodies = BodyMemory(_ALL_BODIES)
         self._transports: dict[PoolKey, tuple[int, Watched[Transport]]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
@@ -234,7 +233,7 @@ class Transports:
             return known[1].value
         # Outside the lock: reading files may take its time, and only this account waits for them.
         made = Watched(
-            lambda: Transport(account.host, account.tls, account.proxy, connections),
+            lambda: Transport(account.host, account.tls, account.proxy, connections, self._bodies),
             lambda _: account.tls.files.values(),
             account.tls.files.values(),
         )

@@ -13,8 +13,6 @@ from exporter.files import load_pem
 from exporter.settings import TlsFiles
 from exporter.transport.deadline import DeadlineTlsSocket
 
-__all__ = ["client_context"]
-
 #: The names under which OpenSSL looks for certificates in a folder: hash and number.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 

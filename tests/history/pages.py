@@ -58,9 +58,13 @@ class _Wire:
         self._connected = 0
 
     def get(
-        self, request: PreparedRequest, deadline: Deadline, on_connect: Callable[[], None]
+        self,
+        request: PreparedRequest,
+        deadline: Deadline,
+        on_connect: Callable[[], None],
+        body_limit: int,
     ) -> HttpAnswer:
-        del deadline
+        del deadline, body_limit
         if self._connected < 4 or self._now.dice.random() < 0.002:
             self._connected += 1
             on_connect()

@@ -128,11 +128,10 @@ def test_pages_are_counted_up_to_the_last_agent(
     simulator = start_simulator(SimulatedAccount(world))
     assert read(simulator).available == number
     pages = [request for request in simulator.requests if request.query.get("queue") == "5457"]
-    assert len(pages) == -(-number // 250)
-    assert [request.query.get("page") for request in pages] == [
-        None,
-        *(str(page) for page in range(2, len(pages) + 1)),
-    ]
+    once = [None, *(str(page) for page in range(2, -(-number // 250) + 1))]
+    # Several pages are read until two readings agree.
+    expected = once if number <= 250 else once * 2
+    assert [request.query.get("page") for request in pages] == expected
 
 
 def test_a_change_between_pages_is_read_once_more(

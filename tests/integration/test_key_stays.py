@@ -99,7 +99,8 @@ def test_no_other_headers_go_with_the_key_and_nothing_is_changed_in_the_api(
         assert request.method == "GET"
         assert request.headers["authorization"] == f"Token {TOKEN}"
         assert set(request.headers) == {
-            *("host", "user-agent", "accept", "accept-encoding", "authorization"),
+            *("host", "user-agent", "accept", "accept-encoding", "cache-control"),
+            "authorization",
         }
 
 

@@ -291,7 +291,7 @@ def test_a_fault_of_the_exporter_itself_fails_one_queue(
     account = make_account(simulator, *QUEUES[:2])
     broken = Queue(5457, "broken", (AVAILABLE,))
     monkeypatch.setattr(
-        "exporter.calltools.client.urlencode",
+        "exporter.calltools.requester.urlencode",
         lambda query: 1 / 0 if query.get("queue") == broken.id else urlencode(query),
     )
     snapshot = make_runtime(account).snapshot([account], 10)

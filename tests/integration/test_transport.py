@@ -504,7 +504,7 @@ def test_a_proxy_that_refuses_is_said(
     assert isinstance(failure, Failure)
     assert failure.code == "connection"
     assert "proxy refused" in failure.message
-    assert "407 [2JRequired still" in failure.message
+    assert failure.message.endswith("407 Proxy Authentication Required")
     assert failure.message.isprintable()
     assert len(failure.message) < 300
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.calltools import summarise
-from exporter.calltools.responses import read_page
+from exporter.calltools.pages import read_page
 from exporter.calltools.rows import read_agent, read_queue, read_status
 from exporter.errors import ApiError
 from exporter.transport import HttpAnswer

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from exporter.calltools.responses import raise_for_status, read_page
+from exporter.calltools.pages import read_page
+from exporter.calltools.responses import raise_for_status
 from exporter.errors import ApiError
 from exporter.settings import Secret
 from exporter.transport import HttpAnswer
@@ -83,3 +84,47 @@ def test_more_than_any_list_holds_is_not_even_read(body: str) -> None:
     with pytest.raises(ApiError) as raised:
         read_page(HttpAnswer(200, {}, body.encode()))
     assert raised.value.failure.code == "too_large"
+
+
+KEY = "s3cr3tKey/with.dots+plus"
+ECHOES = {
+    "as it is": KEY,
+    "in capitals": KEY.upper(),
+    "in small letters": KEY.lower(),
+    "with a tag inside": "s3cr<b class=x>3tKey/wi</b>th.dots+plus",
+    "with a tag around each letter": "".join(f"<i>{letter}</i>" for letter in KEY),
+    "with a space that has no width": "s3cr\u200b3tKey/with.d\u2060ots+plus",
+    "with a soft hyphen and a break": "s3cr\xad3tKey/\r\n\twith.dots+plus",
+    "with entities": "".join(f"&#{ord(letter)};" for letter in KEY),
+    "in a script's place": f"<script>x</script>{KEY}",
+}
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+@pytest.mark.parametrize("body", ["<p>Key {} is wrong</p>", '{{"detail": "Key {} is wrong"}}'])
+def test_the_key_is_masked_however_it_is_echoed(echo: str, body: str) -> None:
+    text = body.format(json.dumps(echo)[1:-1] if body.startswith("{") else echo)
+    with pytest.raises(ApiError) as raised:
+        raise_for_status(HttpAnswer(401, {}, text.encode()), Secret(KEY))
+    words = raised.value.failure.message
+    seen = "".join(character for character in words.lower() if "!" <= character <= "~")
+    assert "***" in words or "&#" in words
+    assert KEY.lower() not in seen
+    if "entities" not in words:
+        assert "is wrong" in words
+
+
+def test_the_key_is_masked_in_where_a_redirect_leads() -> None:
+    headers = {"location": f"https://elsewhere/?key={KEY.upper()}&x=s3cr\u200b3tKey/with.dots+plus"}
+    with pytest.raises(ApiError) as raised:
+        raise_for_status(HttpAnswer(302, headers, b""), Secret(KEY))
+    assert raised.value.failure.message.count("***") == 2
+    assert KEY.lower() not in raised.value.failure.message.lower()
+
+
+@pytest.mark.parametrize("text", ["s" * 60_000, "s<" * 30_000, "s " * 30_000, "s<" + "s" * 60_000])
+def test_a_key_that_is_nearly_there_is_passed_over_in_no_time(text: str) -> None:
+    begun = time.thread_time()
+    with pytest.raises(ApiError):
+        raise_for_status(HttpAnswer(502, {}, text.encode()), Secret("ssssssssssssssssssss!"))
+    assert time.thread_time() - begun < 0.5

@@ -1,0 +1,183 @@
+"""Read the API's lists, and refuse every answer that does not plainly say what was asked.
+
+An answer of the wrong shape must never read as a number. What is said of a 200 tells its shape
+only: it holds people's names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, urlsplit
+
+from exporter.errors import ApiError, Failure
+from exporter.transport import HttpAnswer
+
+#: No account has as many agents; a larger count is a fault.
+LARGEST_COUNT = 1_000_000
+#: Many times what a whole page of rows holds. More would be read for seconds in which nothing else
+#: in this process goes on, into hundreds of megabytes.
+_MOST_CONTAINERS = 250_000
+_MOST_VALUES = 1_000_000
+_LONGEST_LINK = 8192
+_LIST_PATH = re.compile(r"/api/[a-z_]+/?$")
+_FILTERS = ("queue", "agent_status_id", "ready")
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of a list.
+
+    ``count`` is the total over all pages, None where the answer is a bare list that tells none.
+    """
+
+    count: int | None
+    rows: tuple[Mapping[str, Any], ...]
+
+
+def read_page(
+    answer: HttpAnswer, path: str = "", query: Mapping[str, object] | None = None
+) -> ListPage:
+    """Read a list answer: the envelope ``{count, next, previous, results}`` or a bare list.
+
+    Args:
+        answer: is a 200.
+        path: of the request; an answer that names another is not its own.
+        query: of the request; an answer that names other filters is not its own.
+
+    Raises:
+        ApiError: `invalid_json` or `unexpected_answer`.
+    """
+    content = read_json(answer.body)
+    if isinstance(content, list):
+        return ListPage(None, _rows(content))
+    if not isinstance(content, dict):
+        refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
+    links = content.get("next"), content.get("previous")
+    if path and any(_is_of_another(link, path, query or {}) for link in links):
+        refuse("the answer to another request, as its `next` or `previous` says")
+    count, results = content.get("count"), content.get("results")
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= LARGEST_COUNT:
+        found = _shape(count) if "count" in content else "nothing"
+        refuse(f"{found} as `count`, where the number of agents is expected")
+    rows = _rows(results)
+    if len(rows) > count:
+        refuse(f"{len(rows)} rows under a `count` of {count}")
+    return ListPage(count, rows)
+
+
+def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool:
+    """Return whether a link to another page of the same list is one of another list.
+
+    One that repeats no filter at all may have lost them on the way; that says nothing.
+    """
+    if not isinstance(link, str) or len(link) > _LONGEST_LINK:
+        return False
+    try:
+        parts = urlsplit(link)
+        answered = dict(parse_qsl(parts.query, keep_blank_values=True))
+    except ValueError:
+        return False
+    named_list = _LIST_PATH.search(parts.path)
+    if named_list and named_list[0].rstrip("/") != path.rstrip("/"):
+        return True
+    named = {name: answered[name].casefold() for name in _FILTERS if name in answered}
+    asked = {name: str(query[name]).casefold() for name in _FILTERS if name in query}
+    return bool(named) and named != asked
+
+
+def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:
+    """Say how a row contradicts the filters that it should have passed, or None.
+
+    A field that is missing or cannot be read contradicts nothing.
+    """
+    if row.get("ready") is False:
+        return "an agent who is not ready came back under ready=true"
+    found = read_id(row.get("agent_status"))
+    if found is not None and found != status_id:
+        return f"an agent in status {found} came back under agent_status_id={status_id}"
+    return None
+
+
+def read_id(value: object) -> int | None:
+    """Read an id given as number, digits, ``{"id": ...}`` or the last part of a URL."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return value
+        case str():
+            digits = value.rstrip("/").rpartition("/")[2].strip()
+            return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else None
+        case {"id": identifier}:
+            return None if isinstance(identifier, dict) else read_id(identifier)
+    return None
+
+
+def read_json(body: bytes) -> object:
+    """Return what a body says, refused where it is more than any list holds.
+
+    Raises:
+        ApiError: `too_large`, `invalid_json` or `unexpected_answer`.
+    """
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
+        raise ApiError(Failure("too_large", "the API sent more values than any list of it has"))
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_object_of,
+            parse_constant=_refuse_constant,
+        )
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        kind = "an HTML page" if body.lstrip()[:1] == b"<" else "text that is not JSON"
+        found = kind if body.strip() else "an empty answer"
+        failure = Failure("invalid_json", f"the API sent {found}")
+    except RecursionError:
+        failure = Failure("unexpected_answer", "the API sent JSON that is nested too deep")
+    except ValueError:
+        failure = Failure("unexpected_answer", "the API sent a number with thousands of digits")
+    # Raised out here, without a chain: what the decoders raise holds the whole text.
+    raise ApiError(failure)
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        refuse("an object with the same key twice")
+    return content
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    refuse(f"{constant}, which is no JSON")
+
+
+def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(results, list):
+        refuse(f"{_shape(results)} as `results`, where a list is expected")
+    if not all(isinstance(row, dict) for row in results):
+        refuse("rows that are not objects")
+    return tuple(results)
+
+
+def unexpected(found: str) -> ApiError:
+    """Return the error for JSON of another shape, in words that tell no more than the shape."""
+    return ApiError(Failure("unexpected_answer", f"the API sent {found}"))
+
+
+def refuse(found: str) -> NoReturn:
+    """Raise `unexpected`."""
+    raise unexpected(found)
+
+
+def _shape(value: object) -> str:
+    """Name the shape of a JSON value, without a word of what it holds."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if 0 <= value <= LARGEST_COUNT:
+            return "a number"
+        return "a negative number" if value < 0 else "an absurdly large number"
+    names = {bool: "true or false", float: "a fraction", str: "a text", list: "a list"}
+    return "null" if value is None else names.get(type(value), "an object")
