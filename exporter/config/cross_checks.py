@@ -137,7 +137,8 @@ class CrossChecks:
             return  # reported where this one key is validated
         # What is no boolean is reported there, too.
         forbidden = account.get("allow_http", account.has_key("allow_http")) is False
-        if forbidden and url.startswith("http://") and not urls.is_loopback(url):
+        in_the_open = forbidden and url.startswith("http://")
+        if in_the_open and not urls.is_loopback(url):
             message = (
                 "found http://, over which the API key travels in the open; "
                 "expected https://, or allow_http: true"
@@ -145,6 +146,12 @@ class CrossChecks:
             self._add(account.location_of("url"), message)
         if not account.has_key("proxy_url"):
             self._proxies.find(url)
+        elif in_the_open and account.get("proxy_url") and urls.is_loopback(url):
+            message = (
+                "found a proxy on the way to http://, to which the API key travels in the open; "
+                "expected https:// as url, no proxy, or allow_http: true"
+            )
+            self._add(account.location_of("proxy_url"), message)
 
     def _check_token(self, account: YamlMapping) -> None:
         if all(account.has_key(key) for key in TOKEN_KEYS):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from requests.utils import should_bypass_proxies
+from exporter.config.no_proxy import is_excepted
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
@@ -39,7 +40,7 @@ def parse_account_url(text: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an origin is this machine, where plain HTTP shows the key to nobody."""
+    """Return whether an origin is this machine, where plain HTTP shows the key to nobody."""
     host = urlsplit(address).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -58,19 +59,39 @@ def parse_proxy_url(text: str) -> str:
     _host(parts)
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"found more than a host and a port; {wanted}")
+    for part, name in ((parts.username, "user"), (parts.password, "password")):
+        if not _is_readable(part or ""):
+            raise ValueError(
+                f"found a {name} that cannot be sent; "
+                "expected UTF-8, with %XX for what a URL does not hold, and no control characters"
+            )
     return text.rstrip("/")
+
+
+def _is_readable(part: str) -> bool:
+    if re.search("%(?![0-9a-fA-F]{2})", part):
+        return False
+    try:
+        text = unquote_to_bytes(part).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not any(unicodedata.category(character) == "Cc" for character in text)
 
 
 def environment_proxy(address: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the variable that names a proxy for an origin, and its value; None for no proxy.
 
     The variables are those that curl and requests use: the lower case wins, ``no_proxy`` excepts.
+    This machine is never reached by a proxy: the key would leave it in the clear.
     """
-    scheme = urlsplit(address).scheme
+    parts = urlsplit(address)
+    scheme, host = parts.scheme, parts.hostname or ""
     names = (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY")
     name = next((name for name in names if environ.get(name)), None)
     exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if name is None or should_bypass_proxies(address, no_proxy=exceptions):
+    if name is None or is_loopback(address):
+        return None
+    if is_excepted(host, parts.port or _PORTS[scheme], exceptions):
         return None
     value = environ[name]
     return name, value if "://" in value else f"http://{value}"

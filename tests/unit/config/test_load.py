@@ -209,6 +209,42 @@ def test_the_usual_variables_name_the_proxy(
     assert load_account(environ, proxy_url="http://own:1/").proxy == "http://own:1"
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:1"])
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_this_machine_is_never_reached_by_a_proxy_of_the_environment(
+    load_account: LoadAccount, url: str, variable: str
+) -> None:
+    """The key would leave the machine in the clear."""
+    assert load_account({variable: "http://proxy:3128"}, url=url).proxy is None
+
+
+def test_a_plain_url_by_a_proxy_needs_a_word_of_its_own(load_account: LoadAccount) -> None:
+    keys = {"url": "http://127.0.0.1:8080", "proxy_url": "http://proxy:3128"}
+    assert load_account({}, **keys, allow_http=True).proxy == "http://proxy:3128"
+    with pytest.raises(ConfigurationError) as raised:
+        load_account({}, **keys)
+    assert [mistake.path for mistake in raised.value.mistakes] == ["accounts[0].proxy_url"]
+    assert "travels in the open" in str(raised.value)
+
+
+@pytest.mark.parametrize("user", ["me:%ZZ", "me:%", "m%FFe", "me:a%0Ab", "%00"])
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_credentials_that_cannot_be_sent_to_a_proxy_are_a_mistake(
+    load_account: LoadAccount, user: str, place: str
+) -> None:
+    proxy = f"http://{user}@proxy:3128"
+    environ, keys = ({}, {"proxy_url": proxy}) if place == "file" else ({"https_proxy": proxy}, {})
+    with pytest.raises(ConfigurationError, match="that cannot be sent; expected UTF-8"):
+        load_account(environ, **keys)
+
+
+@pytest.mark.parametrize("user", ["me", "me:", "m%C3%A4:%E2%82%AC", "a%3Ab:c%40d"])
+def test_credentials_for_a_proxy_are_taken_as_they_are(
+    load_account: LoadAccount, user: str
+) -> None:
+    assert load_account({"https_proxy": f"http://{user}@proxy"}).proxy == f"http://{user}@proxy"
+
+
 def test_a_wrong_proxy_of_the_environment_is_told_without_its_password(
     load_account: LoadAccount,
 ) -> None:
