@@ -124,8 +124,8 @@ def _table(
         rows.append(
             (
                 name,
-                f"{median(one[name] for one in before):.3f}",
-                f"{median(one[name] for one in after):.3f}",
+                f"{median(round_[name] for round_ in before):.3f}",
+                f"{median(round_[name] for round_ in after):.3f}",
                 f"{median(ratios):.2f}",
                 f"{min(ratios):.2f} to {max(ratios):.2f}",
             )

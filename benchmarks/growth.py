@@ -139,7 +139,9 @@ def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) 
                             pool.map(lambda probe: read_page(probe[0], path=probe[1]), probes)
                         )
                         seconds.append(time.monotonic() - begun)
-                        cpu.append(sum(one.cost().cpu_seconds for one in exporters) - sum(before))
+                        cpu.append(
+                            sum(exporter.cost().cpu_seconds for exporter in exporters) - sum(before)
+                        )
                         if sum(page.read for page in pages) != size.accounts * size.queues:
                             raise RuntimeError(f"{number} replicas: not all queues were read")
                     memory = sum(exporter.cost().mebibytes for exporter in exporters)

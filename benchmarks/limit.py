@@ -49,7 +49,7 @@ class Sample:
 
 def cases(queues: Sequence[int], parallel: Sequence[int], latency: Sequence[float]) -> list[Case]:
     """Return every combination."""
-    return [Case(*one) for one in _product(queues, parallel, latency)]
+    return [Case(*combination) for combination in _product(queues, parallel, latency)]
 
 
 def _product(
@@ -92,9 +92,12 @@ def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
     with_limit, without = [], []
     missed = []
     for case, taken in samples.items():
-        cold, warm = median(one.cold for one in taken), median(one.warm for one in taken)
-        cpu = 1000 * median(one.warm_cpu for one in taken) / case.queues
-        share = f"{median(one.api_share for one in taken):.0%}"
+        cold, warm = (
+            median(sample.cold for sample in taken),
+            median(sample.warm for sample in taken),
+        )
+        cpu = 1000 * median(sample.warm_cpu for sample in taken) / case.queues
+        share = f"{median(sample.api_share for sample in taken):.0%}"
         name = f"{case.queues} queues, {case.parallel} at a time"
         if not case.limit:
             rate = f"{case.queues / warm:.0f}"

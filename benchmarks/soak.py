@@ -166,14 +166,14 @@ def ask(runtime: Runtime, figures: Figures, lock: threading.Lock, stop: threadin
         with lock:
             figures.scrapes += 1
             figures.late += [over] if over > 0 else []
-            for one in snapshot.queues:
-                number, failure = one.result.available, one.result.failure
+            for queue in snapshot.queues:
+                number, failure = queue.result.available, queue.result.failure
                 if failure is not None:
                     figures.failures[failure.code] += 1
-                elif number == QUEUES[one.queue.id]:
+                elif number == QUEUES[queue.queue.id]:
                     figures.read += 1
                 else:
-                    figures.wrong.append(f"{one.account.name}/{one.queue.name}: {number}")
+                    figures.wrong.append(f"{queue.account.name}/{queue.queue.name}: {number}")
 
 
 def counted(runtime: Runtime, name: str) -> float:
@@ -239,9 +239,9 @@ def soak(
         time.sleep(1.5)  # what outlasted its page
         last = runtime.snapshot(accounts, 10)
         figures.wrong += [
-            f"at the end {one.account.name}/{one.queue.name}: {one.result.failure}"
-            for one in last.queues
-            if one.result.available != QUEUES[one.queue.id]
+            f"at the end {queue.account.name}/{queue.queue.name}: {queue.result.failure}"
+            for queue in last.queues
+            if queue.result.available != QUEUES[queue.queue.id]
         ]
         figures.end = Sample.take()
         figures.requests = counted(runtime, "calltools_api_requests_total")
@@ -278,7 +278,7 @@ def main() -> int:
         f" by {late[len(late) // 2] if late else 0:.3f} s (median),"
         f" {late[-1] if late else 0:.3f} s (most)\n"
         f"warm: {figures.warm}\n"
-        f"MiB after each tenth: {', '.join(f'{one.mebibytes:.0f}' for one in figures.along)}\n"
+        f"MiB after each tenth: {', '.join(f'{sample.mebibytes:.0f}' for sample in figures.along)}\n"
         f"at the end: {figures.end}\n"
         f"left behind: {', '.join(left_behind) or 'nothing'}"
     )

@@ -115,7 +115,7 @@ class _Reading:
     def __init__(self, week: QueueWeek) -> None:
         self._week = week
         scrapes = sorted(
-            (scrape for replica in week.scrapes for scrape in replica), key=lambda one: one.at
+            (scrape for replica in week.scrapes for scrape in replica), key=lambda scrape: scrape.at
         )
         self._tried = [scrape.at for scrape in scrapes]
         self._read = [

@@ -139,27 +139,27 @@ def _figures(
     wrong: list[str] = []
     delays: list[float] = []
     pages = due = 0
-    for one in questions:
-        where = f"{one.week.name} at {one.at:.0f} s"
-        spell = one.spell
-        if one.kind == "false" and one.answer is not None:
+    for question in questions:
+        where = f"{question.week.name} at {question.at:.0f} s"
+        spell = question.spell
+        if question.kind == "false" and question.answer is not None:
             wrong.append(
-                f"{where}: false page, {one.answer:.0f} evaluations before; {one.expression}"
+                f"{where}: false page, {question.answer:.0f} evaluations before; {question.expression}"
             )
-        elif one.kind == "late" and one.answer is not None:
+        elif question.kind == "late" and question.answer is not None:
             wrong.append(f"{where}: a page began when somebody was there again")
-        elif one.kind == "start" and spell is not None:
-            pages += one.answer is not None
+        elif question.kind == "start" and spell is not None:
+            pages += question.answer is not None
             if spell.due_from is not None:
                 due += 1
-                if one.answer is None:
+                if question.answer is None:
                     wrong.append(f"{where}: missed {spell}")
                 else:
-                    delays.append(max(0.0, one.answer - spell.due_from))
+                    delays.append(max(0.0, question.answer - spell.due_from))
                     if delays[-1] > PAGED_WITHIN:
                         wrong.append(f"{where}: {delays[-1]:.0f} s late for {spell}")
-        elif one.kind == "held" and (one.answer or 0) < 1:
-            wrong.append(f"{where}: there for {one.answer} of {spell}")
+        elif question.kind == "held" and (question.answer or 0) < 1:
+            wrong.append(f"{where}: there for {question.answer} of {spell}")
     return Figures(
         days, sum(len(found) for _, found in judged), due, pages, tuple(delays), tuple(wrong)
     )
@@ -184,10 +184,13 @@ def _ask(
             "tests": [
                 {
                     "interval": f"{STEP}s",
-                    "input_series": [one for week in weeks for one in _series(week)],
+                    "input_series": [series for week in weeks for series in _series(week)],
                     "promql_expr_test": [
-                        {"expr": f"{one.expression} + 0 * {number}", "eval_time": _time(one.at)}
-                        for number, one in enumerate(questions)
+                        {
+                            "expr": f"{question.expression} + 0 * {number}",
+                            "eval_time": _time(question.at),
+                        }
+                        for number, question in enumerate(questions)
                     ],
                 }
             ],
@@ -222,7 +225,7 @@ def _groups(limits: Thresholds | None) -> Iterator[dict[str, Any]]:
         used = " ".join(rules[name]["expr"] for name in found)
         found = {name for name in rules if re.search(rf"{name}\b", used)} - needed
     for group in groups:
-        kept = [one for one in group["rules"] if (one.get("record") or one["alert"]) in needed]
+        kept = [rule for rule in group["rules"] if (rule.get("record") or rule["alert"]) in needed]
         if kept:
             yield {**group, "rules": kept}
 

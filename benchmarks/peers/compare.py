@@ -62,8 +62,8 @@ def measure(work: Work, rounds: int, peers: Path) -> str:
         time.sleep(MAX_AGE_SECONDS)  # the first page's numbers are too old then
         pairs[saving.name] = _take_twice(saving, upstream)
     for contender_name, rounds_taken in taken.items():
-        if any(one.round.told != work.queues for one in rounds_taken):
-            told = [one.round.told for one in rounds_taken]
+        if any(sample.round.told != work.queues for sample in rounds_taken):
+            told = [sample.round.told for sample in rounds_taken]
             raise RuntimeError(f"{contender_name} told of {told} of {work.queues} queues")
     left_out = [Path(peer).name for peer in PEERS if not (peers / peer).exists()]
     return _tables(work, rounds, taken, pairs, left_out)
@@ -93,7 +93,7 @@ def _tables(
     first = next(iter(taken))
 
     def of(name: str, value: Callable[[Taken], float]) -> float:
-        return median(value(one) for one in taken[name])
+        return median(value(sample) for sample in taken[name])
 
     def cell(name: str, value: Callable[[Taken], float], form: str) -> str:
         own, base = of(name, value), of(first, value)
@@ -103,19 +103,19 @@ def _tables(
     speed = [
         (
             name,
-            cell(name, lambda one: one.round.seconds, ".2f"),
-            cell(name, lambda one: one.round.cpu_seconds, ".3f"),
-            cell(name, lambda one: one.round.mebibytes, ".0f"),
+            cell(name, lambda sample: sample.round.seconds, ".2f"),
+            cell(name, lambda sample: sample.round.cpu_seconds, ".3f"),
+            cell(name, lambda sample: sample.round.mebibytes, ".0f"),
         )
         for name in taken
     ]
     traffic: list[tuple[object, ...]] = [
         (
             name,
-            f"{of(name, lambda one: one.seen.connections):.0f}",
-            f"{of(name, lambda one: one.seen.handshakes - one.seen.resumed):.0f}",
-            f"{of(name, lambda one: one.seen.cpu_seconds):.2f}",
-            f"{of(name, lambda one: one.seen.requests):.0f}",
+            f"{of(name, lambda sample: sample.seen.connections):.0f}",
+            f"{of(name, lambda sample: sample.seen.handshakes - sample.seen.resumed):.0f}",
+            f"{of(name, lambda sample: sample.seen.cpu_seconds):.2f}",
+            f"{of(name, lambda sample: sample.seen.requests):.0f}",
             pairs[name],
         )
         for name in taken
@@ -124,8 +124,8 @@ def _tables(
     price = [
         (
             name,
-            f"{of(name, lambda one: one.round.scrapes):.0f}",
-            f"{of(name, lambda one: one.round.samples):.0f}",
+            f"{of(name, lambda sample: sample.round.scrapes):.0f}",
+            f"{of(name, lambda sample: sample.round.samples):.0f}",
         )
         for name in taken
     ]

@@ -54,7 +54,7 @@ class _Wire:
         self._account = account
         self._api = api
         self._now = now
-        self._incidents = [one for one in incidents if one.account == account]
+        self._incidents = [incident for incident in incidents if incident.account == account]
         self._connected = 0
 
     def get(

@@ -46,11 +46,11 @@ def stages(files: Sequence[Mapping[str, Any]], *, scrape: int) -> list[list[Fill
     made: list[list[Filling]] = []
     while waiting:
         open_names = {filling.labels["__name__"] for filling in waiting}
-        now = [one for one in waiting if not _rests_on(one) & open_names]
+        now = [rule for rule in waiting if not _rests_on(rule) & open_names]
         if not now:
             msg = f"recorded rules that rest on each other: {sorted(open_names)}"
             raise ValueError(msg)
-        waiting = [one for one in waiting if one not in now]
+        waiting = [rule for rule in waiting if rule not in now]
         made.append(now)
     return made
 
