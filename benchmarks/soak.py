@@ -46,6 +46,8 @@ LASTING = {
 }
 #: What the pools may hold, and the memory that the allocator may keep after the worst of bodies.
 WORKERS = SILOS * 16
+#: The main one, and the one that writes the log.
+OTHER_THREADS = 2
 SPARE_MEBIBYTES = 32
 TENTHS = 10
 
@@ -90,7 +92,7 @@ class Figures:
     def left_behind(self) -> list[str]:
         """Return what the process holds too much of at the end."""
         found = []
-        if self.end.threads > 1 + WORKERS:
+        if self.end.threads > OTHER_THREADS + WORKERS:
             found.append("threads")
         if self.end.files > self.warm.files + WORKERS:
             found.append("open files")
@@ -166,14 +168,14 @@ def ask(runtime: Runtime, figures: Figures, lock: threading.Lock, stop: threadin
         with lock:
             figures.scrapes += 1
             figures.late += [over] if over > 0 else []
-            for queue in snapshot.queues:
-                number, failure = queue.result.available, queue.result.failure
+            for found in snapshot.queues:
+                number, failure = found.result.available, found.result.failure
                 if failure is not None:
                     figures.failures[failure.code] += 1
-                elif number == QUEUES[queue.queue.id]:
+                elif number == QUEUES[found.queue.id]:
                     figures.read += 1
                 else:
-                    figures.wrong.append(f"{queue.account.name}/{queue.queue.name}: {number}")
+                    figures.wrong.append(f"{found.account.name}/{found.queue.name}: {number}")
 
 
 def counted(runtime: Runtime, name: str) -> float:
@@ -239,9 +241,9 @@ def soak(
         time.sleep(1.5)  # what outlasted its page
         last = runtime.snapshot(accounts, 10)
         figures.wrong += [
-            f"at the end {queue.account.name}/{queue.queue.name}: {queue.result.failure}"
-            for queue in last.queues
-            if queue.result.available != QUEUES[queue.queue.id]
+            f"at the end {found.account.name}/{found.queue.name}: {found.result.failure}"
+            for found in last.queues
+            if found.result.available != QUEUES[found.queue.id]
         ]
         figures.end = Sample.take()
         figures.requests = counted(runtime, "calltools_api_requests_total")
@@ -268,6 +270,7 @@ def main() -> int:
     )
     late = sorted(figures.late)
     left_behind = figures.left_behind()
+    along = ", ".join(f"{sample.mebibytes:.0f}" for sample in figures.along)
     print(
         f"{figures.scrapes} scrapes in {figures.seconds:.0f} s"
         f" under {figures.faults.total()} faults of {len(figures.faults)} kinds\n"
@@ -278,7 +281,7 @@ def main() -> int:
         f" by {late[len(late) // 2] if late else 0:.3f} s (median),"
         f" {late[-1] if late else 0:.3f} s (most)\n"
         f"warm: {figures.warm}\n"
-        f"MiB after each tenth: {', '.join(f'{sample.mebibytes:.0f}' for sample in figures.along)}\n"
+        f"MiB after each tenth: {along}\n"
         f"at the end: {figures.end}\n"
         f"left behind: {', '.join(left_behind) or 'nothing'}"
     )

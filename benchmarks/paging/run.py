@@ -144,7 +144,8 @@ def _figures(
         spell = question.spell
         if question.kind == "false" and question.answer is not None:
             wrong.append(
-                f"{where}: false page, {question.answer:.0f} evaluations before; {question.expression}"
+                f"{where}: false page, {question.answer:.0f} evaluations before;"
+                f" {question.expression}"
             )
         elif question.kind == "late" and question.answer is not None:
             wrong.append(f"{where}: a page began when somebody was there again")
