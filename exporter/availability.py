@@ -158,7 +158,7 @@ def report(snapshot: Snapshot, now: float) -> AvailabilityReport:
 
 def account_failure(snapshot: AccountSnapshot) -> Failure | None:
     """Return why an account could not be read as a whole, or None."""
-    return next(iter(snapshot.failures), None)
+    return snapshot.failure
 
 
 def any_can_take_call(answers: Iterable[bool | None]) -> bool | None:

@@ -10,7 +10,7 @@ import structlog
 
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
-from exporter.snapshot import QueueSnapshot, Snapshot
+from exporter.snapshot import AccountSnapshot, QueueSnapshot, Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -71,14 +71,17 @@ class ScrapeHistory:
             for summary in snapshot.accounts:
                 name = summary.account.name
                 self._asked_at[name] = at
-                self._record_failure((name, None), next(iter(summary.failures), None), at)
+                before = self._outages.get((name, None))
+                if summary.up or summary.failure is not None:
+                    self._record_failure((name, None), summary.failure, at)
+                _log_account(summary, before, at)
             for queue in snapshot.queues:
                 key = (queue.account.name, queue.queue.id)
                 before = self._outages.get(key)
                 self._scraped[key] = queue
                 self._record_emptiness(key, queue)
                 self._record_failure(key, queue.result.failure, at)
-                _log(queue, before, at)
+                _log_queue(queue, before, at)
 
     def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
         """Return what is remembered of an account and its queues as they are configured now.
@@ -129,18 +132,35 @@ class ScrapeHistory:
         return QueueStatus(queue, scraped, self._outages.get(key), self._empty_since.get(key))
 
 
-def _log(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:
+def _log_account(summary: AccountSnapshot, before: Outage | None, at: float) -> None:
+    """Log once that an account cannot be read, and once that it can again."""
+    if summary.failure is not None or (summary.up and _failing_since(before) is not None):
+        _log("account", {"account": summary.account.name}, summary.failure, before, at)
+
+
+def _log_queue(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:
     """Log once that a queue cannot be read, and once that it can again; else only at debug."""
-    result = snapshot.result
     place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
-    failing_since = before.since if before is not None and before.until is None else None
-    if result.failure is not None:
-        begins = failing_since is None
-        say = log.warning if begins else log.debug
-        event = "queue cannot be read" if begins else "queue still cannot be read"
-        say(event, code=result.failure.code, reason=result.failure.message, **place)
-    elif failing_since is not None:
-        seconds = max(0.0, round(at - failing_since, 3))
-        log.info("queue can be read again", failing_seconds=seconds, **place)
+    result = snapshot.result
+    if result.failure is not None or _failing_since(before) is not None:
+        _log("queue", place, result.failure, before, at)
     else:
         log.debug("queue read", available=result.available, **place)
+
+
+def _log(
+    what: str, place: dict[str, str], failure: Failure | None, before: Outage | None, at: float
+) -> None:
+    failing_since = _failing_since(before)
+    if failure is None:
+        event = f"{what} can be read again"
+        log.info(event, failing_seconds=max(0.0, round(at - (failing_since or at), 3)), **place)
+        return
+    begins = failing_since is None
+    say = log.warning if begins else log.debug
+    event = f"{what} cannot be read" if begins else f"{what} still cannot be read"
+    say(event, code=failure.code, reason=failure.message, **place)
+
+
+def _failing_since(outage: Outage | None) -> float | None:
+    return outage.since if outage is not None and outage.until is None else None

@@ -123,8 +123,8 @@ def snapshot_families(snapshot: Snapshot) -> list[Metric]:
     return [family for family in families.values() if family.samples]
 
 
-def probe_families(snapshot: Snapshot, *, with_account: bool) -> list[Metric]:
-    """Return the families of the queues and, for a whole account, whether the API answers."""
+def probe_families(snapshot: Snapshot) -> list[Metric]:
+    """Return the families of the queues and of the account, for any replica to answer alike."""
     # When a queue was read before is known to one replica and not to another.
     queues = tuple(
         queue if queue.result.failure is None else replace(queue, last_success_at=None)
@@ -133,8 +133,7 @@ def probe_families(snapshot: Snapshot, *, with_account: bool) -> list[Metric]:
     return [
         family
         for family in snapshot_families(replace(snapshot, queues=queues))
-        if family.name.startswith("calltools_queue_")
-        or (with_account and family.name == "calltools_up")
+        if not family.name.startswith("calltools_scrape_")
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import structlog
@@ -14,19 +14,21 @@ from exporter.config.redacted import redacted_yaml
 from exporter.counters import Counters
 from exporter.errors import (
     ConfigurationError,
-    NotNowError,
     UnknownAccountError,
     UnknownQueueError,
 )
 from exporter.history import AccountStatus, ScrapeHistory
 from exporter.metrics import Families, probe_families, snapshot_families
-from exporter.scrape import AccountState, HostBoundedPool, Scraper
+from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.text import nearest
 from exporter.transport import Transports
 
 log = structlog.get_logger(__name__)
+
+#: How long service discovery waits for lists that have never been read, in seconds.
+LIST_SECONDS = 5.0
 
 
 class Runtime:
@@ -111,42 +113,67 @@ class Runtime:
 
         Raises:
             UnknownAccountError: there is no account of that name.
-            UnknownQueueError: the account has no queue of that name.
-            NotNowError: which queues the account has could not be read.
+            UnknownQueueError: the account has no queue of that name or id.
         """
-        scraper = self._scraper
-        chosen = self._account(scraper, account)
-        known = self._names(scraper, chosen)
-        if queue is not None and known is not None and queue not in known:
-            raise UnknownQueueError(account, queue, nearest(queue, known))
-        snapshot = scraper.scrape([chosen], budget_seconds, only=queue)
+        only = None if queue is None else [queue]
+        snapshot = self._scrape_one(account, only, budget_seconds)
         self._history.record(snapshot, self._clock())
-        if queue is not None and not snapshot.queues:
-            known = self._names(scraper, chosen)
-            if known is not None:
-                raise UnknownQueueError(account, queue, nearest(queue, known))
-            raise NotNowError(f"the queues of {account!r} could not be read in time")
-        return Families(partial(probe_families, snapshot, with_account=queue is None))
+        return Families(partial(probe_families, snapshot))
 
-    def targets(self, *, by_account: bool) -> list[dict[str, object]]:
-        """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
+    def read(
+        self,
+        account: str | None = None,
+        queues: Sequence[str] = (),
+        *,
+        budget_seconds: float,
+        max_age: float = 0.0,
+    ) -> Snapshot:
+        """Read some queues now, or all; nothing of it goes into the history or the log.
+
+        Fetches under way are shared. An account whose queues could not be listed is in the
+        snapshot with its failure and without queues, also when one of them was asked for.
+
+        Args:
+            account: the one account to read, None for all.
+            queues: names or ids of the account's queues, none for all.
+            budget_seconds: after which the snapshot is returned with what is there.
+            max_age: how old a number may be, in seconds; with 0 the API is asked now.
 
         Raises:
-            NotNowError: which queues an account has is not known yet.
+            UnknownAccountError: there is no account of that name.
+            UnknownQueueError: the account has no queue of that name or id.
+        """
+        if account is not None:
+            return self._scrape_one(account, queues or None, budget_seconds, max_age=max_age)
+        scraper = self._scraper
+        return scraper.scrape(scraper.configuration.accounts, budget_seconds, max_age=max_age)
+
+    def targets(
+        self, *, by_account: bool, budget_seconds: float = LIST_SECONDS
+    ) -> list[dict[str, object]]:
+        """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
+
+        Lists that have never been read are read within the budget. An account that cannot be
+        listed by then is one target, by account, so that it is watched nevertheless.
         """
         scraper = self._scraper
+        accounts = scraper.configuration.accounts
+        unlisted = [one for one in accounts if not scraper.catalog(one).queues_known]
+        if unlisted and not by_account:
+            self._history.record(scraper.read_lists(unlisted, budget_seconds), self._clock())
         found: list[dict[str, object]] = []
-        for account in scraper.configuration.accounts:
+        for account in accounts:
             labels = {"__param_account": account.name}
-            if by_account:
+            catalog = scraper.catalog(account)
+            if by_account or not catalog.queues_known:
                 found.append({"targets": [account.name], "labels": labels})
                 continue
-            known = self._names(scraper, account)
-            if known is None:
-                raise NotNowError(f"the queues of {account.name!r} have not been read yet")
             found += [
-                {"targets": [f"{account.name}/{name}"], "labels": {**labels, "__param_queue": name}}
-                for name in known
+                {
+                    "targets": [f"{account.name}/{queue.name}"],
+                    "labels": {**labels, "__param_queue": queue.name},
+                }
+                for queue in catalog.queues
             ]
         return found
 
@@ -159,7 +186,11 @@ class Runtime:
         scraper = self._scraper
         accounts = scraper.configuration.accounts
         chosen = accounts if account is None else [self._account(scraper, account)]
-        return [self._history.status(one, scraper.known_queues(one)) for one in chosen]
+        catalogs = [(one, scraper.catalog(one)) for one in chosen]
+        return [
+            self._history.status(one, catalog.queues if catalog.queues_known else None)
+            for one, catalog in catalogs
+        ]
 
     def configuration_text(self) -> str:
         """Return the configuration in force as YAML, without a secret."""
@@ -180,9 +211,23 @@ class Runtime:
         names = [account.name for account in scraper.configuration.accounts]
         raise UnknownAccountError(name, nearest(name, names))
 
-    def _names(self, scraper: Scraper, account: Account) -> list[str] | None:
-        known = scraper.known_queues(account)
-        return None if known is None else [queue.name for queue in known]
+    def _scrape_one(
+        self,
+        name: str,
+        only: Sequence[str] | None,
+        budget_seconds: float,
+        *,
+        max_age: float | None = None,
+    ) -> Snapshot:
+        """Scrape an account or some of its queues, looked up by name or id."""
+        scraper = self._scraper
+        account = self._account(scraper, name)
+        catalog = scraper.catalog(account)
+        _check_known(account, catalog, only or ())
+        snapshot = scraper.scrape([account], budget_seconds, only=only, max_age=max_age)
+        # Once more: the scrape may have been the first to list the account's queues.
+        _check_known(account, catalog, only or ())
+        return snapshot
 
     def _make_scraper(self, configuration: Configuration, previous: Scraper | None) -> Scraper:
         return Scraper(
@@ -193,3 +238,17 @@ class Runtime:
             clock=self._clock,
             previous=previous,
         )
+
+
+def _check_known(account: Account, catalog: Catalog, queues: Iterable[str]) -> None:
+    """Check that an account has these queues, as far as its queues are known.
+
+    Raises:
+        UnknownQueueError: it does not have one.
+    """
+    if not catalog.queues_known:
+        return
+    for wanted in queues:
+        if catalog.find(wanted) is None:
+            names = [queue.name for queue in catalog.queues]
+            raise UnknownQueueError(account.name, wanted, nearest(wanted, names))

@@ -55,16 +55,25 @@ class QueueSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class AccountSnapshot:
-    """One account in one scrape.
+    """One account in one scrape: read, or why not.
 
-    ``failures`` are those that concern all its queues. ``hold_until`` is the Unix time until which
-    the API has asked to be left alone.
+    ``up`` says whether the API gave at least one right answer. ``failure`` is why nothing of the
+    account could be read, None if something was. ``failures`` are all that concern the account as a
+    whole, ``failure`` first; an account that was read may have some, such as a list that could not
+    be renewed. Without ``queues_known`` the snapshot may lack queues of the account. ``hold_until``
+    is the Unix time until which the API has asked to be left alone.
     """
 
     account: Account
     up: bool
     failures: tuple[Failure, ...]
     hold_until: float | None = None
+    queues_known: bool = True
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why nothing of the account could be read as a whole, None if it was."""
+        return None if self.up else next(iter(self.failures), None)
 
 
 @dataclass(frozen=True, slots=True)

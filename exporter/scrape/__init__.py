@@ -1,9 +1,16 @@
 """The fan-out: which queues are asked, in parallel, within a budget, shared by scrapes."""
 
-from exporter.scrape.catalog import queue_labels
+from exporter.scrape.catalog import Catalog, queue_labels
 from exporter.scrape.jobs import ScrapeObserver
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
 
-__all__ = ["AccountState", "HostBoundedPool", "ScrapeObserver", "Scraper", "queue_labels"]
+__all__ = [
+    "AccountState",
+    "Catalog",
+    "HostBoundedPool",
+    "ScrapeObserver",
+    "Scraper",
+    "queue_labels",
+]

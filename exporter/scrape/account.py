@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.calltools import Client
 from exporter.errors import ApiError, Failure, TokenError
-from exporter.scrape.checks import Check, CheckJob, due_checks
+from exporter.scrape.checks import Check, CheckJob, due_checks, read_queues
 from exporter.scrape.jobs import (
     FORBIDDEN_QUEUES,
     AccountAccess,
@@ -24,6 +24,11 @@ from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
 from exporter.transport import Deadline, Transports
 
+#: Failures of one queue that are the whole account's, and those of a host that does not answer.
+_WHOLE_ACCOUNT = frozenset({"401", "429"})
+_HOST_IS_DEAD = frozenset({"dns", "connection", "tls", "timeout"})
+_LATE = Failure("timeout", "the account's lists could not be read in time")
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -36,11 +41,17 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """The time that a scrape has."""
+class ScrapeRequest:
+    """What a scrape is to bring, and the time that it has.
+
+    ``only`` are the names or ids of the queues to ask for, None for all. A number may be
+    ``max_age`` seconds old; None leaves that to the account.
+    """
 
     begun: float
     seconds: float
+    only: Sequence[str] | None = None
+    max_age: float | None = None
 
     def deadline(self) -> Deadline:
         """Return the moment at which the scrape ends."""
@@ -61,18 +72,16 @@ class AccountScrape:
         client: Client,
         state: AccountState,
         host_limit: int,
-        budget: Budget,
+        request: ScrapeRequest,
         tools: Tools,
-        only: str | None = None,
     ) -> None:
         self.jobs: list[Future[Any]] = []
         self._account = account
         self._client = client
         self._state = state
         self._host_limit = host_limit
-        self._budget = budget
+        self._request = request
         self._tools = tools
-        self._only = only
         self._now = tools.clock()
         self._access: AccountAccess | None = None
         self._failure: Failure | None = None
@@ -97,6 +106,12 @@ class AccountScrape:
         else:
             self._start_queues(self._access)
 
+    def start_list(self) -> None:
+        """Ask only which queues the account has, if that is not known yet."""
+        self._access = self._authenticate()
+        if self._access is not None and not self._state.catalog.queues_known:
+            self._start_check("/api/queues/", read_queues, self._access)
+
     def go_on(self) -> None:
         """Ask for the queues if the lists that tell which there are have been read by now."""
         lists = self.lists_to_await
@@ -113,13 +128,15 @@ class AccountScrape:
         results = [
             (queue, self._verified(queue, result, untrusted)) for queue, result in self._results()
         ]
-        failures = self._failures() or ([untrusted] if untrusted is not None else [])
-        by_code = {failure.code: failure for failure in reversed(failures)}
+        failures = self._failures([result.failure for _, result in results], untrusted)
         summary = AccountSnapshot(
             self._account,
-            up=any(result.failure is None for _, result in results),
-            failures=tuple(by_code.values()),
+            # An account without queues is read once it is known to have none.
+            up=any(result.failure is None for _, result in results)
+            or (self._asked == [] and self._request.only is None and not failures),
+            failures=failures,
             hold_until=self._state.backoff.until(self._tools.clock()),
+            queues_known=self._state.catalog.queues_known,
         )
         return summary, [self._queue_snapshot(queue, result) for queue, result in results]
 
@@ -147,11 +164,11 @@ class AccountScrape:
 
     def _start_check(self, name: str, check: Check, access: AccountAccess) -> None:
         def make() -> CheckJob:
-            deadline, tools = self._budget.deadline(), self._tools
+            deadline, tools = self._request.deadline(), self._tools
             return CheckJob(check, access, deadline, tools.observer, tools.clock)
 
         key = (access.account.name, name)
-        job, _ = self._tools.jobs.join_or_start(key, self._host_limit, self._budget.seconds, make)
+        job, _ = self._tools.jobs.join_or_start(key, self._host_limit, self._request.seconds, make)
         self._checks[name] = job
         self.jobs.append(job)
 
@@ -176,15 +193,16 @@ class AccountScrape:
         )
         if why_not is not None:
             return QueueResult(None, why_not, None, self._now)
-        if recent := state.recent_result(queue, self._now):
+        max_age = self._account.max_age if self._request.max_age is None else self._request.max_age
+        if recent := state.recent_result(queue, self._now, max_age):
             tools.observer.coalesced(self._account.name)
             return recent
 
         def make() -> QueueFetch:
-            return QueueFetch(queue, access, self._budget.deadline(), tools.observer, tools.clock)
+            return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
 
         key = (access.account.name, queue.id)
-        job, shared = tools.jobs.join_or_start(key, self._host_limit, self._budget.seconds, make)
+        job, shared = tools.jobs.join_or_start(key, self._host_limit, self._request.seconds, make)
         if shared:
             tools.observer.coalesced(self._account.name)
         self.jobs.append(job)
@@ -193,25 +211,35 @@ class AccountScrape:
     @property
     def _queues(self) -> list[Queue]:
         """The queues that this scrape is about, as far as they are known."""
-        return [
-            queue
-            for queue in self._state.catalog.queues
-            if self._only is None or queue.name == self._only
-        ]
+        catalog = self._state.catalog
+        if self._request.only is None:
+            return list(catalog.queues)
+        found = {queue.id: queue for name in self._request.only if (queue := catalog.find(name))}
+        return list(found.values())
 
-    def _failures(self) -> list[Failure]:
-        """Return what concerns the whole account; an order to wait has a metric of its own."""
+    def _failures(
+        self, of_queues: Sequence[Failure | None], untrusted: Failure | None
+    ) -> tuple[Failure, ...]:
+        """Return what concerns the account as a whole, each code once, the reason first."""
         if self._access is None:
-            return [self._failure] if self._failure and self._failure.code != "429" else []
-        refusal = self._access.refusal
-        refusals = [refusal] if refusal is not None and refusal.code != "429" else []
-        return refusals + self._state.catalog.failures()
+            return () if self._failure is None else (self._failure,)
+        # A fetch that was joined reports to the scrape that began it, so the results say it, too.
+        refused = (one for one in of_queues if one is not None and one.code in _WHOLE_ACCOUNT)
+        refusal = self._access.refusal or next(refused, None)
+        found = [] if refusal is None else [refusal]
+        found += self._state.catalog.failures()
+        if not found and self._asked is None and not self._state.catalog.queues_known:
+            found = [_LATE]
+        if not found and untrusted is not None and self._asked is not None:
+            found = [untrusted]
+        if not found and self._request.only is None and _host_is_dead(of_queues):
+            found = [one for one in of_queues if one is not None][:1]
+        by_code = {failure.code: failure for failure in reversed(found)}
+        return tuple(failure for failure in found if by_code[failure.code] is failure)
 
     def _results(self) -> list[tuple[Queue, QueueResult]]:
         if self._asked is None:
-            words = "the account's lists could not be read in time"
-            failure = self._failure or Failure("timeout", words)
-            result = QueueResult(None, failure, None, self._now)
+            result = QueueResult(None, self._failure or _LATE, None, self._now)
             return [(queue, result) for queue in self._queues]
         return [
             (queue, found if isinstance(found, QueueResult) else found.outcome())
@@ -241,3 +269,10 @@ class AccountScrape:
             utc_offset=schedule.utc_offset(self._now) if schedule else 0.0,
             last_success_at=self._state.record_success(queue, result),
         )
+
+
+def _host_is_dead(failures: Sequence[Failure | None]) -> bool:
+    """Return whether no queue was read, and all for reasons of the host's."""
+    return bool(failures) and all(
+        failure is not None and failure.code in _HOST_IS_DEAD for failure in failures
+    )

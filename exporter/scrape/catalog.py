@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -56,9 +56,13 @@ class Catalog:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        templates = (*account.queues, *([account.every_queue] if account.every_queue else []))
+        templates = [*account.queues, account.every_queue]
+        templates += [exception.queue for exception in account.exceptions]
         by_name = any(
-            isinstance(choice, str) for queue in templates for choice in queue.available_status
+            isinstance(choice, str)
+            for queue in templates
+            if queue is not None
+            for choice in queue.available_status
         )
         self.statuses = CachedList[StatusRow](needed=by_name)
         self.listed_queues = CachedList[QueueRow](needed=account.every_queue is not None)
@@ -99,13 +103,20 @@ class Catalog:
         """Names of queues by id, as the account has them, as far as they are known."""
         return {id_: row.name for id_, row in (self.listed_queues.rows or {}).items()}
 
+    def find(self, wanted: str) -> Queue | None:
+        """Return the queue with this name, else the one with this id, else None."""
+        queues = self.queues
+        by_name = (queue for queue in queues if queue.name == wanted)
+        by_id = (queue for queue in queues if str(queue.id) == wanted)
+        return next(by_name, None) or next(by_id, None)
+
     def unknown(self, queue: Queue) -> Failure | None:
         """Return why a queue cannot be asked for: the account does not have what it names."""
         return self._unknown.get(queue.id)
 
     def failures(self) -> list[Failure]:
-        """Return why the lists that the configuration rests on could not be read."""
-        return [
+        """Return what is wrong with the lists that the configuration rests on."""
+        unreadable = [
             Failure(failure.code, f"{path} cannot be read: {failure.message}")
             for path, needed, failure in (
                 ("/api/statuses/", self.statuses.needed, self.statuses.failure),
@@ -113,6 +124,16 @@ class Catalog:
             )
             if needed and failure is not None
         ]
+        names = {row.name for row in (self.listed_queues.rows or {}).values()}
+        missing = [
+            exception.name
+            for exception in self._account.exceptions
+            if exception.id is None and exception.name not in names
+        ]
+        if not missing or self.listed_queues.rows is None:
+            return unreadable
+        words = f"`queues` names what the account has no queue of: {', '.join(map(repr, missing))}"
+        return [*unreadable, Failure("unknown_id", words)]
 
     def record_unknown_status(self) -> None:
         """Record that an agent has a status that the list lacks."""
@@ -160,23 +181,53 @@ class Catalog:
         return queue.available_status
 
     def _configured(self) -> Iterable[Queue]:
-        template = self._account.every_queue
-        if template is None:
-            return self._account.queues
-        rows = self.listed_queues.rows or {}
-        names = queue_labels({id_: row.name for id_, row in rows.items()})
-        return [dataclasses.replace(template, id=id_, name=name) for id_, name in names.items()]
+        account, rows = self._account, self.listed_queues.rows
+        if account.every_queue is None:
+            return account.queues
+        if rows is None:
+            return ()
+        names = {id_: row.name for id_, row in rows.items()}
+        # An id that the account does not have is to be reported, not passed over.
+        names |= {
+            exception.id: str(exception.id)
+            for exception in account.exceptions
+            if exception.id is not None and exception.id not in rows
+        }
+        wanted: dict[int, Queue] = {}
+        given: dict[int, str] = {}
+        for id_, name in names.items():
+            exception = account.exception_for(id_, name)
+            queue = account.every_queue if exception is None else exception.queue
+            if queue is None:
+                continue
+            wanted[id_] = queue
+            if exception is not None and exception.id is not None and exception.name is not None:
+                given[id_] = exception.name
+        labels = queue_labels({id_: names[id_] for id_ in wanted}, given)
+        return [
+            dataclasses.replace(queue, id=id_, name=labels[id_]) for id_, queue in wanted.items()
+        ]
 
 
-def queue_labels(names: dict[int, str]) -> dict[int, str]:
+def queue_labels(
+    names: Mapping[int, str], given: Mapping[int, str] | None = None
+) -> dict[int, str]:
     """Return a distinct label for each queue of an account, by its id, from the account's names.
 
-    A slash separates account and queue elsewhere, so it is replaced. Equal names get their id.
+    A slash separates account and queue elsewhere, so it is replaced. Equal names get their id;
+    labels that are ``given`` stay as they are.
     """
-    labels = {id_: name.replace("/", "-") for id_, name in names.items()}
+    given = given or {}
+    labels = {id_: name.replace("/", "-") for id_, name in names.items()} | dict(given)
     while len(labels) > len(times := Counter(labels.values())):
         # Once more if one is now named as another one was all along.
-        labels = {
-            id_: label if times[label] == 1 else f"{label} ({id_})" for id_, label in labels.items()
-        }
+        before, labels = (
+            labels,
+            {
+                id_: label if times[label] == 1 or id_ in given else f"{label} ({id_})"
+                for id_, label in labels.items()
+            },
+        )
+        if labels == before:
+            break
     return labels

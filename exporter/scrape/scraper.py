@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, as_completed, wait
 
 from exporter.calltools import Client
-from exporter.scrape.account import AccountScrape, Budget, Tools
+from exporter.scrape.account import AccountScrape, ScrapeRequest, Tools
+from exporter.scrape.catalog import Catalog
 from exporter.scrape.jobs import JobsInFlight, ScrapeObserver
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
-from exporter.settings import Account, Configuration, Queue
+from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
 
@@ -44,46 +45,63 @@ class Scraper:
             self._host_limits[account.host] = limit
 
     def scrape(
-        self, accounts: Iterable[Account], budget_seconds: float, *, only: str | None = None
+        self,
+        accounts: Iterable[Account],
+        budget_seconds: float,
+        *,
+        only: Sequence[str] | None = None,
+        max_age: float | None = None,
     ) -> Snapshot:
         """Return what is known of these accounts' queues at the end of the budget, or before.
 
         Args:
             accounts: of the configuration.
             budget_seconds: after which the scrape ends; what is outstanding is a `timeout`.
-            only: the name of the one queue to ask for.
+            only: names or ids of the queues to ask for, None for all.
+            max_age: how old a number may be, in seconds; None for what each account says.
         """
-        budget = Budget(time.monotonic(), budget_seconds)
-        scrapes = [self._account_scrape(account, budget, only) for account in accounts]
+        request = ScrapeRequest(time.monotonic(), budget_seconds, only, max_age)
+        scrapes = [self._account_scrape(account, request) for account in accounts]
         for scrape in scrapes:
             scrape.start()
         waiting: dict[Future[None], AccountScrape] = {
             job: scrape for scrape in scrapes for job in scrape.lists_to_await
         }
         with contextlib.suppress(TimeoutError):
-            for job in as_completed(waiting, budget.remaining()):
+            for job in as_completed(waiting, request.remaining()):
                 waiting[job].go_on()
-        wait([job for scrape in scrapes for job in scrape.jobs], budget.remaining())
-        finished = [scrape.finish() for scrape in scrapes]
-        return Snapshot(
-            tuple(summary for summary, _ in finished),
-            tuple(queue for _, queues in finished for queue in queues),
-            time.monotonic() - budget.begun,
-            budget_seconds,
-        )
+        return _finish(scrapes, request)
 
-    def known_queues(self, account: Account) -> Sequence[Queue] | None:
-        """Return an account's queues, None where its list has not been read yet."""
-        catalog = self.states[account.name].catalog
-        return catalog.queues if catalog.queues_known else None
+    def read_lists(self, accounts: Iterable[Account], budget_seconds: float) -> Snapshot:
+        """Read which queues these accounts have; the snapshot has no queues, but says why not."""
+        request = ScrapeRequest(time.monotonic(), budget_seconds, only=())
+        scrapes = [self._account_scrape(account, request) for account in accounts]
+        for scrape in scrapes:
+            scrape.start_list()
+        return _finish(scrapes, request)
 
-    def _account_scrape(self, account: Account, budget: Budget, only: str | None) -> AccountScrape:
+    def catalog(self, account: Account) -> Catalog:
+        """Return what an account is known to have."""
+        return self.states[account.name].catalog
+
+    def _account_scrape(self, account: Account, request: ScrapeRequest) -> AccountScrape:
         return AccountScrape(
             account,
             client=self._clients[account.name],
             state=self.states[account.name],
             host_limit=self._host_limits[account.host],
-            budget=budget,
+            request=request,
             tools=self._tools,
-            only=only,
         )
+
+
+def _finish(scrapes: Sequence[AccountScrape], request: ScrapeRequest) -> Snapshot:
+    """Wait for all jobs, at most to the end of the budget, and take what they have found."""
+    wait([job for scrape in scrapes for job in scrape.jobs], request.remaining())
+    finished = [scrape.finish() for scrape in scrapes]
+    return Snapshot(
+        tuple(summary for summary, _ in finished),
+        tuple(queue for _, queues in finished for queue in queues),
+        time.monotonic() - request.begun,
+        request.seconds,
+    )

@@ -54,7 +54,6 @@ class AccountState:
         self.catalog = Catalog(account)
         self.backoff: Backoff = previous.backoff if previous else Backoff()
         self.read_at: dict[int, float] = previous.read_at if previous else {}
-        self._max_age = account.max_age
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unverifiable: dict[Filter, Failure] = {}
         self._results: dict[int, QueueResult] = {}
@@ -88,14 +87,14 @@ class AccountState:
         return None
 
     def record_result(self, queue: Queue, result: QueueResult) -> None:
-        """Keep a number for scrapes that want it again within the account's `max_age`."""
-        if self._max_age and result.failure is None:
+        """Keep a number for those who accept one that is not new."""
+        if result.failure is None:
             self._results[queue.id] = result
 
-    def recent_result(self, queue: Queue, now: float) -> QueueResult | None:
-        """Return a number that was read less than `max_age` ago, if there is one."""
+    def recent_result(self, queue: Queue, now: float, max_age: float) -> QueueResult | None:
+        """Return a number that was read less than ``max_age`` seconds ago, if there is one."""
         result = self._results.get(queue.id)
-        if result is None or abs(now - result.finished_at) >= self._max_age:
+        if result is None or abs(now - result.finished_at) >= max_age:
             return None
         return result
 

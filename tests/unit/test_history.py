@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from exporter.errors import Failure
 from exporter.history import ScrapeHistory
 from exporter.settings import Queue
+from exporter.snapshot import AccountSnapshot, Snapshot
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 TIMEOUT = Failure("timeout", "no whole answer")
@@ -90,3 +91,22 @@ def test_an_account_that_left_and_came_back_begins_anew(kept: str, level: str) -
     told(history, TIMEOUT)
     history.retain([kept])
     assert told(history, TIMEOUT)[0]["log_level"] == level
+
+
+def test_an_account_that_cannot_be_read_is_logged_once_and_when_it_can_again() -> None:
+    history = ScrapeHistory()
+
+    def recorded(failures: tuple[Failure, ...] = (), *, up: bool = True) -> list[tuple[str, str]]:
+        of = account()
+        with capture_logs() as logs:
+            history.record(Snapshot((AccountSnapshot(of, up, failures),), (), 0.5, 9.5), 1000.0)
+        return [(line["log_level"], line["event"]) for line in logs]
+
+    assert recorded() == []
+    assert recorded((REFUSED,), up=False) == [("warning", "account cannot be read")]
+    assert recorded((REFUSED,), up=False) == [("debug", "account still cannot be read")]
+    # A probe of a queue that could not be read itself says nothing of the account.
+    assert recorded(up=False) == []
+    # Nor does a list that could not be renewed while the queues are read.
+    assert recorded((TIMEOUT,)) == [("info", "account can be read again")]
+    assert recorded((TIMEOUT,)) == []

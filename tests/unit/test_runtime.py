@@ -54,8 +54,11 @@ def test_the_exporter_alone_is_told_without_a_scrape() -> None:
 def test_a_page_says_in_the_log_where_a_failure_begins() -> None:
     with capture_logs() as logs:
         page(runtime(account("acme")))
-    (line,) = logs
-    assert (line["log_level"], line["code"], line["queue"]) == ("warning", "token", "sales")
+    account_line, queue_line = logs
+    assert account_line["event"] == "account cannot be read"
+    assert (account_line["log_level"], account_line["code"]) == ("warning", "token")
+    assert queue_line["event"] == "queue cannot be read"
+    assert (queue_line["code"], queue_line["queue"]) == ("token", "sales")
 
 
 def test_an_unknown_name_is_told_with_the_nearest() -> None:

@@ -39,7 +39,7 @@ class EmptyRuntime(Runtime):
     def probe(self, *, account: str, queue: str | None, budget_seconds: float) -> Collector:
         return CollectorRegistry()
 
-    def targets(self, *, by_account: bool) -> list[dict[str, object]]:
+    def targets(self, *, by_account: bool, budget_seconds: float = 5.0) -> list[dict[str, object]]:
         return []
 
     def status(self, account: str | None) -> list[AccountStatus]:

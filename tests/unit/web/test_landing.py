@@ -97,7 +97,7 @@ def scraped(
         for queue in account.queues
         if queue.name in results
     )
-    summary = AccountSnapshot(account, up=True, failures=tuple(failures))
+    summary = AccountSnapshot(account, up=not failures, failures=tuple(failures))
     at = max((result.finished_at for result in results.values()), default=NOW - 12)
     history.record(Snapshot((summary,), queues, 1, 10), at)
     return account
