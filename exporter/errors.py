@@ -14,7 +14,6 @@ __all__ = [
     "ExporterError",
     "Failure",
     "Mistake",
-    "NotNowError",
     "TokenError",
     "UnknownAccountError",
     "UnknownQueueError",
@@ -97,10 +96,6 @@ class UnknownQueueError(ExporterError):
     def __init__(self, account: str, name: str, suggestion: str | None = None) -> None:
         hint = f"; did you mean {suggestion!r}?" if suggestion else ""
         super().__init__(f"account {account!r} has no queue {name[:100]!r}{hint}")
-
-
-class NotNowError(ExporterError):
-    """An answer is not available yet, and may be later."""
 
 
 class TokenError(ExporterError):

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.errors import ConfigurationError, NotNowError, UnknownAccountError
+from exporter.errors import ConfigurationError, UnknownAccountError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web import landing
@@ -108,11 +108,7 @@ class _Routes:
 
         async def make(_: Batch) -> Response:
             list_targets = partial(self._runtime.targets, by_account=by == "account")
-            try:
-                return JSONResponse(await self._threads.run(list_targets))
-            except NotNowError as error:
-                # Prometheus keeps the targets that it has.
-                return plain(503, str(error))
+            return JSONResponse(await self._threads.run(list_targets))
 
         return await self._pages.get(("targets", by), make)
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from exporter.errors import NotNowError, UnknownAccountError, UnknownQueueError
+from exporter.errors import UnknownAccountError, UnknownQueueError
 from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.negotiation import (
     COMPRESS_FROM_BYTES,
@@ -115,8 +115,6 @@ class MetricsHandler:
             return await self._slots.run(scrape_and_render, batch)
         except (UnknownAccountError, UnknownQueueError) as error:
             return plain(400, str(error))
-        except NotNowError as error:
-            return plain(503, str(error))
         except NoFreeSlotError:
             return plain(503, "too many scrapes are in work, and none ended in time")
         except Exception:
