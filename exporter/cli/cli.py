@@ -56,7 +56,6 @@ def serve(**given: Any) -> int:
         given["config_file"],
         os.environ,
         ServeOptions.from_flags(given),
-        max_parallel_requests=given["scrape_max_parallel_requests"],
         auto_reload_seconds=given["config_auto_reload_interval"],
     )
 

@@ -112,6 +112,13 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _a_second_or_more(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds < 1:
+        raise ValueError
+    return seconds
+
+
 def _seconds_flag(name: str, words: str, default: str) -> Decorator:
     return _flag(
         name,
@@ -218,5 +225,13 @@ SERVING: Final = combine(
     ),
     _seconds_flag(
         "scrape.timeout-offset", "Time to subtract from Prometheus' scrape timeout.", "0.5s"
+    ),
+    _flag(
+        "scrape.max-timeout",
+        "Longest scrape timeout that a request may ask for.",
+        metavar="DURATION",
+        parse=_a_second_or_more,
+        expected="seconds, from 1 to 3600, or a duration such as 30s or 2m",
+        default="2m",
     ),
 )

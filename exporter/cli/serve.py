@@ -37,6 +37,8 @@ class ServeOptions:
     listen_addresses: tuple[str, ...]
     max_requests: int
     timeout_offset_seconds: float
+    max_timeout_seconds: float = 120.0
+    max_parallel_requests: int = 256
     web_file: Path | None = None
     lifecycle: bool = False
 
@@ -47,6 +49,8 @@ class ServeOptions:
             listen_addresses=given["web_listen_address"],
             max_requests=given["web_max_requests"],
             timeout_offset_seconds=given["scrape_timeout_offset"],
+            max_timeout_seconds=given["scrape_max_timeout"],
+            max_parallel_requests=given.get("scrape_max_parallel_requests", 256),
             web_file=given.get("web_config_file"),
             lifecycle=given.get("web_enable_lifecycle", False),
         )
@@ -76,6 +80,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         runtime,
         max_requests=options.max_requests,
         timeout_offset=options.timeout_offset_seconds,
+        max_timeout=options.max_timeout_seconds,
         web_file=web_file,
         reloader=reloader if options.lifecycle else None,
     )
@@ -87,6 +92,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         on_hangup=reloader.reload,
         on_started=partial(systemd.notify, systemd.READY),
         on_stopping=partial(systemd.notify, systemd.STOPPING),
+        api_connections=options.max_parallel_requests,
         record_drop=runtime.counters.server.record_dropped_connection,
     )
 
@@ -96,7 +102,6 @@ def serve(
     environ: Mapping[str, str],
     options: ServeOptions,
     *,
-    max_parallel_requests: int,
     auto_reload_seconds: float,
 ) -> int:
     """Serve until a signal comes."""
@@ -104,7 +109,11 @@ def serve(
     loading = _Loading(path, environ)
     configuration = loading.load()
     warn_of_unknown_variables(environ, configuration)
-    runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests, load=loading.load)
+    runtime = Runtime(
+        configuration,
+        max_parallel_requests=options.max_parallel_requests,
+        load=loading.load,
+    )
     server = make_server(runtime, options)
     log.info(
         "calltools-exporter listens",
