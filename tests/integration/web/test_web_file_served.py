@@ -37,11 +37,19 @@ class Folder:
     path: Path
     authority: trustme.CA
     clients: trustme.CA
+    followed: FollowedWebFile | None = None
 
     def write(self, name: str, text: str) -> None:
         """Replace a file at once, as whoever renews certificates should."""
         (self.path / "new").write_text(text)
         (self.path / "new").rename(self.path / name)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the change of a file was seen."""
+        if self.followed:
+            looks = self.followed.looks
+            until(lambda: self.followed is not None and self.followed.looks > looks + 1)
 
     def write_server(self, authority: trustme.CA) -> None:
         certificate = authority.issue_cert("localhost", "127.0.0.1")
@@ -54,7 +62,8 @@ class Folder:
 
     def follow(self, text: str) -> FollowedWebFile:
         self.write("web.yml", text)
-        return FollowedWebFile(self.path / "web.yml")
+        self.followed = FollowedWebFile(self.path / "web.yml", seconds=0.02)
+        return self.followed
 
 
 @pytest.fixture
@@ -158,9 +167,10 @@ def test_a_new_certificate_is_used_without_dropping_a_scrape(serve: Serve, folde
         assert runtime.entered.acquire(timeout=20)
 
         renewed = trustme.CA()
-        folder.write_server(renewed)
-        with capture_logs() as logs, pytest.raises(requests.exceptions.SSLError):
-            get(web, folder, "/-/healthy")
+        with capture_logs() as logs:
+            folder.write_server(renewed)
+            with pytest.raises(requests.exceptions.SSLError):
+                get(web, folder, "/-/healthy")
         assert [entry["event"] for entry in logs] == ["web file read again"]
         assert runtime.gate
         runtime.gate.set()
@@ -204,6 +214,7 @@ def test_a_file_that_has_become_wrong_changes_nothing(
         assert entry["log_level"] == "error"
         assert told in str(entry)
         (folder.path / name).unlink()
+        folder.settle()
         assert get(web, folder).status_code == 200
         folder.write(name, before)
         assert get(web, folder).status_code == 200
@@ -320,3 +331,19 @@ def test_files_that_are_named_anew_are_followed_too(serve: Serve, folder: Folder
         folder.write("web.yml", SERVER.replace("server.pem", "other.pem"))
         authority.cert_pem.write_to_path(folder.path / "ca.pem")
         assert get(web, folder).status_code == 200
+
+
+def test_storage_that_hangs_stops_no_request(serve: Serve, folder: Folder) -> None:
+    followed = folder.follow(SERVER + USERS)
+    web = serve(web_file=followed)
+    hangs, gate = threading.Event(), threading.Event()
+
+    def look() -> bool:
+        hangs.set()
+        return gate.wait(20)
+
+    followed._watched.has_changed = look  # type: ignore[method-assign]
+    assert hangs.wait(20)
+    assert get(web, folder, auth=("prometheus", "secret")).status_code == 200
+    assert get(web, folder, "/-/healthy").status_code == 200
+    gate.set()
