@@ -22,7 +22,7 @@ from exporter.web import landing
 from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.follow import FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
-from exporter.web.middleware import AuthMiddleware, OriginForm
+from exporter.web.middleware import AuthMiddleware, TargetMiddleware
 from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
 from exporter.web.threads import WorkerThreads
@@ -194,7 +194,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
             Route("/-/ready", routes.ready),
         ],
         middleware=[
-            Middleware(OriginForm),
+            Middleware(TargetMiddleware),
             *([Middleware(AuthMiddleware, web_file)] if web_file else []),
         ],
         exception_handlers={404: _refuse, 405: _refuse},

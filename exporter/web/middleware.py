@@ -12,21 +12,28 @@ from exporter.web.config import WebConfig
 from exporter.web.follow import FollowedWebFile
 from exporter.web.responses import plain
 
-__all__ = ["AuthMiddleware", "OriginForm"]
+__all__ = ["AuthMiddleware", "TargetMiddleware"]
 
 #: What Kubernetes and load balancers ask; it tells nothing that needs a password.
 _OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
+_MOST_PARAMETERS: Final = 500
 
 
-class OriginForm:
-    """Accept a target that is a whole URL, as servers must (RFC 9112, 3.2.2)."""
+class TargetMiddleware:
+    """Accept a target that is a whole URL, as servers must (RFC 9112, 3.2.2).
+
+    One with more parameters than anybody needs is refused before they are taken apart.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and not scope["path"].startswith("/"):
+        if scope["query_string"].count(b"&") >= _MOST_PARAMETERS:
+            await plain(400, "the query has too many parameters")(scope, receive, send)
+            return
+        if not scope["path"].startswith("/"):
             scheme, separator, rest = scope["path"].partition("://")
             if separator and scheme.lower() in {"http", "https"}:
                 path = "/" + rest.partition("/")[2]

@@ -36,6 +36,7 @@ class Limits:
 
     read_header_timeout: float = 10.0
     max_header_bytes: int = 16 * 1024
+    max_header_fields: int = 100
     write_timeout: float = 30.0
     max_slow_readers: int = 50
     idle_timeout: int = 310
@@ -92,7 +93,7 @@ class LimitedProtocol(H11Protocol):
         super().__init__(config=config, server_state=server_state, app_state=app_state)
         self._tracker = tracker
         self._limits = tracker.limits
-        self._header_bytes = 0
+        self._header_bytes = self._header_lines = 0
         self._client_left: asyncio.Future[None] | None = None
         self._request_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
@@ -146,11 +147,15 @@ class LimitedProtocol(H11Protocol):
         if self._request_timer is None:
             self._start_request_timer()
         self._header_bytes += min(room, len(data))
+        self._header_lines += data[:room].count(b"\n")
+        if self._header_lines > self._limits.max_header_fields + 2:  # the first and the last line
+            self.drop("large_header")
+            return b""
         super().data_received(data[:room])
         if self.conn.their_state is not h11.IDLE:
             if self._is_answering():
                 self.scope["state"][CLIENT_LEFT] = self._client_left = self.loop.create_future()
-            self._header_bytes = 0
+            self._header_bytes = self._header_lines = 0
             self._stop_request_timer()
             self._tracker.idle.pop(self, None)
         return data[room:]

@@ -102,12 +102,27 @@ def test_a_long_head_is_refused(serve: Serve, head: bytes, size: int) -> None:
     assert web.dropped("large_header") == 2
 
 
-def test_many_headers_are_refused(serve: Serve) -> None:
+@pytest.mark.parametrize("number", [100, 5000])
+def test_many_headers_are_refused(serve: Serve, number: int) -> None:
     web = serve()
     with web.connect() as client, contextlib.suppress(ConnectionError):
-        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 5000 + b"\r\n")
+        client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * number + b"\r\n")
         read_all(client)
     assert web.dropped("large_header") == 1
+
+
+def test_some_headers_are_read(serve: Serve) -> None:
+    web = serve()
+    with web.connect() as client:
+        for _ in range(3):
+            client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 99 + b"\r\n")
+            assert read_answer(client).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/probe", "/-/healthy"])
+def test_many_parameters_are_refused_unread(serve: Serve, path: str) -> None:
+    answer = serve().get(path + "?" + "a&" * 7000)
+    assert (answer.status_code, answer.text) == (400, "the query has too many parameters\n")
 
 
 def test_a_head_within_the_limit_is_answered(serve: Serve) -> None:
