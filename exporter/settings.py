@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 from urllib.parse import urlsplit
@@ -240,10 +240,6 @@ class Account:
     def host(self) -> str:
         """The host, with its port where the URL names one: the silo."""
         return urlsplit(self.url).netloc
-
-    def with_queues(self, queues: tuple[Queue, ...]) -> Account:
-        """Return the same account with other queues."""
-        return replace(self, queues=queues)
 
 
 @dataclass(frozen=True, slots=True)

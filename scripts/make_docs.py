@@ -1,4 +1,4 @@
-"""Write the tables of docs/configuration.md and docs/metrics.md from the code.
+"""Write the tables of docs/commands.md, configuration.md and metrics.md from the code.
 
 usage: python scripts/make_docs.py [FOLDER]
 
@@ -20,11 +20,12 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter import config  # noqa: E402 - found only by the line above
+from exporter.cli import exits  # noqa: E402
 from exporter.cli.cli import calltools_exporter  # noqa: E402
 from exporter.counters import Counters  # noqa: E402
 from exporter.metrics import FAMILIES  # noqa: E402
 
-PAGES: Final = ("configuration.md", "metrics.md")
+PAGES: Final = ("commands.md", "configuration.md", "metrics.md")
 LARGEST_ID: Final = 2**63 - 1
 
 
@@ -58,6 +59,7 @@ def tables() -> dict[str, str]:
         "exception": _keys(models["QueueException"]),
         "schedule": _keys(models["Schedule"]),
         "tls": _keys(models["Tls"]),
+        "exits": _exits(),
         "flags": _table(
             ("flag", "environment variable", "default", "meaning"),
             _flags(),
@@ -67,6 +69,18 @@ def tables() -> dict[str, str]:
         "api": _families("calltools_api_", "calltools_account_q"),
         "exporter": _families("calltools_scrape_", "calltools_exporter_"),
     }
+
+
+def _exits() -> str:
+    """Return every meaning of an exit code, with the commands that share it."""
+    commands: dict[tuple[int, str], list[str]] = {}
+    for command, meanings in exits.MEANINGS.items():
+        for code, words in meanings.items():
+            commands.setdefault((code, words), []).append(f"`{command}`")
+    rows = (
+        (str(code), ", ".join(commands[code, words]), words) for code, words in sorted(commands)
+    )
+    return _table(("code", "command", "meaning"), rows)
 
 
 def _flags() -> Iterable[tuple[str, str, str, str]]:

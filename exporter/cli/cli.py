@@ -106,7 +106,10 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
 @calltools_exporter.command()
 @click.argument("target", required=False, metavar="[ACCOUNT[/QUEUE]]")
 @flags.combine(flags.CONFIG_FILE, flags.TIMEOUT, flags.PARALLEL)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, as GET /available answers, not a table."
+)
+@click.option("--require-all", is_flag=True, help="Exit 0 only if every queue can take a call.")
 @flags.LOGGING
 def ping(target: str | None, **given: Any) -> int:
     """Ask now, and print which queues can take a call.
@@ -124,6 +127,7 @@ def ping(target: str | None, **given: Any) -> int:
         loaded.configuration,
         target,
         as_json=given["as_json"],
+        require_all=given["require_all"],
         timeout_seconds=given["timeout"],
         max_parallel_requests=given["scrape_max_parallel_requests"],
     )

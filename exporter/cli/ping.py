@@ -1,26 +1,29 @@
-"""`ping`: ask now, and print who can take a call."""
+"""`ping`: ask now, and print which queues can take a call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
+from exporter.availability import Availability, AvailabilityReport, report, unread_queue
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
-from exporter.errors import ExporterError
+from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration
-from exporter.snapshot import QueueSnapshot
-from exporter.text import did_you_mean
 
-__all__ = ["ping"]
+_HEAD = ("ACCOUNT", "QUEUE", "OPEN", "AVAILABLE", "REQUIRED", "SECONDS", "")
+_RIGHT_ALIGNED = frozenset({3, 4, 5})
 
 
-def ping(
+def ping(  # noqa: PLR0913 - by name
     configuration: Configuration,
     target: str | None,
     *,
     as_json: bool,
+    require_all: bool = False,
     timeout_seconds: float,
     max_parallel_requests: int,
 ) -> int:
@@ -29,83 +32,106 @@ def ping(
     Args:
         configuration: says what there is to ask.
         target: ``ACCOUNT`` or ``ACCOUNT/QUEUE``, None for everything.
-        as_json: print a JSON list instead of a table.
+        as_json: print JSON instead of a table, as `GET /available` answers.
+        require_all: succeed only if every queue can take a call.
         timeout_seconds: for all of it.
         max_parallel_requests: at a time, over all hosts.
 
     Returns:
-        0 if somebody is available, else 2 if anything could not be read, else 1.
+        0 if a call can be taken, else 2 if anything is not known, else 1.
 
     Raises:
         ExporterError: the target is not configured.
     """
-    if target is not None:
-        configuration = Configuration((_narrow(configuration.accounts, target),))
+    account, slash, queue = (target or "").partition("/")
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
-    asked = sum(len(account.queues) for account in configuration.accounts)
-    with progress(lambda: f"asking for {asked} queue{'s' if asked != 1 else ''}"):
-        snapshot = runtime.snapshot(configuration.accounts, timeout_seconds)
-    if as_json:
-        write(json.dumps([_row(queue) for queue in snapshot.queues], indent=2))
-    else:
-        write(_table(snapshot.queues))
-    if any(queue.result.available for queue in snapshot.queues):
-        return exits.OK
-    if any(queue.result.failure for queue in snapshot.queues):
-        return exits.UNKNOWN
-    return exits.NOBODY
-
-
-def _narrow(accounts: Sequence[Account], target: str) -> Account:
-    """Return the account of a target, with only the queue that it names if it names one."""
-    account_name, slash, queue_name = target.partition("/")
-    account = next((one for one in accounts if one.name == account_name), None)
-    if account is None:
-        meant = did_you_mean(account_name, [one.name for one in accounts])
-        raise ExporterError(f"account {account_name!r} is not configured{meant}")
-    if not slash:
-        return account
-    queues = tuple(queue for queue in account.queues if queue.name == queue_name)
-    if not queues:
-        meant = did_you_mean(queue_name, [queue.name for queue in account.queues])
-        raise ExporterError(f"account {account_name!r} has no queue {queue_name!r}{meant}")
-    return account.with_queues(queues)
-
-
-def _row(snapshot: QueueSnapshot) -> dict[str, object]:
-    result = snapshot.result
-    failure = result.failure
-    return {
-        "account": snapshot.account.name,
-        "queue": snapshot.queue.name,
-        "queue_id": snapshot.queue.id,
-        "available": result.available,
-        "required": snapshot.queue.required_agents,
-        "seconds": result.duration_seconds and round(result.duration_seconds, 3),
-        "failure": failure and {"code": failure.code, "message": failure.message},
-    }
-
-
-def _table(snapshots: Iterable[QueueSnapshot]) -> str:
-    rows = [("ACCOUNT", "QUEUE", "AVAILABLE", "REQUIRED", "SECONDS", "")]
-    for snapshot in snapshots:
-        result = snapshot.result
-        seconds, failure = result.duration_seconds, result.failure
-        rows.append(
-            (
-                snapshot.account.name,
-                snapshot.queue.name,
-                "-" if result.available is None else str(result.available),
-                str(snapshot.queue.required_agents),
-                "-" if seconds is None else f"{seconds:.2f}",
-                f"{failure.code}: {failure.message}" if failure else "",
-            )
+    with progress(lambda: f"asking for {target or _described(configuration.accounts)}"):
+        snapshot = runtime.read(
+            account if target is not None else None,
+            [queue] if slash else (),
+            budget_seconds=timeout_seconds,
         )
+    found = report(snapshot, time.time())
+    if slash:
+        found = _of_one_queue(found, account, queue)
+    if not as_json:
+        write(_table(found, [queue.result.duration_seconds for queue in snapshot.queues]))
+    else:
+        write(json.dumps((found.queues[0] if slash else found).as_json(), indent=2))
+    return _exit_code(found, require_all=require_all)
+
+
+def _exit_code(found: AvailabilityReport, *, require_all: bool) -> int:
+    answers = [queue.can_take_call for queue in found.queues]
+    if require_all:
+        succeeded = found.is_complete and bool(answers) and all(answers)
+    else:
+        succeeded = found.can_take_call is True
+    if succeeded:
+        return exits.OK
+    return exits.NOBODY if found.is_complete else exits.UNKNOWN
+
+
+def _of_one_queue(found: AvailabilityReport, account: str, queue: str) -> AvailabilityReport:
+    """Return what was found of a queue; of one that could not be listed, why its account failed.
+
+    What else failed of the account, such as a list that could not be renewed, is not about it.
+    """
+    if found.queues:
+        return AvailabilityReport(found.queues)
+    return AvailabilityReport((unread_queue(account, queue, found.accounts[0].failure),))
+
+
+def _described(accounts: Sequence[Account]) -> str:
+    if any(account.every_queue is not None for account in accounts):
+        return "the queues of " + _count(len(accounts), "account")
+    return _count(sum(len(account.queues) for account in accounts), "queue")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _table(found: AvailabilityReport, seconds: Sequence[float | None]) -> str:
+    """Return the table; ``seconds`` are how long each queue took, if it was asked."""
+    rows = [_HEAD, *_rows(found, seconds)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if index in {2, 3, 4} else cell.ljust(width)
+            cell.rjust(width) if index in _RIGHT_ALIGNED else cell.ljust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     )
+
+
+def _rows(
+    found: AvailabilityReport, durations: Sequence[float | None]
+) -> Iterator[tuple[str, ...]]:
+    for queue, seconds in zip_longest(found.queues, durations):
+        yield (
+            queue.account,
+            queue.queue,
+            _open(queue),
+            _or_dash(queue.available),
+            _or_dash(queue.required),
+            "-" if seconds is None else f"{seconds:.2f}",
+            _words(queue.failure),
+        )
+    for account in found.accounts:
+        queues = [queue for queue in found.queues if queue.account == account.account]
+        codes = {queue.failure.code if queue.failure else "" for queue in queues}
+        if codes != {account.failure.code}:  # else every row of the account says it already
+            yield account.account, "-", "-", "-", "-", "-", _words(account.failure)
+
+
+def _open(queue: Availability) -> str:
+    return {True: "yes", False: "no", None: "-"}[queue.open]
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)
+
+
+def _words(failure: Failure | None) -> str:
+    return f"{failure.code}: {failure.message}" if failure else ""

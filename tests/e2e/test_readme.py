@@ -148,10 +148,10 @@ def test_five_lines_are_enough(simulator: Simulator, bash: Bash) -> None:
     assert KEY in lines
     asked = lines.replace(URL, simulator.url).replace(KEY, TOKEN)
     answered = bash.run(asked)
-    assert [row[1:3] for row in shape(answered)] == [
-        ["QUEUE", "AVAILABLE"],
-        ["5457", "3"],
-        ["5460", "0"],
+    assert [row[1:4] for row in shape(answered)] == [
+        ["QUEUE", "OPEN", "AVAILABLE"],
+        ["5457", "yes", "3"],
+        ["5460", "yes", "0"],
     ]
 
     # The example that follows is asked with the same variables.

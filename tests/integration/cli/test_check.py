@@ -1,0 +1,62 @@
+"""`check` lists every mistake."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from exporter.simulator import TOKEN
+from tests.process_fixtures import (
+    ROOT,
+    RunMain,
+    WriteConfiguration,
+)
+from tests.simulator import Simulator
+
+
+def test_check_lists_every_mistake(run_main: RunMain, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(
+        "accounts:\n"
+        "  - name: acme\n"
+        "    url: ftp://example.com\n"
+        "    token_env: TOKEN\n"
+        "    available_status: 0\n"
+        "    queus: [5457]\n"
+    )
+    said = run_main("check", "--config.file=mine.yml")
+    assert (said.code, said.out) == (1, "")
+    *mistakes, total = said.err.splitlines()
+    assert total == f"{len(mistakes)} mistakes"
+    places = [line.partition(" ")[0] for line in mistakes]
+    assert {"mine.yml:3:10:", "mine.yml:5:23:", "mine.yml:6:5:"} <= set(places)
+    assert "did you mean 'queues'?" in said.err
+
+
+def test_check_reads_the_keys(
+    simulator: Simulator, write_configuration: WriteConfiguration, run_main: RunMain
+) -> None:
+    path = write_configuration(simulator, token_env="NO_SUCH_VARIABLE")
+    said = run_main("check", "--config.file", path)
+    assert said.code == 1
+    assert re.fullmatch(
+        rf"{re.escape(str(path))}:\d+:\d+: accounts\[0\]\.token_env: "
+        r"token_env NO_SUCH_VARIABLE is empty; expected the API key\n1 mistake\n",
+        said.err,
+    )
+
+
+def test_check_accepts_the_example(run_main: RunMain) -> None:
+    example = ROOT / "exporter.yml"
+    said = run_main("check", "--config.file", example, CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"{example}: 1 account, 2 queues, no mistakes\n"
+
+
+def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> None:
+    for command, code in (("check", 1), ("serve", 1), ("ping", 2)):
+        said = run_main(command)
+        assert said.code == code
+        assert said.err.startswith("exporter.yml: is not here; write one with ")
+        assert "CALLTOOLS_URL" in said.err
+        assert "demo" in said.err
