@@ -17,7 +17,7 @@ from typing import IO
 
 from make_venv import make_environment
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
 
 

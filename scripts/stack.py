@@ -30,7 +30,7 @@ from debian import AptError
 from fetch_tools import fetch
 from notifications import Notifications
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter.simulator import (  # noqa: E402 - found only by the line above
