@@ -31,7 +31,7 @@ class Keys(BaseModel):
     """A mapping that knows all of its keys.
 
     ``called`` is what it is called where one of its keys stands elsewhere; ``refused`` says why a
-    key that people may expect is not one; no value below ``never_shown`` is quoted in a mistake.
+    key that people may expect is not one; what is at or right under ``never_shown`` is not quoted.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)

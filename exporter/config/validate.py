@@ -70,7 +70,7 @@ def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None
         context = error.get("ctx", {})
         owner = next((step for step in reversed(path) if isinstance(step, str)), "")
         wanted = context.get("what") or _EXPECTED.get(f"{owner}.{kind}") or _EXPECTED[kind]
-        hidden = isinstance(value, str) and not model.never_shown.isdisjoint(path)
+        hidden = isinstance(value, str) and not model.never_shown.isdisjoint(path[-2:])
         found = "text that is not shown here" if hidden else found_value(value, location)
         hint = _quotes(value, location, context.get("kind", kind))
         document.add_mistake(location, f"found {found}, expected {wanted}{hint}")

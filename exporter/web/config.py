@@ -234,25 +234,36 @@ def _users(document: Document) -> Iterator[tuple[str, str]]:
     if users is document.root.get("basic_auth_users") and not users.key_locations:
         # Whoever writes it wants passwords; to serve everybody would be the worst guess.
         document.add_mistake(users.location, "has no user, expected at least one")
-    yield from check_users(document, users)
-
-
-def check_users(document: Document, users: YamlMapping) -> Iterator[tuple[str, str]]:
-    """Iterate over users whose names and hashes are right; the others are mistakes."""
     for user, key_location in users.key_locations.items():
-        hashed = users.get(user)
-        cost = hash_cost(hashed) if isinstance(hashed, str) else None
-        if user in users and cost is None:
-            # What is written instead may be the password itself: it is not shown.
-            words = f"is no bcrypt hash, expected what 'htpasswd -nBC 10 {user}' prints after"
-            document.add_mistake(users.location_of(user), f"{words} the colon")
-        elif cost is not None and cost > _HIGHEST_COST:
-            words = f"is a hash of cost {cost}, each check of which takes minutes, expected"
-            document.add_mistake(key_location, f"{words} at most {_HIGHEST_COST}")
-        elif ":" in user:
-            document.add_mistake(key_location, "a user's name cannot hold a colon (RFC 7617)")
+        if user not in users:
+            continue  # a mistake already
+        if words := name_mistake(user):
+            document.add_mistake(key_location, words)
+        elif words := hash_mistake(user, users[user]):
+            document.add_mistake(users.location_of(user), words)
         else:
-            yield user, str(hashed)
+            yield user, str(users[user])
+
+
+def name_mistake(user: str) -> str | None:
+    """Return what is wrong with the name of a user, if anything."""
+    return "a user's name cannot hold a colon (RFC 7617)" if ":" in user else None
+
+
+def hash_mistake(user: str, hashed: object) -> str | None:
+    """Return what is wrong with the hash of a user's password, if anything.
+
+    What is written instead may be the password itself: it is not shown.
+    """
+    cost = hash_cost(hashed) if isinstance(hashed, str) else None
+    if cost is None:
+        return f"is no bcrypt hash, expected what 'htpasswd -nBC 10 {user}' prints after the colon"
+    if cost > _HIGHEST_COST:
+        return (
+            f"is a hash of cost {cost}, each check of which takes minutes, "
+            f"expected at most {_HIGHEST_COST}"
+        )
+    return None
 
 
 def _without_effect(document: Document) -> Iterator[str]:

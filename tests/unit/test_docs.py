@@ -13,6 +13,7 @@ import pytest
 from exporter import config
 from exporter.cli.run import main
 from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.web.available_users import load_available_users
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -96,10 +97,16 @@ def test_every_query_can_be_parsed(text: str) -> None:
         promql_parser.parse(query)
 
 
-@pytest.mark.parametrize("text", [one for one in blocks("yaml") if "accounts:" in one])
+@pytest.mark.parametrize("text", [one for one in blocks("yaml") if "accounts:\n" in one])
 def test_every_configuration_is_right(text: str, tmp_path: Path) -> None:
     (tmp_path / "exporter.yml").write_text(text)
     assert config.load(tmp_path / "exporter.yml", {}).configuration.accounts
+
+
+@pytest.mark.parametrize("text", [one for one in blocks("yaml") if one.startswith("users:")])
+def test_every_file_of_users_is_right(text: str, tmp_path: Path) -> None:
+    (tmp_path / "users.yml").write_text(text)
+    assert load_available_users(tmp_path / "users.yml").users
 
 
 def commands() -> list[str]:

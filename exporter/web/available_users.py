@@ -1,0 +1,156 @@
+"""The file of ``--web.available-users.file``: users who may ask `/available` and nothing else.
+
+It is a file of its own, because that of ``--web.config.file`` has exactly the format of
+Prometheus' exporter-toolkit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import Field, PlainValidator, TypeAdapter
+
+from exporter.config import fields
+from exporter.config.schema import ALL, Keys
+from exporter.config.validate import misspelt, validate
+from exporter.config.yaml_reader import read_yaml
+from exporter.config.yaml_tree import Document, YamlMapping, redacted
+from exporter.settings import Account, Configuration
+from exporter.text import nearest
+from exporter.web.config import hash_mistake, name_mistake
+
+_NAMES: Final = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)])
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableUser:
+    """What one user may ask: about which accounts' and teams' queues, how many times a second.
+
+    ``accounts`` and ``teams`` are None where there is no limit to them.
+    """
+
+    password_hash: str = field(repr=False)
+    accounts: frozenset[str] | None
+    teams: frozenset[str] | None
+    questions_per_second: float
+
+    def may_ask(self, account: str, team: str) -> bool:
+        """Return whether the user may ask about a queue, by its account and its team."""
+        return (self.accounts is None or account in self.accounts) and (
+            self.teams is None or team in self.teams
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableUsers:
+    """The users by name, and the file that they were loaded from."""
+
+    users: Mapping[str, AvailableUser] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+def _all_or_names(value: object) -> list[str] | Literal["all"]:
+    if value == ALL:
+        return "all"
+    if isinstance(value, str):
+        raise fields.plainly(f"found {redacted(value)}, expected a list of accounts, or all")
+    return _NAMES.validate_python(value)
+
+
+class UserKeys(Keys):
+    """The keys of a user."""
+
+    called: ClassVar[str] = "a user"
+    refused: ClassVar[Mapping[str, str]] = {
+        "password": "the password has no place in this file, expected its bcrypt hash under the "
+        "key 'password_hash'",
+    }
+
+    password_hash: object
+    accounts: Annotated[list[str] | Literal["all"], PlainValidator(_all_or_names)] = Field(
+        default_factory=list
+    )
+    teams: Annotated[list[fields.Label], Field(min_length=1)] = Field(default_factory=list)
+    questions_per_second: Annotated[
+        float, Field(gt=0, le=1000), fields.expected("a number above 0 and up to 1000")
+    ] = 10.0
+
+
+class UsersFile(Keys):
+    """The whole file."""
+
+    called: ClassVar[str] = "the file"
+    never_shown: ClassVar[frozenset[str]] = frozenset({"password_hash", "users"})
+
+    users: dict[str, UserKeys]
+
+
+def load_available_users(path: Path, configuration: Configuration | None = None) -> AvailableUsers:
+    """Load the file.
+
+    With a ``configuration``, accounts and teams that it does not have are mistakes, too. A server
+    does without: what comes with the next reload may be named already.
+
+    Raises:
+        ConfigurationError: with all mistakes at once.
+    """
+    document = read_yaml(path, "'users'")
+    model = validate(document, UsersFile)
+    users = document.root.mapping("users")
+    if users is document.root.get("users") and not users.key_locations:
+        document.add_mistake(users.location, "has no user, expected at least one")
+    for name, location in users.key_locations.items():
+        if words := name_mistake(name):
+            document.add_mistake(location, words)
+        user = users.get(name)
+        if isinstance(user, YamlMapping):
+            _check_user(document, name, user)
+            if configuration is not None:
+                _check_names(document, user, configuration)
+    document.raise_mistakes()
+    found = model.users if model else {}
+    return AvailableUsers({name: _user(keys) for name, keys in found.items()}, (path,))
+
+
+def _user(keys: UserKeys) -> AvailableUser:
+    return AvailableUser(
+        password_hash=str(keys.password_hash),
+        # A user without accounts has teams, and asks about them in every account.
+        accounts=None if keys.accounts in ("all", []) else frozenset(keys.accounts),
+        teams=frozenset(keys.teams) or None,
+        questions_per_second=keys.questions_per_second,
+    )
+
+
+def _check_user(document: Document, name: str, user: YamlMapping) -> None:
+    if "password_hash" in user and (words := hash_mistake(name, user["password_hash"])):
+        document.add_mistake(user.location_of("password_hash"), words)
+    if not any(user.has_key(key) or misspelt(user, UserKeys, key) for key in ("accounts", "teams")):
+        words = "has no accounts and no teams, expected those that it may ask about"
+        document.add_mistake(user.location, f"{words}, or accounts: all")
+
+
+def _check_names(document: Document, user: YamlMapping, configuration: Configuration) -> None:
+    accounts = configuration.accounts
+    known = {
+        "accounts": {account.name for account in accounts},
+        "teams": {team for account in accounts for team in _teams(account)},
+    }
+    wrong = {(mistake.line, mistake.column) for mistake in document.mistakes}
+    for key, names in known.items():
+        written = user.sequence(key)
+        for name, location in zip(written, written.item_locations, strict=True):
+            if isinstance(name, str) and name not in names and location[1:3] not in wrong:
+                near = nearest(name, names)
+                hint = f"did you mean '{near}'?" if near else "expected one that is there"
+                kind = key.removesuffix("s")
+                words = f"found {redacted(name)}, which is no {kind} of the configuration, {hint}"
+                document.add_mistake(location, words)
+
+
+def _teams(account: Account) -> Iterable[str]:
+    queues = [*account.queues, *(exception.queue for exception in account.exceptions)]
+    return {queue.team for queue in (*queues, account.every_queue) if queue and queue.team}
