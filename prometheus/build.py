@@ -1,4 +1,4 @@
-"""Write the rule files and the tables of docs/alerting.md from their one source.
+"""Write the rule files and the tables of docs/alerting.md from templates/ and thresholds.py.
 
 usage: python -m prometheus.build [--runbooks URL] [--dashboards URL] [--output FOLDER]
 
@@ -10,166 +10,136 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from prometheus.coverage import coverage
-from prometheus.exporter_alerts import exporter, watchdog
-from prometheus.model import Alert, Group, Record
-from prometheus.queue_alerts import queues
-from prometheus.recording import now
-from prometheus.source_alerts import sources
-from prometheus.thresholds import Thresholds
+from prometheus.thresholds import Thresholds, duration, seconds
 
 __all__ = [
+    "ANSWERED",
     "DOCUMENT",
     "REPOSITORY",
     "RULES",
-    "Bases",
-    "all_alerts",
     "main",
     "rule_files",
-    "tables",
+    "rules",
     "with_tables",
 ]
 
-REPOSITORY: Final = Path(__file__).parents[1]
-RULES: Final = REPOSITORY / "prometheus/rules"
-DOCUMENT: Final = REPOSITORY / "docs/alerting.md"
-_HEAD: Final = "# Made by `python -m prometheus.build`; change prometheus/*.py, not this file."
-_WIDTH: Final = 90
-_LABEL: Final = re.compile(r"{(\w+)}")
+REPOSITORY = Path(__file__).parents[1]
+RULES = REPOSITORY / "prometheus/rules"
+DOCUMENT = REPOSITORY / "docs/alerting.md"
+TEMPLATES = REPOSITORY / "prometheus/templates"
+
+#: Labels that tell the replicas of one exporter apart; `replica` where two Prometheus servers are
+#: seen together.
+REPLICA = "instance, pod, replica"
+#: Failures that do not speak against the silo: it answered as the API does, with a reason of the
+#: account's or the queue's own, or was not asked at all (`token`). All others do: nothing answers,
+#: it answers that it is broken (5xx), or something answers in its place (a page, a redirect).
+ANSWERED = "4..|token|unknown_id|filter_ignored|unexpected_answer|too_large"
+#: How the texts name a queue, and what they add while it cannot be read.
+WHERE = (
+    "Account {{ $labels.account }}, queue {{ $labels.queue }}"
+    "{{ with $labels.team }} (team {{ . }}){{ end }}"
+)
+HELD = (
+    "{{ if lt $value 0.0 }} At this moment the queue cannot be read; that was so when it last was."
+    "{{ end }}"
+)
+_ACCOUNT = "var-account={{$labels.account|urlquery}}"
+_QUEUE = f"{_ACCOUNT}&var-queue={{{{$labels.queue|urlquery}}}}"
+_COMMENTED = re.compile(r"((?: {6}# .*\n)+) {6}- (alert|record): (\S+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Bases:
-    """Where the links of the alerts lead; set them to your own with --runbooks, --dashboards."""
-
-    runbooks: str = "https://calltools-exporter.example/docs/runbooks"
-    dashboards: str = "https://grafana.example/d"
-
-    def annotations(self, alert: Alert) -> dict[str, str]:
-        """Return an alert's links."""
-        dashboard = _LABEL.sub(r"{{$labels.\1|urlquery}}", alert.dashboard)
-        return {
-            "runbook_url": f"{self.runbooks.rstrip('/')}/{alert.name}.md",
-            "dashboard_url": f"{self.dashboards.rstrip('/')}/{dashboard}",
-        }
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a block, and a long one folded, as people do."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else ">" if len(text) > _WIDTH and " " in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _groups(limits: Thresholds) -> dict[str, tuple[Group, ...]]:
-    return {
-        "calltools.recording.yml": (now(limits), coverage(limits)),
-        "calltools.alerts.yml": (queues(limits), sources(limits), exporter(limits)),
-        "calltools.watchdog.yml": (watchdog(limits),),
-    }
-
-
-def all_alerts(limits: Thresholds | None = None) -> list[Alert]:
-    """Return all alerts, in the order of the files."""
-    groups = (group for file in _groups(limits or Thresholds()).values() for group in file)
-    return [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
-
-
-def rule_files(limits: Thresholds | None = None, bases: Bases | None = None) -> dict[str, str]:
+def rule_files(
+    limits: Thresholds | None = None,
+    runbooks: str = "https://calltools-exporter.example/docs/runbooks",
+    dashboards: str = "https://grafana.example/d",
+) -> dict[str, str]:
     """Return the rule files' text by name."""
+    limits = limits or Thresholds()
+    templates = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        variable_start_string="<<",
+        variable_end_string=">>",
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - it writes YAML
+    )
+    values = asdict(limits) | {
+        "replica": REPLICA,
+        "answered": ANSWERED,
+        "where": WHERE,
+        "held": HELD,
+        "piece": f"{seconds(limits.coverage_evaluation) - 1:g}s",
+        "sample_minutes": f"{seconds(limits.evaluation) / 60:g}",
+        "runbooks": runbooks.rstrip("/"),
+        "queue_dashboard": f"{dashboards}/calltools-operations?{_QUEUE}",
+        "coverage_dashboard": f"{dashboards}/calltools-coverage?{_QUEUE}",
+        "account_dashboard": f"{dashboards}/calltools-exporter?{_ACCOUNT}",
+        "exporter_dashboard": f"{dashboards}/calltools-exporter",
+        "samples": limits.samples,
+        "within": limits.within,
+        "rest": lambda window, part: duration(seconds(window) - seconds(part)),
+        "seconds": lambda text: f"{seconds(text):g}",
+        "percent": lambda share: f"{share:.0%}",
+    }
+    head = "# Made by `make rules` from prometheus/templates; change those, not this file.\n"
     return {
-        name: f"{_HEAD}\ngroups:\n" + "".join(_group(group, bases or Bases()) for group in groups)
-        for name, groups in _groups(limits or Thresholds()).items()
+        Path(name).stem: head + templates.get_template(name).render(values)
+        for name in templates.list_templates()
     }
 
 
-def _group(group: Group, bases: Bases) -> str:
-    lines = [f"  - name: {group.name}", f"    interval: {group.interval}", "    rules:"]
-    for rule in group.rules:
-        reason = f"{rule.fires}. {rule.why}" if isinstance(rule, Alert) else rule.why
-        lines += [
-            f"      # {line}" for line in textwrap.wrap(reason[0].upper() + reason[1:], _WIDTH)
-        ]
-        text = yaml.dump([_rule(rule, bases)], Dumper=_Dumper, sort_keys=False, width=_WIDTH)
-        lines += [f"      {line}" if line else "" for line in text.splitlines()]
-    return "\n".join(lines) + "\n"
-
-
-def _rule(rule: Record | Alert, bases: Bases) -> dict[str, Any]:
-    if isinstance(rule, Record):
-        return {"record": rule.name, "expr": rule.expression}
-    times = {"for": rule.wait, "keep_firing_for": rule.keep}
-    return {
-        "alert": rule.name,
-        "expr": rule.expression,
-        **{key: value for key, value in times.items() if value},
-        "labels": {"severity": rule.severity},
-        "annotations": {
-            "summary": rule.summary,
-            "description": rule.description,
-            **bases.annotations(rule),
-        },
-    }
-
-
-def tables() -> dict[str, str]:
-    """Return the tables of docs/alerting.md by the name between their marks."""
-    rows = ["| alert | severity | fires when | why so |", "| --- | --- | --- | --- |"]
-    rows += [
-        f"| [{alert.name}](runbooks/{alert.name}.md) | {alert.severity} | {alert.fires} |"
-        f" {alert.why} |"
-        for alert in all_alerts()
-    ]
-    series = ["| series | what it is |", "| --- | --- |"]
-    limits = Thresholds()
-    series += [
-        f"| `{rule.name}` | {rule.why} |"
-        for group in (now(limits), coverage(limits))
-        for rule in group.rules
-        if isinstance(rule, Record)
-    ]
-    return {"alerts": "\n".join(rows), "series": "\n".join(series)}
+def rules(files: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield every rule, as Prometheus reads it."""
+    for text in (files or rule_files()).values():
+        for group in yaml.safe_load(text)["groups"]:
+            yield from group["rules"]
 
 
 def with_tables(document: str) -> str:
-    """Return a document with its tables brought up to date."""
-    for name, table in tables().items():
+    """Return docs/alerting.md with the tables that are made of the rules' comments."""
+    severities = {rule["alert"]: rule["labels"]["severity"] for rule in rules() if "alert" in rule}
+    alerts = ["| alert | severity | fires when | why so |", "| --- | --- | --- | --- |"]
+    series = ["| series | what it is |", "| --- | --- |"]
+    for text in rule_files().values():
+        for comment, kind, name in _COMMENTED.findall(text):
+            reason = " ".join(line.strip("# ") for line in comment.splitlines())
+            if kind == "record":
+                series.append(f"| `{name}` | {reason} |")
+            else:
+                fires, _, why = reason.partition(". ")
+                link = f"[{name}](runbooks/{name}.md)"
+                alerts.append(f"| {link} | {severities[name]} | {fires} | {why} |")
+    for name, table in {"alerts": alerts, "series": series}.items():
         begin, end = f"<!-- {name}: made by prometheus/build.py -->\n", f"\n<!-- /{name} -->"
         before, found, rest = document.partition(begin)
         _, closed, after = rest.partition(end)
         if not found or not closed:
-            msg = f"{DOCUMENT.name} has no marks for the table of {name}"
-            raise ValueError(msg)
-        document = f"{before}{begin}{table}{end}{after}"
+            raise ValueError(f"{DOCUMENT.name} has no marks for the table of {name}")
+        document = before + begin + "\n".join(table) + end + after
     return document
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files."""
-    bases = Bases()
     parser = argparse.ArgumentParser(prog="python -m prometheus.build", description=__doc__)
-    parser.add_argument("--runbooks", default=bases.runbooks, help="where docs/runbooks is shown")
-    parser.add_argument("--dashboards", default=bases.dashboards, help="Grafana's address and /d")
+    parser.add_argument("--runbooks", help="where docs/runbooks is shown")
+    parser.add_argument("--dashboards", help="Grafana's address and /d")
     parser.add_argument("--output", type=Path, default=RULES, help="the folder to write to")
-    options = parser.parse_args(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    chosen = Bases(options.runbooks, options.dashboards)
-    for name, text in rule_files(bases=chosen).items():
-        (options.output / name).write_text(text)
-    if options.output == RULES:
+    options = vars(parser.parse_args(arguments))
+    folder = options.pop("output")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in rule_files(**{name: to for name, to in options.items() if to}).items():
+        (folder / name).write_text(text)
+    if folder == RULES:
         DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
     return 0
 

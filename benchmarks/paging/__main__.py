@@ -1,6 +1,7 @@
 """Measure how well the rules page.
 
     python -m benchmarks.paging [--queues N] [--days N] [--seed TEXT] [--promtool PATH]
+                                [--rules FOLDER]
 
 Queues with truth, faults and scrapes made by chance are given to `promtool test rules`, which
 evaluates the committed rules with Prometheus' own engine, each 15 s, as a server does.
@@ -25,11 +26,13 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=7)
     parser.add_argument("--seed", default="paging")
     parser.add_argument("--promtool", default="promtool")
+    parser.add_argument("--rules", type=Path, help="other rules than those of this version")
     options = parser.parse_args()
+    files = options.rules and [file.read_text() for file in sorted(options.rules.glob("*.yml"))]
     extent = Extent(options.queues, options.days, options.seed)
     total = Figures()
     for setup in SETUPS:
-        found = measure(Path(options.promtool), setup, extent)
+        found = measure(Path(options.promtool), setup, extent, files)
         total += found
         exporters = "one exporter" if setup.replicas == 1 else f"{setup.replicas} exporters"
         print(f"{setup.interval} s, {exporters}: {found.in_words()}", flush=True)

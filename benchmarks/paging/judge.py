@@ -18,8 +18,8 @@ BLINK_SCRAPES = {15: 2, 30: 1}
 READ_WITHIN = 3
 #: The aim: no spell of this length is missed ...
 LENGTH = 360
-#: ... and this long after it began the page is on its way; `group_wait` is what is left of 7 min.
-PAGED_WITHIN = 390
+#: ... and this long after it began the alert fires.
+PAGED_WITHIN = 300
 #: Before this there is no page, whatever the window still holds of the time before.
 EARLIEST = 180
 #: A scrape, its recording and the alert's evaluation: so long a page may not know of a change.

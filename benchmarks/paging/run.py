@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import statistics
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,11 +20,13 @@ import yaml
 from benchmarks.paging.judge import PAGED_WITHIN, Spell, forbidden, over, spells
 from benchmarks.paging.world import DAY, Interval, QueueWeek, Scrape, Setup, make_week
 from prometheus.build import rule_files
-from prometheus.thresholds import Thresholds
 
 PAGE = "CallToolsNobodyAvailable"
 BEGIN = datetime(2026, 1, 4, tzinfo=UTC).timestamp()
 STEP = 5
+#: What can be wrong with a page: there when it must not be; not there; too long after the queue
+#: became empty; there, but not throughout; still there when it must be known that it is over.
+WRONG = ("false", "missed", "late", "interrupted", "stuck")
 #: What promtool can load at once, in seconds: its limit are 10 000 samples.
 LONGEST = 30000
 
@@ -49,16 +54,17 @@ class Figures:
 
     def in_words(self) -> str:
         """Return them as a line."""
-        late = sorted(self.delays)
         times = (
-            f"paged after {late[len(late) // 2]:.0f} s (median), {late[-1]:.0f} s (longest)"
-            if late
+            f"paged after {statistics.mean(self.delays):.0f} s (mean),"
+            f" {statistics.median(self.delays):.0f} s (median), {max(self.delays):.0f} s (longest)"
+            if self.delays
             else "none paged"
         )
+        kinds = Counter(line.partition(":")[0] for line in self.wrong)
+        wrong = ", ".join(f"{kinds[kind]} {kind}" for kind in WRONG)
         return (
             f"{self.days:g} days of queues, {self.spells} empty spells, {self.due} of six minutes"
-            f" or more that could be read, {times}; {self.pages} pages in all, {len(self.wrong)}"
-            " wrong"
+            f" or more that could be read, {times}; {self.pages} pages in all, {wrong}"
         )
 
 
@@ -84,9 +90,9 @@ class Extent:
 
 
 def measure(
-    promtool: Path, setup: Setup, extent: Extent, limits: Thresholds | None = None
+    promtool: Path, setup: Setup, extent: Extent, files: Iterable[str] | None = None
 ) -> Figures:
-    """Simulate, have the rules evaluated, and compare."""
+    """Simulate, have the rules evaluated (those of `files`, as text), and compare."""
     length = int(extent.days * DAY)
     weeks = [
         make_week(
@@ -100,7 +106,7 @@ def measure(
     ]
     judged = [(week, spells(week)) for week in weeks]
     questions = [question for week, found in judged for question in _questions(week, found)]
-    _ask(promtool, weeks, questions, limits)
+    _ask(promtool, weeks, questions, list(files or rule_files().values()))
     return _figures(judged, questions, extent.days * extent.queues)
 
 
@@ -109,9 +115,10 @@ def _questions(week: QueueWeek, found: list[Spell]) -> Iterator[_Question]:
     for start, end in _pieces(forbidden(week, found)):
         there = f"count_over_time({page}[{_time(end - start - 1)}])"
         yield _Question("false", there, end - 1, week)
+        yield _Question("stuck", f"count({page})", start + 15, week)
     for start, end in _pieces(over(found)):
         begun = f"({page} unless {page} offset 15s)[{_time(end - start)}:15s]"
-        yield _Question("late", f"count_over_time({begun})", end, week)
+        yield _Question("over", f"count_over_time({begun})", end, week)
     for spell in found:
         if spell.earliest < spell.latest:
             last = min(spell.latest, spell.earliest + LONGEST)
@@ -139,28 +146,27 @@ def _figures(
     wrong: list[str] = []
     delays: list[float] = []
     pages = due = 0
-    for question in questions:
+    for question, following in itertools.zip_longest(questions, questions[1:]):
         where = f"{question.week.name} at {question.at:.0f} s"
-        spell = question.spell
-        if question.kind == "false" and question.answer is not None:
-            wrong.append(
-                f"{where}: false page, {question.answer:.0f} evaluations before;"
-                f" {question.expression}"
-            )
-        elif question.kind == "late" and question.answer is not None:
-            wrong.append(f"{where}: a page began when somebody was there again")
+        spell, answer = question.spell, question.answer
+        if question.kind == "false" and answer is not None:
+            stuck = following is not None and following.answer is not None
+            kind = "stuck" if stuck else "false"
+            wrong.append(f"{kind}: {where}, {answer:.0f} evaluations; {question.expression}")
+        elif question.kind == "over" and answer is not None:
+            wrong.append(f"false: {where}, a page began when somebody was there again")
         elif question.kind == "start" and spell is not None:
-            pages += question.answer is not None
+            pages += answer is not None
             if spell.due_from is not None:
                 due += 1
-                if question.answer is None:
-                    wrong.append(f"{where}: missed {spell}")
+                if answer is None:
+                    wrong.append(f"missed: {where}, {spell}")
                 else:
-                    delays.append(max(0.0, question.answer - spell.due_from))
+                    delays.append(max(0.0, answer - spell.due_from))
                     if delays[-1] > PAGED_WITHIN:
-                        wrong.append(f"{where}: {delays[-1]:.0f} s late for {spell}")
-        elif question.kind == "held" and (question.answer or 0) < 1:
-            wrong.append(f"{where}: there for {question.answer} of {spell}")
+                        wrong.append(f"late: {where}, {delays[-1]:.0f} s for {spell}")
+        elif question.kind == "held" and (answer or 0) < 1:
+            wrong.append(f"interrupted: {where}, there for {answer} of {spell}")
     return Figures(
         days, sum(len(found) for _, found in judged), due, pages, tuple(delays), tuple(wrong)
     )
@@ -170,7 +176,7 @@ def _ask(
     promtool: Path,
     weeks: list[QueueWeek],
     questions: list[_Question],
-    limits: Thresholds | None,
+    files: list[str],
 ) -> None:
     """Have promtool evaluate the rules, and fill in the answers.
 
@@ -178,10 +184,13 @@ def _ask(
     """
     with tempfile.TemporaryDirectory(prefix="paging-") as name:
         folder = Path(name)
-        (folder / "rules.yml").write_text(yaml.safe_dump({"groups": list(_groups(limits))}))
+        groups = list(_groups(files))
+        (folder / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
         test = {
             "rule_files": ["rules.yml"],
             "evaluation_interval": "15s",
+            # At worst an alert sees what another group records one evaluation later.
+            "group_eval_order": sorted((group["name"] for group in groups), reverse=True),
             "tests": [
                 {
                     "interval": f"{STEP}s",
@@ -196,7 +205,7 @@ def _ask(
                 }
             ],
         }
-        (folder / "test.yml").write_text(yaml.safe_dump(test, width=10**9))
+        (folder / "test.yml").write_text(json.dumps(test))  # YAML as well, and written faster
         done = subprocess.run(
             [promtool, "test", "rules", folder / "test.yml"],
             capture_output=True,
@@ -213,10 +222,9 @@ def _ask(
         questions[int(number)].answer = float(got.rpartition(" ")[2])
 
 
-def _groups(limits: Thresholds | None) -> Iterator[dict[str, Any]]:
-    """Yield the rules as they are committed, but of them only what the page rests on."""
-    texts = rule_files(limits).values()
-    groups = [group for text in texts for group in yaml.safe_load(text)["groups"]]
+def _groups(files: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield of the rules what the page rests on."""
+    groups = [group for text in files for group in yaml.safe_load(text)["groups"]]
     rules = {
         rule.get("record") or rule["alert"]: rule for group in groups for rule in group["rules"]
     }
@@ -233,23 +241,40 @@ def _groups(limits: Thresholds | None) -> Iterator[dict[str, Any]]:
 
 def _series(week: QueueWeek) -> Iterator[dict[str, str]]:
     for replica, scrapes in enumerate(week.scrapes):
-        account = f'instance="{replica}",job="calltools",account="{week.name}"'
+        target = f'instance="{replica}",job="calltools-{week.name}"'
+        account = f'{target},account="{week.name}"'
         queue = f'{account},queue="{week.name}"'
+
+        def named(
+            value: Callable[[Scrape], int | None], *, account_only: bool = False
+        ) -> Callable[[Scrape], int | None]:
+            gone = week.length if account_only and not week.account_removed else week.removed
+            return lambda scrape: value(scrape) if scrape.at < gone else None
+
+        def read(scrape: Scrape) -> int:
+            return int(scrape.available is not None)
+
         values: dict[str, Callable[[Scrape], int | None]] = {
-            f'queue_info{{{queue},queue_id="1",status_id="1"}}': lambda _: 1,
-            f'account_info{{{account},host="{week.name}"}}': lambda _: 1,
-            f"queue_up{{{queue}}}": lambda scrape: int(scrape.available is not None),
-            f"queue_open{{{queue}}}": lambda scrape: int(week.is_open(scrape.at)),
-            f"queue_required_agents{{{queue}}}": lambda _: week.required,
-            f"queue_available_agents{{{queue}}}": lambda scrape: scrape.available,
+            f'account_info{{{account},host="{week.name}"}}': named(lambda _: 1, account_only=True),
+            f"up{{{account}}}": named(read, account_only=True),
+            f'queue_info{{{queue},queue_id="1",status_id="1"}}': named(lambda _: 1),
+            f"queue_up{{{queue}}}": named(read),
+            f"queue_open{{{queue}}}": named(lambda scrape: int(week.is_open(scrape.at))),
+            f"queue_required_agents{{{queue}}}": named(lambda _: week.required),
+            f"queue_available_agents{{{queue}}}": named(lambda scrape: scrape.available),
         }
         for name, value in values.items():
             slots = _slots(scrapes, value, week.length)
             yield {"series": f"calltools_{name}", "values": " ".join(_shortened(slots))}
+        reached = _slots(scrapes, lambda _: 1, week.length, unreached="0")
+        yield {"series": f"up{{{target}}}", "values": " ".join(_shortened(reached))}
 
 
 def _slots(
-    scrapes: Sequence[Scrape], value: Callable[[Scrape], int | None], length: int
+    scrapes: Sequence[Scrape],
+    value: Callable[[Scrape], int | None],
+    length: int,
+    unreached: str = "stale",
 ) -> Iterator[str]:
     """Yield what Prometheus stores in each step of time.
 
@@ -262,12 +287,13 @@ def _slots(
     for scrape, end in zip(scrapes, ends, strict=True):
         steps = (end - scrape.at) // STEP
         found = value(scrape) if scrape.reached else None
+        stored = str(found) if found is not None else "stale" if scrape.reached else unreached
         if scrape.lost:
             yield from ["_"] * steps
-        elif found is None:
+        elif stored == "stale":
             yield from ["stale", *["_"] * (steps - 1)]
         else:
-            yield from [str(found)] * steps
+            yield from [stored] * steps
 
 
 def _shortened(slots: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from random import Random
@@ -46,7 +46,11 @@ class Scrape:
 
 @dataclass(frozen=True)
 class QueueWeek:
-    """The truth of one queue over `length` seconds, and the scrapes of its exporters."""
+    """The truth of one queue over `length` seconds, and the scrapes of its exporters.
+
+    At `removed` it is taken out of the configuration, with the whole account if `account_removed`;
+    its openings end there.
+    """
 
     name: str
     interval: int
@@ -55,6 +59,8 @@ class QueueWeek:
     openings: tuple[Interval, ...]
     staffing: tuple[tuple[float, int], ...]
     scrapes: tuple[tuple[Scrape, ...], ...]
+    removed: float
+    account_removed: bool
 
     def is_open(self, at: float) -> bool:
         """Return whether the queue is open at a time."""
@@ -69,25 +75,57 @@ def make_week(name: str, setup: Setup, begins: float, length: int, seed: str) ->
     if schedule is not None:
         found = schedule.openings(begins - DAY, begins + length + DAY)
         openings = tuple((start - begins, end - begins) for start, end in found)
-    staffing = _staffing(chance, openings if schedule else (), length)
     faults = _Faults.by(chance, length)
+    times = [_times(chance, setup.interval, length) for _ in range(setup.replicas)]
+    staffing = _staffing(chance, openings if schedule else (), length, times[0])
+    removed = _removed(chance, staffing, openings, length)
     return QueueWeek(
         name,
         setup.interval,
         0 if chance.random() < 0.1 else 1,
         length,
-        openings,
+        tuple((start, min(end, removed)) for start, end in openings if start < removed),
         staffing,
-        tuple(
-            tuple(_scrapes(chance, setup, length, staffing, faults)) for _ in range(setup.replicas)
-        ),
+        tuple(tuple(_scrapes(chance, each, length, staffing, faults)) for each in times),
+        removed,
+        chance.random() < 0.5,
     )
 
 
+def _times(chance: Random, interval: int, length: int) -> list[tuple[int, float]]:
+    """Return when an exporter is scraped, and when it then reads the queue."""
+    first = chance.randrange(0, interval, 5)
+    return [(at, at + chance.uniform(0.1, 3)) for at in range(first, length, interval)]
+
+
+def _removed(
+    chance: Random,
+    staffing: Sequence[tuple[float, int]],
+    openings: Sequence[Interval],
+    length: int,
+) -> float:
+    """Return when the queue is removed: mostly while its alert is out, in the last quarter."""
+    times = [at for at, _ in staffing] + [float(length)]
+    moments = [
+        start + chance.uniform(400, end - start)
+        for (start, agents), end in zip(staffing, times[1:], strict=True)
+        if agents == 0 and end - start > 420 and start > 0.75 * length
+    ]
+    while moments and chance.random() < 0.9:
+        moment = moments.pop(chance.randrange(len(moments)))
+        if any(opens < moment - 400 and moment < closes for opens, closes in openings):
+            return moment
+    return length
+
+
 def _staffing(
-    chance: Random, openings: Iterable[Interval], length: int
+    chance: Random,
+    openings: Iterable[Interval],
+    length: int,
+    times: Sequence[tuple[int, float]],
 ) -> tuple[tuple[float, int], ...]:
     """Return from when on how many agents are available."""
+    reads = [read_at for _, read_at in times]
     empty: list[Interval] = []
     at = 0.0
     while at < length:
@@ -101,7 +139,7 @@ def _staffing(
             ),
             (45, 20, 15, 20),
         )[0]
-        empty += _blinking(chance, at, at + lasts)
+        empty += _blinking(chance, at, at + lasts, reads)
         at += lasts
     for (_, closes), (opens, _) in itertools.pairwise(openings):
         if chance.random() < 0.8:  # shifts end and begin around closing and opening time
@@ -118,13 +156,23 @@ def _staffing(
     return tuple(steps)
 
 
-def _blinking(chance: Random, start: float, end: float) -> Iterator[Interval]:
-    """Yield an empty spell, in some cases with an agent who is there for some seconds."""
+def _blinking(
+    chance: Random, start: float, end: float, reads: Sequence[float]
+) -> Iterator[Interval]:
+    """Yield an empty spell, in some cases with an agent who is there for some seconds.
+
+    Some are just there when a scrape reads the queue, in the first minutes or later.
+    """
     blinks = chance.random() < 0.4
+    soonest = chance.choice((60, 280))
     while blinks and end - start > 600:
-        blink = start + chance.uniform(280, 600)
+        blink = start + chance.uniform(soonest, 600)
+        lasts = chance.uniform(2, 8)
+        if chance.random() < 0.5 and (seen := bisect_right(reads, blink)) < len(reads):
+            blink = reads[seen] - chance.uniform(0, 1)
         yield start, blink
-        start = blink + chance.uniform(2, 8)
+        start = blink + lasts
+        soonest = 280
     yield start, end
 
 
@@ -159,7 +207,7 @@ def _spells(
 
 def _scrapes(
     chance: Random,
-    setup: Setup,
+    scrape_times: Iterable[tuple[int, float]],
     length: int,
     staffing: tuple[tuple[float, int], ...],
     faults: _Faults,
@@ -167,8 +215,7 @@ def _scrapes(
     times = [at for at, _ in staffing]
     restarts = tuple(_spells(chance, length, 1.0, 15, 75))
     held_until = 0.0
-    for at in range(chance.randrange(0, setup.interval, 5), length, setup.interval):
-        read_at = at + chance.uniform(0.1, 3)
+    for at, read_at in scrape_times:
         reached = not _during(restarts, at) and chance.random() > 0.003
         failed = (
             read_at < held_until

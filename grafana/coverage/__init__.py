@@ -7,7 +7,6 @@ from grafana.coverage.series import (
     COVERED,
     EMPTY_MINUTES,
     LONGEST,
-    MINUTES,
     NOTHING,
     OPEN,
     READ,
@@ -15,7 +14,7 @@ from grafana.coverage.series import (
     STAFFED,
     UID,
     UNREAD,
-    samples,
+    minutes,
 )
 from grafana.frame import Dashboard, choice, dashboard
 from grafana.operations import UID as OPERATIONS
@@ -127,7 +126,7 @@ def _by_queue() -> Panels:
                 SPELLS,
                 LONGEST,
                 UNREAD,
-                f"{OPEN} * {MINUTES / 60:.10g}",
+                f"{OPEN} / 60",
             ),
             {
                 "queue": "Queue",
@@ -186,12 +185,12 @@ def _by_queue() -> Panels:
 def _today() -> Panels:
     def share(offset: str) -> str:
         staffed, read = (
-            f"sum({samples(f'staffed:{what}5m', '[1h]', offset)})" for what in ("sum", "count")
+            f"sum({minutes(seen, '[1h]', offset)})" for seen in ("staffed", "staffed|empty")
         )
         return f"{staffed}\n/\n{read}"
 
-    unread = f"sum({samples('staffed:count5m', '[1h]')})"
-    opened = f"(sum({samples('open:sum5m', '[1h]')}) > 0)"
+    unread = f"sum({minutes('staffed|empty', '[1h]')})"
+    opened = f"(sum({minutes('.+', '[1h]')}) > 0)"
     panel = graph(
         "Covered, today and a week ago",
         "Part of each hour's open time that could be read in which somebody was available, of the"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.promql import BY_QUEUE, QUEUES
-from prometheus.thresholds import Thresholds, seconds
+from prometheus.thresholds import Thresholds
 
 __all__ = [
     "COVERED",
@@ -13,9 +13,7 @@ __all__ = [
     "EMPTY_MINUTES",
     "HOUR",
     "HOUR_OF_WEEK",
-    "LIMITS",
     "LONGEST",
-    "MINUTES",
     "NOBODY",
     "NOTHING",
     "OPEN",
@@ -27,16 +25,14 @@ __all__ = [
     "UID",
     "UNREAD",
     "local",
-    "samples",
+    "minutes",
     "share_by_hour",
 ]
 
 UID: Final = "calltools-coverage"
 
-LIMITS: Final = Thresholds()
 QUEUE: Final = "account_queue:calltools_queue"
-#: Minutes that one recorded sample stands for.
-MINUTES: Final = seconds(LIMITS.evaluation) / 60
+_MINUTES: Final = f"{QUEUE}_open_minutes:sum{Thresholds().coverage_evaluation}"
 TEAMS: Final = (
     f'group by ({BY_QUEUE}) (last_over_time(calltools_queue_info{{{QUEUES}, team=~"$team"}}'
     "[$__range]))"
@@ -44,32 +40,33 @@ TEAMS: Final = (
 NOTHING: Final = "No open hours were read (the recording rules are needed)"
 
 
-def samples(series: str, span: str = "[$__range]", offset: str = "") -> str:
-    """Return a recorded sum of samples by queue, over a span, for the selected queues."""
+def minutes(seen: str, span: str = "[$__range]", offset: str = "") -> str:
+    """Return minutes of open hours by queue, over a span, for the selected queues."""
     return (
-        f"max by ({BY_QUEUE}) (sum_over_time({QUEUE}_{series}{{{QUEUES}}}{span}{offset}))"
+        f'sum by ({BY_QUEUE}) (sum_over_time({_MINUTES}{{{QUEUES}, seen=~"{seen}"}}{span}{offset}))'
         f" and on ({BY_QUEUE}) {TEAMS}"
     )
 
 
-STAFFED: Final = f"({samples('staffed:sum5m')})"
-READ: Final = f"({samples('staffed:count5m')})"
-OPEN: Final = f"(({samples('open:sum5m')}) > 0)"
+STAFFED: Final = f"({minutes('staffed')})"
+READ: Final = f"({minutes('staffed|empty')})"
+OPEN: Final = f"(({minutes('.+')}) > 0)"
 COVERED: Final = f"{STAFFED}\n/\n{READ}"
-EMPTY_MINUTES: Final = f"({READ} - {STAFFED}) * {MINUTES:g}"
-UNREAD: Final = f"clamp_min(1 - (\n  {READ}\n  or 0 * {OPEN}\n) / {OPEN}, 0)"
+EMPTY_MINUTES: Final = f"({minutes('empty')})"
+UNREAD: Final = f"1 - ({READ} or 0 * {OPEN})\n/\n{OPEN}"
 #: 1 while the last five minutes of open hours were read and nobody was there in any of them.
 NOBODY: Final = (
-    f"({QUEUE}_staffed:sum5m{{{QUEUES}}} == 0 and {QUEUE}_staffed:count5m{{{QUEUES}}} > 0)"
+    f'({_MINUTES}{{{QUEUES}, seen="empty"}} > 0 and ignoring (seen)'
+    f' {_MINUTES}{{{QUEUES}, seen="staffed"}} == 0)'
 )
 LONGEST: Final = f"""\
 max by ({BY_QUEUE}) (
   max_over_time(
     (
       time() - max_over_time(
-        timestamp({QUEUE}_open:min{{{QUEUES}}} unless {NOBODY})[12h:5m]
+        timestamp({QUEUE}_state{{{QUEUES}}} unless ignoring (seen) {NOBODY})[12h:5m]
       )
-      and {NOBODY}
+      and ignoring (seen) {NOBODY}
     )[$__range:5m]
   )
 ) / 60
@@ -102,14 +99,14 @@ def share_by_hour(code: str, *, by_queue: bool) -> str:
     by = f" by ({BY_QUEUE})" if by_queue else ""
 
     def counted(condition: str) -> str:
-        opened = f"min by ({BY_QUEUE}) ({QUEUE}_open:min{{{QUEUES}}})"
+        opened = f"max by ({BY_QUEUE}) ({QUEUE}_state{{{QUEUES}}})"
         read = f"max by ({BY_QUEUE}) ({QUEUE}_staffed:open_hours{{{QUEUES}}})"
         return f"""\
 sum_over_time(
   count_values{by} ("hour",
     {local(code)}
     and on ({BY_QUEUE}) {read}{condition}
-    and on ({BY_QUEUE}) {opened} == 1
+    and on ({BY_QUEUE}) {opened} < 4
     and on ({BY_QUEUE}) {TEAMS.replace("[$__range]", "[1h]")}
   )[$__range:5m]
 )"""

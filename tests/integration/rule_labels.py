@@ -9,6 +9,9 @@ import promql_parser as promql
 
 Labels = frozenset[str]
 
+#: Labels that the rules take away whether or not a target has them.
+_REPLICA = frozenset({"instance", "pod", "replica"})
+
 
 class UnknownNameError(Exception):
     """An expression names a metric or a label that there is not."""
@@ -47,6 +50,7 @@ class LabelReader:
             promql.StringLiteral: lambda _: frozenset(),
             promql.ParenExpr: lambda node: self._of(node.expr),
             promql.MatrixSelector: lambda node: self._of(node.vector_selector),
+            promql.SubqueryExpr: lambda node: self._of(node.expr),
             promql.VectorSelector: self._of_selector,
             promql.Call: self._of_call,
             promql.AggregateExpr: self._of_aggregate,
@@ -67,12 +71,14 @@ class LabelReader:
             return frozenset()
         if name == "histogram_quantile":
             return self._having(arguments[-1], ["le"], node) - {"le"}
-        return arguments[0]
+        if name == "label_replace":
+            return arguments[0] | {node.args[1].val}
+        return next((labels for labels in arguments if labels), frozenset())
 
     def _of_aggregate(self, node: Any) -> Labels:
         inner = self._of(node.expr)
         named = frozenset(node.modifier.labels if node.modifier else ())
-        self._having(inner | {"instance", "pod", "replica"}, named, node)
+        self._having(inner | _REPLICA, named, node)
         if str(node.op) == "topk":
             return inner
         by = node.modifier is None or node.modifier.type == promql.AggModifierType.By
@@ -86,7 +92,7 @@ class LabelReader:
         scalars = (promql.NumberLiteral,)
         if isinstance(node.lhs, scalars) or isinstance(node.rhs, scalars) or not (left and right):
             return left | right
-        self._having(left | right, named, node)
+        self._having(left | right | _REPLICA, named, node)
         if matching is not None and matching.type == promql.LabelModifierType.Include:
             used = named, named
         else:

@@ -149,7 +149,7 @@ class CallCentre:
         """Wait until Prometheus has evaluated the rules for so many seconds, then hurried."""
         evaluation = seconds(Thresholds().evaluation)
         since = time.time()
-        series = "account_queue:calltools_queue_open:min"
+        series = "account_queue:calltools_queue_state"
         wanted = int(full_length / evaluation)
         self.wait(
             lambda: any(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prometheus.build import REPOSITORY, all_alerts
+from prometheus.build import REPOSITORY, rules
 from tests.e2e.conftest import RunsTool
 
 FOLDER = REPOSITORY / "prometheus"
@@ -39,7 +39,7 @@ PLATFORM = {
     "CallToolsReloadFailed": ("platform-chat", []),
     "CallToolsWatchdog": ("dead-mans-switch", []),
 }
-SEVERITIES = {alert.name: alert.severity for alert in all_alerts()}
+SEVERITIES = {rule["alert"]: rule["labels"]["severity"] for rule in rules() if "alert" in rule}
 
 
 @pytest.mark.matrix

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prometheus.build import REPOSITORY, all_alerts
+from prometheus.build import REPOSITORY, rules
 from tests.e2e.conftest import StartsAlertmanager
 
 Labels = dict[str, str]
@@ -16,7 +16,7 @@ Suppressed = Callable[[str, str, Labels], bool]
 
 
 EXAMPLE = REPOSITORY / "prometheus/alertmanager.yml"
-NAMES = {alert.name for alert in all_alerts()}
+NAMES = {rule["alert"] for rule in rules() if "alert" in rule}
 QUEUE = {"job": "calltools", "account": "acme", "queue": "sales", "host": "east-2", "team": "in"}
 ACCOUNT = {label: QUEUE[label] for label in ("job", "account")}
 #: What an alert is about, where that is no queue.

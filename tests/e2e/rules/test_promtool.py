@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from prometheus.build import REPOSITORY, RULES, all_alerts
+from prometheus.build import REPOSITORY, RULES, rules
 from tests.e2e.conftest import RunsTool
 
 TESTS = sorted((REPOSITORY / "prometheus/tests").glob("*.yml"))
-ALERTS = {alert.name for alert in all_alerts()}
+ALERTS = {rule["alert"] for rule in rules() if "alert" in rule}
 NAMED = re.compile(r'alertname=~?"([^"]*)"')
 
 

@@ -54,10 +54,11 @@ def test_every_label_exists(expression: Expression) -> None:
     of_exporter = {label for labels in exported().values() for label in labels}
     of_alerts = {"alertname", "alertstate", "severity"}
     of_targets = {"instance", "job"}
+    of_rules = {"seen"}
     made = set(re.findall(r'(?:count_values[^"]*|label_\w+\([^"]*)"(\w+)"', expression.text))
     lists = (name for found in LABEL_LISTS.findall(expression.text) for name in found.split(","))
     used = {name.strip() for name in lists if name.strip()} | set(MATCHERS.findall(expression.text))
-    assert used <= of_exporter | of_alerts | of_targets | made
+    assert used <= of_exporter | of_alerts | of_targets | of_rules | made
 
 
 def test_there_is_an_expression_for_every_exported_series() -> None:
