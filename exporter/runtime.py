@@ -81,7 +81,7 @@ class Runtime:
             self.counters.retain(names)
             self._scraper = scraper
             self._history.retain(names)
-            self._transports.keep(configuration)
+            self._transports.retain(configuration.accounts)
             self.counters.reloaded(self._clock())
         log.info("Configuration loaded", accounts=len(configuration.accounts))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.calltools import Client
-from exporter.errors import ApiError, Failure, TokenError
+from exporter.errors import Failure
 from exporter.scrape.checks import Check, CheckJob, due_checks, read_queues
 from exporter.scrape.jobs import (
     FORBIDDEN_QUEUES,
@@ -22,7 +22,7 @@ from exporter.scrape.jobs import (
 from exporter.scrape.state import AccountState
 from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
-from exporter.transport import Deadline, Transports
+from exporter.transport import Access, Deadline, Transports
 
 #: Failures of one queue that are the whole account's, and those of a host that does not answer.
 _WHOLE_ACCOUNT = frozenset({"401", "429"})
@@ -76,18 +76,32 @@ class AccountScrape:
         tools: Tools,
     ) -> None:
         self.jobs: list[Future[Any]] = []
-        self._account = account
+        self.account = account
         self._client = client
         self._state = state
-        self._host_limit = host_limit
+        self.host_limit = host_limit
         self._request = request
         self._tools = tools
         self._now = tools.clock()
         self._access: AccountAccess | None = None
-        self._failure: Failure | None = None
+        self._failure = state.backoff.failure(self._now)
         self._checks: dict[str, Job[None]] = {}
         # None where the queues are not known in time.
         self._asked: list[tuple[Queue, QueueFetch | QueueResult]] | None = None
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the account may be asked now: not while it is told to wait."""
+        return self._failure is None
+
+    def open(self, found: Access | Failure) -> None:
+        """Record how to reach the account, or why it cannot be reached."""
+        if isinstance(found, Failure):
+            self._failure = found
+        else:
+            self._access = AccountAccess(
+                self.account, self._client, found.transport, found.token, self._state
+            )
 
     @property
     def lists_to_await(self) -> list[Job[None]]:
@@ -98,7 +112,6 @@ class AccountScrape:
 
     def start(self) -> None:
         """Ask for the account's queues, or only for its lists if its queues are not known yet."""
-        self._access = self._authenticate()
         if self._access is None:
             return
         if self._state.catalog.must_be_read_first:
@@ -108,7 +121,6 @@ class AccountScrape:
 
     def start_list(self) -> None:
         """Ask only which queues the account has, if that is not known yet."""
-        self._access = self._authenticate()
         if self._access is not None and not self._state.catalog.queues_known:
             self._start_check("/api/queues/", read_queues, self._access)
 
@@ -130,7 +142,7 @@ class AccountScrape:
         ]
         failures = self._failures([result.failure for _, result in results], untrusted)
         summary = AccountSnapshot(
-            self._account,
+            self.account,
             # An account without queues is read once it is known to have none.
             up=any(result.failure is None for _, result in results)
             or (self._asked == [] and self._request.only is None and not failures),
@@ -139,23 +151,6 @@ class AccountScrape:
             queues_known=self._state.catalog.queues_known,
         )
         return summary, [self._queue_snapshot(queue, result) for queue, result in results]
-
-    def _authenticate(self) -> AccountAccess | None:
-        """Return how to reach the account; without one, ``_failure`` says why."""
-        account, state = self._account, self._state
-        self._failure = state.backoff.failure(self._now)
-        if self._failure is not None:
-            return None
-        try:
-            transport = self._tools.transports.get(account, self._host_limit)
-            key = account.token.read()
-        except TokenError as error:
-            self._failure = Failure("token", str(error))
-            return None
-        except ApiError as error:
-            self._failure = error.failure
-            return None
-        return AccountAccess(account, self._client, transport, key, state)
 
     def _start_checks(self, access: AccountAccess) -> None:
         for name, check in due_checks(access, self._now).items():
@@ -168,7 +163,7 @@ class AccountScrape:
             return CheckJob(check, access, deadline, tools.observer, tools.clock)
 
         key = (access.account.name, name)
-        job, _ = self._tools.jobs.join_or_start(key, self._host_limit, self._request.seconds, make)
+        job, _ = self._tools.jobs.join_or_start(key, self.host_limit, self._request.seconds, make)
         self._checks[name] = job
         self.jobs.append(job)
 
@@ -177,7 +172,7 @@ class AccountScrape:
         self._asked = []
         # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
         # as lists have pages, one after the other, for which everything else would have to wait.
-        checks_after = max(self._host_limit, FORBIDDEN_QUEUES)
+        checks_after = max(self.host_limit, FORBIDDEN_QUEUES)
         for queue in self._queues:
             self._asked.append((queue, self._start_queue(queue, access)))
             if len(self._asked) == checks_after:
@@ -193,18 +188,18 @@ class AccountScrape:
         )
         if why_not is not None:
             return QueueResult(None, why_not, None, self._now)
-        max_age = self._account.max_age if self._request.max_age is None else self._request.max_age
+        max_age = self.account.max_age if self._request.max_age is None else self._request.max_age
         if recent := state.recent_result(queue, self._now, max_age):
-            tools.observer.coalesced(self._account.name)
+            tools.observer.coalesced(self.account.name)
             return recent
 
         def make() -> QueueFetch:
             return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
 
         key = (access.account.name, queue.id)
-        job, shared = tools.jobs.join_or_start(key, self._host_limit, self._request.seconds, make)
+        job, shared = tools.jobs.join_or_start(key, self.host_limit, self._request.seconds, make)
         if shared:
-            tools.observer.coalesced(self._account.name)
+            tools.observer.coalesced(self.account.name)
         self.jobs.append(job)
         return job
 
@@ -262,7 +257,7 @@ class AccountScrape:
     def _queue_snapshot(self, queue: Queue, result: QueueResult) -> QueueSnapshot:
         schedule = queue.schedule
         return QueueSnapshot(
-            self._account,
+            self.account,
             queue,
             result,
             open=schedule is None or schedule.is_open(self._now),

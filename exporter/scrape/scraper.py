@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
 
 from exporter.calltools import Client
@@ -16,6 +16,9 @@ from exporter.scrape.workers import HostBoundedPool
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
+
+#: The part of the budget in which keys and certificates are to be read.
+_FILES_SHARE = 0.3
 
 
 class Scraper:
@@ -62,7 +65,7 @@ class Scraper:
         """
         request = ScrapeRequest(time.monotonic(), budget_seconds, only, max_age)
         scrapes = [self._account_scrape(account, request) for account in accounts]
-        for scrape in scrapes:
+        for scrape in self._opened(scrapes, request):
             scrape.start()
         waiting: dict[Future[None], AccountScrape] = {
             job: scrape for scrape in scrapes for job in scrape.lists_to_await
@@ -76,13 +79,24 @@ class Scraper:
         """Read which queues these accounts have; the snapshot has no queues, but says why not."""
         request = ScrapeRequest(time.monotonic(), budget_seconds, only=())
         scrapes = [self._account_scrape(account, request) for account in accounts]
-        for scrape in scrapes:
+        for scrape in self._opened(scrapes, request):
             scrape.start_list()
         return _finish(scrapes, request)
 
     def catalog(self, account: Account) -> Catalog:
         """Return what an account is known to have."""
         return self.states[account.name].catalog
+
+    def _opened(
+        self, scrapes: Sequence[AccountScrape], request: ScrapeRequest
+    ) -> Iterator[AccountScrape]:
+        """Yield the accounts that may be asked, each as soon as its key has been read."""
+        to_open = {scrape.account.name: scrape for scrape in scrapes if scrape.may_ask}
+        wanted = [(scrape.account, scrape.host_limit) for scrape in to_open.values()]
+        for account, found in self._tools.transports.open(wanted, request.seconds * _FILES_SHARE):
+            scrape = to_open[account.name]
+            scrape.open(found)
+            yield scrape
 
     def _account_scrape(self, account: Account, request: ScrapeRequest) -> AccountScrape:
         return AccountScrape(

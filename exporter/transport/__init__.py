@@ -3,11 +3,13 @@
 from exporter.transport.body import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.deadline import Deadline
 from exporter.transport.proxies import proxy_secrets
-from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, Transports
+from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport
+from exporter.transport.transports import Access, Transports
 
 __all__ = [
     "BODY_LIMIT",
     "SMALL_BODY_LIMIT",
+    "Access",
     "Deadline",
     "HttpAnswer",
     "StaleConnectionError",

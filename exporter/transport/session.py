@@ -1,14 +1,13 @@
-"""Sessions: one for each origin with its TLS files and proxy, shared by the accounts there."""
+"""One session: requests to one origin, and whole answers."""
 
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, TypeAlias
+from typing import Any
 
 import requests
 import urllib3
@@ -18,8 +17,7 @@ from urllib3 import HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError
-from exporter.files import Watched
-from exporter.settings import Account, Configuration, TlsFiles
+from exporter.settings import TlsFiles
 from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
 from exporter.transport.connections import drop_idle_connections, pool_classes
 from exporter.transport.deadline import Deadline, in_flight
@@ -27,9 +25,8 @@ from exporter.transport.failures import failure_of, late
 from exporter.transport.proxies import proxy_authorization
 from exporter.transport.tls import client_context
 
-#: What large answers hold together, in bytes: all of them, and those of one transport, so that one
-#: host cannot use up the others' part.
-_ALL_BODIES = 48 * 1024 * 1024
+#: What large answers of one transport hold together, in bytes: a part of what all may hold, so that
+#: one host cannot use up the others'.
 _BODIES = 12 * 1024 * 1024
 
 # Who sets `insecure_skip_verify` is told so once, by the configuration, not at each connection.
@@ -199,62 +196,3 @@ class Transport:
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs."""
         self._session.close()
-
-
-PoolKey: TypeAlias = "tuple[str, TlsFiles, str | None]"
-
-
-def _pool_key(account: Account) -> PoolKey:
-    return account.url, account.tls, account.proxy
-
-
-class Transports:
-    """All transports, made when first needed and made anew when a TLS file has changed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bodies = BodyMemory(_ALL_BODIES)
-        self._transports: dict[PoolKey, tuple[int, Watched[Transport]]] = {}
-
-    def get(self, account: Account, connections: int) -> Transport:
-        """Return the transport for an account, shared with every account of the same pool key.
-
-        Args:
-            account: names origin, TLS files and proxy.
-            connections: how many are kept open at most.
-
-        Raises:
-            ApiError: a TLS file cannot be used; the code is `tls`.
-        """
-        key = _pool_key(account)
-        with self._lock:
-            known = self._transports.get(key)
-        if known is not None and known[0] == connections and not known[1].has_changed():
-            return known[1].value
-        # Outside the lock: reading files may take its time, and only this account waits for them.
-        made = Watched(
-            lambda: Transport(account.host, account.tls, account.proxy, connections, self._bodies),
-            lambda _: account.tls.files.values(),
-            account.tls.files.values(),
-        )
-        with self._lock:
-            replaced = self._transports.get(key)
-            self._transports[key] = (connections, made)
-        if replaced is not None:
-            replaced[1].value.close()
-        return made.value
-
-    def keep(self, configuration: Configuration) -> None:
-        """Close the connections of origins, TLS files and proxies that are no longer configured."""
-        keys = {_pool_key(account) for account in configuration.accounts}
-        with self._lock:
-            gone = [self._transports.pop(key)[1] for key in self._transports.keys() - keys]
-        for transport in gone:
-            transport.value.close()
-
-    def close(self) -> None:
-        """Close idle connections. Requests in flight keep theirs."""
-        with self._lock:
-            for _, transport in self._transports.values():
-                transport.value.close()
-            self._transports.clear()

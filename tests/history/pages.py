@@ -7,7 +7,7 @@ a socket, and how long it took is made up, since nothing takes time here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -25,7 +25,7 @@ from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
 from exporter.snapshot import Attempt, Snapshot
-from exporter.transport import Deadline, HttpAnswer, Transports
+from exporter.transport import Access, Deadline, HttpAnswer, Transport, Transports
 from exporter.web.negotiation import choose_format
 from tests.history.centre import Centre, Incident
 
@@ -93,9 +93,13 @@ class _Wires:
             for account in centre.accounts
         }
 
-    def get(self, account: Account, connections: int) -> _Wire:
-        del connections
-        return self._wires[account.name]
+    def open(
+        self, accounts: Iterable[tuple[Account, int]], seconds: float
+    ) -> Iterator[tuple[Account, Access]]:
+        del seconds
+        for account, _ in accounts:
+            wire = cast("Transport", self._wires[account.name])
+            yield account, Access(wire, account.token.read())
 
 
 class _AtOnce:
