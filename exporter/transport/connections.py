@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import http.client
-import queue
 import socket
 import ssl
 import time
@@ -147,16 +146,3 @@ class _TlsPool(_PlainPool, HTTPSConnectionPool):
 def pool_classes() -> dict[str, type[HTTPConnectionPool]]:
     """Return the pools for ``PoolManager.pool_classes_by_scheme``."""
     return {"http": _PlainPool, "https": _TlsPool}
-
-
-def drop_idle_connections(pool: HTTPConnectionPool) -> None:
-    """Close the connections that are idle now. Requests in flight keep theirs."""
-    if (idle := pool.pool) is None:
-        return
-    for _ in range(idle.qsize()):
-        with suppress(queue.Empty, queue.Full):
-            connection = idle.get(block=False)
-            if connection is not None:
-                connection.close()
-            # An empty place, or the pool would shrink.
-            idle.put(None, block=False)

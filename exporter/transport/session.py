@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from exporter.errors import ApiError
 from exporter.settings import TlsFiles
 from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
-from exporter.transport.connections import drop_idle_connections, pool_classes
+from exporter.transport.connections import pool_classes
 from exporter.transport.deadline import Deadline, in_flight
 from exporter.transport.failures import failure_of, late
 from exporter.transport.proxies import proxy_authorization
@@ -91,11 +91,6 @@ class _Adapter(HTTPAdapter):
         """Return path and query, which only a proxy that is no tunnel wants whole."""
         return super().request_url(request, proxies) if proxies else request.path_url
 
-    def drop_idle_connections(self) -> None:
-        """Close the connections that are idle now."""
-        if (pool := self._pool) is not None:
-            drop_idle_connections(pool)
-
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs; the next one opens a new pool."""
         self._pool = None
@@ -134,8 +129,7 @@ class Transport:
         self._bodies = BodyMemory(_BODIES, all_bodies)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._verify = not tls.insecure_skip_verify
-        self._adapter = _Adapter(client_context(tls), connections)
-        self._session = _Session(self._adapter)
+        self._session = _Session(_Adapter(client_context(tls), connections))
 
     def get(
         self,
@@ -170,8 +164,6 @@ class Transport:
                 failure = failure_of(error, self._host, time.monotonic() - begun)
         # Raised out here, without a chain: an exception of requests holds the request and its key.
         if failure.code == "connection" and not (current.opened or current.received):
-            # The others that are idle may be no better, and the request is sent only once more.
-            self._adapter.drop_idle_connections()
             raise StaleConnectionError(failure)
         raise ApiError(failure)
 
