@@ -13,7 +13,7 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 #: After so many seconds in which nothing ended, what is left goes on in more threads.
-_STALL = 0.05
+_STALL = 0.2
 
 
 class FileAccess:
@@ -36,7 +36,7 @@ class FileAccess:
 
         Args:
             work: by a key that tells what is the same work, now and later.
-            seconds: how long is waited for all of it.
+            seconds: how long is waited while nothing ends.
         """
         now = time.monotonic()
         awaited: dict[Future[T], K] = {}
@@ -50,14 +50,16 @@ class FileAccess:
                     self._queue.append((key, piece, future))
                 (awaited if now - begun < seconds else hanging)[future] = key
         self._start_threads(1)
+        ended = now
         while awaited:
-            left = now + seconds - time.monotonic()
-            done, _ = wait(awaited, max(0.0, min(_STALL, left)))
+            done, _ = wait(awaited, max(0.0, min(_STALL, ended + seconds - time.monotonic())))
             for future in done:
                 yield awaited.pop(future), future
-            if left <= 0:
+            if done:
+                ended = time.monotonic()
+            elif time.monotonic() - ended >= seconds:
                 break
-            if awaited:
+            else:
                 self._start_threads(max(1, self._threads))
         for future, key in (awaited | hanging).items():
             yield key, future

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from exporter.errors import ApiError, Failure, TokenError
 from exporter.files import Watched
-from exporter.settings import Account, Secret, TlsFiles
+from exporter.settings import Account, Secret, TlsFiles, TokenFile
 from exporter.transport.body import BodyMemory
 from exporter.transport.file_access import FileAccess
 from exporter.transport.session import Transport
@@ -79,11 +79,14 @@ class Transports:
 
         Args:
             accounts: each with the number of connections that are kept open at most.
-            seconds: how long is waited for files; an account whose files hang comes last.
+            seconds: how long files may take; an account whose files hang comes last.
         """
         work: dict[Hashable, Callable[[], Access | Failure]] = {}
         same: defaultdict[Hashable, list[Account]] = defaultdict(list)
         for account, connections in accounts:
+            if not _files(account):
+                yield account, self._open(account, connections)
+                continue
             # Accounts with the same files wait for the same reading of them.
             key: Hashable = (_pool_key(account), account.token)
             work[key] = partial(self._open, account, connections)
@@ -116,7 +119,11 @@ class Transports:
             self._transports.clear()
 
 
+def _files(account: Account) -> list[str]:
+    token = [account.token.describe()] if isinstance(account.token, TokenFile) else []
+    return token + [f"{key} {path}" for key, path in account.tls.files.items()]
+
+
 def _hangs(account: Account) -> Failure:
-    names = [account.token.describe(), *map(str, account.tls.files.values())]
-    words = "cannot be read: the storage does not answer"
-    return Failure("token", f"{' or '.join(names)} {words}")
+    names = " or ".join(_files(account))
+    return Failure("token", f"{names} cannot be read: the storage does not answer")
