@@ -25,6 +25,8 @@ _MOST_VALUES = 1_000_000
 _LONGEST_LINK = 8192
 _LIST_PATH = re.compile(r"/api/[a-z_]+/?$")
 _FILTERS = ("queue", "agent_status_id", "ready")
+#: What a link repeats of its own question, if anything.
+_REPEATED = (*_FILTERS, "page_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def read_page(
 def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool:
     """Return whether a link to another page of the same list is one of another list.
 
-    One that repeats no filter at all may have lost them on the way; that says nothing.
+    One that repeats nothing of the question may be written anew on the way; that says nothing.
     """
     if not isinstance(link, str) or len(link) > _LONGEST_LINK:
         return False
@@ -84,9 +86,11 @@ def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool
     named_list = _LIST_PATH.search(parts.path)
     if named_list and named_list[0].rstrip("/") != path.rstrip("/"):
         return True
+    if answered.keys().isdisjoint(_REPEATED):
+        return False
     named = {name: answered[name].casefold() for name in _FILTERS if name in answered}
     asked = {name: str(query[name]).casefold() for name in _FILTERS if name in query}
-    return bool(named) and named != asked
+    return named != asked
 
 
 def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:

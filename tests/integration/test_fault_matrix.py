@@ -237,6 +237,8 @@ def test_a_fault_of_one_queue_among_good_ones(
     errors = {row.says: 1} if row.says else {}
     assert increase(good, page, "acme") == {"requests": asked - 1 + row.attempts, **errors}
     words = row.words if tls else row.plain or row.words
+    if detail == "agents":
+        words = row.detailed or words
     host = simulator.url.partition("//")[2]
     check_logs(log.take(), dataclasses.replace(row, words=words), host, failed)
     check_recovery(runtime, row, log, failed)

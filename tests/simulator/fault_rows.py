@@ -13,7 +13,8 @@ class Row:
     """What becomes of a queue whose requests meet a fault.
 
     ``says`` is the failure's code, or "" where the number is read all the same. ``words`` begin
-    what the log gives as the reason, ``plain`` without TLS where that differs. ``late`` faults end
+    what the log gives as the reason, ``plain`` without TLS where that differs, ``detailed`` with
+    `detail: agents`. ``late`` faults end
     with the page's budget, others at once. ``attempts`` are those for the one queue. ``holds``
     names what the next scrape does not ask, though the fault is over: the "queue" or the "account".
     ``stops`` tells that the account's other queues are not asked in this scrape. ``agents`` is the
@@ -23,6 +24,7 @@ class Row:
     says: str = ""
     words: str = ""
     plain: str = ""
+    detailed: str = ""
     late: bool = False
     attempts: int = 1
     holds: str = ""
@@ -47,7 +49,11 @@ _CUT = Row("connection", "{host}: the connection was closed in the middle of the
 _REFUSED_KEY = _status("401", "the API refuses the key", stops=True)
 _SLOWER = _status("429", "the API asks for fewer requests", stops=True)
 _TOLD_TO_WAIT = _status("429", "the API asks for fewer requests", stops=True, holds="account")
-_TOO_LARGE = Row("too_large", "the answer of {host} is larger than 10 MiB")
+_TOO_LARGE = Row(
+    "too_large",
+    "the answer of {host} is larger than 512 KiB",
+    detailed="the answer of {host} is larger than 10 MiB",
+)
 _LARGE_HEAD = Row("too_large", "the head of the answer from {host} is larger than allowed")
 _BAD_COUNT = " as `count`, where the number of agents is expected"
 
@@ -58,6 +64,7 @@ ROWS = {
     "status-206": _status("206", "the API gave no count"),
     "status-304": Row("redirect", "the API redirects (304) to nowhere"),
     "status-400": _status("400", "the API refuses the request"),
+    "status-400-html": _status("400", "the API refuses the request"),
     "status-401": _REFUSED_KEY,
     "status-401-html": _REFUSED_KEY,
     "status-403": _status("403", "the API forbids this to the key"),
@@ -108,6 +115,15 @@ ROWS = {
     "continue-100": _FINE,
     "early-hints-103": _FINE,
     "not-http": Row("connection", "{host}: what came back is not HTTP"),
+    "age-of-a-second": _FINE,
+    "age-of-a-day": _shape("an answer that a cache on the way has kept for 86400 s"),
+    "stale-from-a-cache": _shape("an answer that a cache on the way calls stale"),
+    "answer-without-filters": _shape("the answer to another request"),
+    "answer-of-600-kb": Row(
+        "too_large",
+        "the answer of {host} is larger than 512 KiB",
+        agents=TRUE_NUMBER,
+    ),
     "empty-body": Row("invalid_json", "the API sent an empty answer"),
     "html-page": Row("invalid_json", "the API sent an HTML page"),
     "invalid-utf-8": Row("invalid_json", "the API sent text that is not JSON"),
@@ -181,6 +197,8 @@ def table() -> str:
 
 def _besides(row: Row) -> str:
     words = [f"without TLS {row.plain}".replace("{host}: ", "")] if row.plain else []
+    if row.detailed:
+        words.append(f"with `detail: agents` {row.detailed}".replace("{host}", "HOST"))
     if row.stops:
         words.append("the account's other queues are not asked in this scrape")
     if row.holds:

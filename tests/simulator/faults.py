@@ -41,6 +41,7 @@ FAULTS: Mapping[str, NamedFault] = MappingProxyType(
         "status-206": NamedFault(answers.status, {"code": 206, "body": "answer"}),
         "status-304": NamedFault(answers.status, {"code": 304, "body": ""}),
         "status-400": NamedFault(answers.status, {"code": 400}),
+        "status-400-html": NamedFault(answers.status, {"code": 400, "body": "html"}),
         "status-401": NamedFault(answers.status, {"code": 401}),
         "status-401-html": NamedFault(answers.status, {"code": 401, "body": "html"}),
         "status-403": NamedFault(answers.status, {"code": 403}),
@@ -102,6 +103,14 @@ FAULTS: Mapping[str, NamedFault] = MappingProxyType(
         "continue-100": NamedFault(wires.interim),
         "early-hints-103": NamedFault(wires.interim, {"code": 103}),
         "not-http": NamedFault(wires.not_http),
+        # right, but old, another's, or too much for one row
+        "age-of-a-second": NamedFault(answers.add_headers, {"name": "Age", "value": "1"}),
+        "age-of-a-day": NamedFault(answers.add_headers, {"name": "Age", "value": "86400"}),
+        "stale-from-a-cache": NamedFault(
+            answers.add_headers, {"name": "Warning", "value": '110 cache "Response is Stale"'}
+        ),
+        "answer-without-filters": NamedFault(answers.of_everybody),
+        "answer-of-600-kb": NamedFault(answers.edit, {"change": (b" " * 600_000).__add__}),
         # not JSON, or JSON to stumble over
         "empty-body": NamedFault(answers.page, {"body": b""}),
         "html-page": NamedFault(answers.status, {"code": 200, "body": "html"}),

@@ -113,6 +113,7 @@ OF_ANOTHER = {
         "next": "/api/agentstatuses/?queue=5457&agent_status_id=9&ready=true&page=2"
     },
     "fewer filters": {"next": "/api/agentstatuses/?page=2&page_size=250&ready=true"},
+    "no filter": {"next": "/api/agentstatuses/?page=2&page_size=1"},
     "another list": {"previous": f"{URL}/api/queues/?page_size=1"},
 }
 ITS_OWN = {
