@@ -227,6 +227,11 @@ class CrossChecks:
                 "such as {id: 5457, required_agents: 2}"
             )
             self._add(queue.location, message)
+        elif queue.has_key("id") and not fields.is_name(name := str(queue.get("name", "-"))):
+            message = (
+                f"found {redacted(name)}, which beside an id is a label, expected it without '/'"
+            )
+            self._add(queue.location_of("name"), message)
         elif queue.get("ignore") is True and (more := keys - {"id", "name", "ignore"}):
             message = f"found ignore beside {', '.join(more)}, expected it alone"
             self._add(queue.location_of("ignore"), message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -50,8 +51,10 @@ class EnvironmentProxies:
             return None
 
 
-def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
+def read_environment(environ: Mapping[str, str], default_file: Path) -> Document:
     """Read ``CALLTOOLS_*`` variables into a tree of the same shape as a file's.
+
+    ``default_file`` is the file that would be read if it were there.
 
     Raises:
         ConfigurationError: none of the variables is set.
@@ -59,10 +62,10 @@ def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
     values = {name: environ.get(name, "").strip() for name in VARIABLES}
     if not any(values.values()):
         message = (
-            "is not here; write one with 'calltools-exporter init', "
+            f"{_why_not_read(default_file)}; write one with 'calltools-exporter init', "
             f"or set {', '.join(_NEEDED)}; 'calltools-exporter demo' needs neither"
         )
-        raise ConfigurationError([Location(default_file).mistake(message)])
+        raise ConfigurationError([Location(str(default_file)).mistake(message)])
     mistakes = [
         Location(ENVIRONMENT, path=name).mistake(f"is not set, expected {wanted}")
         for name, wanted in _NEEDED.items()
@@ -94,6 +97,16 @@ def read_environment(environ: Mapping[str, str], default_file: str) -> Document:
             items.add(_number(word) or word, location)
         add("available_status", "CALLTOOLS_AVAILABLE_STATUS", items)
     return Document(root, mistakes)
+
+
+def _why_not_read(path: Path) -> str:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "is not here"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "was not read"  # it has come meanwhile
 
 
 def _name_of(url: str) -> str:

@@ -108,6 +108,11 @@ def parse_days(text: str) -> tuple[int, ...]:
     return tuple((start + day) % 7 for day in range((end - start) % 7 + 1))
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text may be the label of an account or a queue."""
+    return re.fullmatch(_NAME, text) is not None
+
+
 def _whole(pattern: str, longest: int) -> object:
     # Compiled, because only Python's own patterns look ahead. There, "$" alone would let a line
     # break at the end pass.

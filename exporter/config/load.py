@@ -60,7 +60,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     files: tuple[Path, ...] = ()
     mistakes: list[Mistake] = []
     if path is None:
-        documents = [read_environment(environ, str(DEFAULT_FILE))]
+        documents = [read_environment(environ, DEFAULT_FILE)]
     else:
         folder, files = _files_of(path)
         documents, mistakes = _read(files)

@@ -97,7 +97,8 @@ class QueueException(QueueKeys):
     id: fields.Id | None = Field(
         None, description="Which queue it is; where there is none, its name says that."
     )
-    name: fields.Name | None = Field(
+    # Without an id this is a name in CallTools, which may hold "/".
+    name: fields.Label | None = Field(
         None,
         description="Without an id: which queue it is, by its name in CallTools. With one: the "
         "label 'queue'; default: its name in CallTools.",

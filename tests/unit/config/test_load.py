@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -383,12 +384,14 @@ def test_a_wrong_name_in_the_environment_is_a_mistake() -> None:
 
 
 def test_a_folder_that_cannot_be_looked_into_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> bool:
+    def refuse(_: Path, **__: object) -> os.stat_result:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(Path, "stat", refuse)
 
     assert find_file(None) is None
+    with pytest.raises(ConfigurationError, match=r"exporter\.yml: cannot be read: Permission den"):
+        load(None, {})
 
 
 def test_nothing_at_all_names_both_ways() -> None:
