@@ -71,6 +71,12 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
         for name, wanted in _NEEDED.items()
         if not values[name]
     ]
+    for name, value in values.items():
+        # As Docker's --env-file leaves them. The key is read, and looked at, elsewhere.
+        if re.fullmatch(r"""(["']).*\1""", value) and name != "CALLTOOLS_TOKEN":
+            message = "found quotes around the value, which belong to a shell; expected it without"
+            mistakes.append(Location(ENVIRONMENT, path=name).mistake(message))
+            values[name] = value[1:-1]
     root = YamlMapping(Location(ENVIRONMENT))
     accounts = YamlSequence(root.location)
     account = YamlMapping(root.location)

@@ -101,7 +101,7 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
         raise ConfigurationError([mistake]) from None
     endings = (".yml", ".yaml")
     files = tuple(
-        path / name for name in names if name.endswith(endings) and not name.startswith(".")
+        path / name for name in names if name.lower().endswith(endings) and name[0] != "."
     )
     if not files:
         message = "is a folder without *.yml or *.yaml, expected at least one"

@@ -52,7 +52,7 @@ def test_accounts_of_all_files_share_defaults_and_schedules(load_folder: LoadFol
             "b.yml": "accounts: [{name: b}, {name: b2, schedule: night}]\n",
             "a.yml": "accounts: [{name: a}]\n" + OFFICE,
             "z.yml": DEFAULTS,
-            "night.yaml": "schedules: {night: {timezone: UTC, open: {sat: 22:00-06:00}}}\n",
+            "night.YAML": "schedules: {night: {timezone: UTC, open: {sat: 22:00-06:00}}}\n",
             ".a.yml.swp.yml": "not: [read",
             "below/c.yml": "not: [read",
             "notes.txt": "not read",
@@ -70,7 +70,7 @@ def test_accounts_of_all_files_share_defaults_and_schedules(load_folder: LoadFol
         schedules["office"],
         schedules["night"],
     ]
-    assert [path.name for path in loaded.files] == ["a.yml", "b.yml", "night.yaml", "z.yml"]
+    assert [path.name for path in loaded.files] == ["a.yml", "b.yml", "night.YAML", "z.yml"]
 
 
 def test_each_mistake_has_its_own_file_s_name(load_folder: LoadFolder) -> None:

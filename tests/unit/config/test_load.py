@@ -371,6 +371,22 @@ def test_what_else_the_environment_may_say(
     assert {key: getattr(found, key) for key in account} == account
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_that_an_env_file_keeps_are_reported(quote: str) -> None:
+    environ = {"URL": "https://east-2.calltools.io", "TOKEN": "key", "QUEUES": "5457,5460"}
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(
+            None, {f"CALLTOOLS_{name}": f"{quote}{value}{quote}" for name, value in environ.items()}
+        )
+
+    assert str(caught.value).splitlines() == [
+        f"environment: CALLTOOLS_{name}: found quotes around the value, which belong to a shell; "
+        "expected it without"
+        for name in ("QUEUES", "URL")
+    ]
+
+
 def test_a_wrong_name_in_the_environment_is_a_mistake() -> None:
     environ = {
         "CALLTOOLS_URL": "https://east-2.calltools.io",
@@ -394,7 +410,8 @@ def test_a_folder_that_cannot_be_looked_into_has_no_file(monkeypatch: pytest.Mon
         load(None, {})
 
 
-def test_nothing_at_all_names_both_ways() -> None:
+def test_nothing_at_all_names_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         load(None, {})
 
