@@ -39,10 +39,11 @@ def read_until(reader: int, end: str) -> str:
 def test_lines_arrive_whole_and_in_their_order(pipe: tuple[int, int]) -> None:
     reader, end = pipe
     writer = LineWriter(os.dup(end))
-    lines = [f"{number} ä \ud800\n" for number in range(2000)]
+    # More than the pipe holds, but no more than may wait: nothing is dropped, however slow it is.
+    lines = [f"{number} ä \ud800\n" for number in range(900)]
     for line in lines:
         writer.write(line)
-    text = read_until(reader, "1999 ä \\ud800\n")
+    text = read_until(reader, "899 ä \\ud800\n")
     assert text == "".join(lines).replace("\ud800", "\\ud800")
     writer.close()
 
