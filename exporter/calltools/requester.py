@@ -120,7 +120,8 @@ class Requester:
             prepared = self._prepared[key] = PreparedRequest()
             prepared.prepare(method="GET", url=url, headers=dict(_HEADERS))
         with_key = prepared.copy()
-        with_key.headers["Authorization"] = f"Token {token.reveal()}"
+        if token.reveal():  # without a key, what is asked is only whether the host answers
+            with_key.headers["Authorization"] = f"Token {token.reveal()}"
         return with_key
 
 

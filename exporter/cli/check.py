@@ -12,17 +12,19 @@ from exporter.cli.terminal import complain, write
 from exporter.cli.variables import warn_of_unknown_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
+from exporter.schedule import Schedule
 from exporter.settings import Configuration
 from exporter.web.config import load_web_config
 
 __all__ = ["check"]
 
 
-def check(
+def check(  # noqa: PLR0913 - by name
     given: Path | None,
     environ: Mapping[str, str],
     *,
     web_file: Path | None = None,
+    secrets: bool = True,
     schedules: bool = False,
     online: Callable[[Configuration], int] | None = None,
 ) -> int:
@@ -32,6 +34,7 @@ def check(
         given: the configuration's path, None for the default.
         environ: the environment.
         web_file: the web file's path, to be checked as well.
+        secrets: read the keys and the TLS files as well, which are not everywhere.
         schedules: print the next two weeks of each schedule as well.
         online: asks the API, once the configuration itself has no mistakes, and prints for itself.
 
@@ -39,14 +42,15 @@ def check(
         0 if all is right, else 1.
     """
     path = config.find_file(given)
-    mistakes = _mistakes_of_web_file(web_file)
+    mistakes = _mistakes_of_web_file(web_file, read_files=secrets)
     try:
         loaded = config.load(path, environ)
     except ConfigurationError as error:
         _report((*error.mistakes, *mistakes))
         return exits.WRONG
     warn_of_unknown_variables(environ, loaded.configuration)
-    mistakes = (*config.unreadable_files(loaded), *mistakes)
+    if secrets:
+        mistakes = (*config.unreadable_files(loaded), *mistakes)
     _report(mistakes)
     if schedules:
         _print_schedules(loaded)
@@ -66,10 +70,10 @@ def check(
     return exits.OK
 
 
-def _mistakes_of_web_file(path: Path | None) -> tuple[Mistake, ...]:
+def _mistakes_of_web_file(path: Path | None, *, read_files: bool) -> tuple[Mistake, ...]:
     try:
         if path is not None:
-            load_web_config(path)
+            load_web_config(path, read_files=read_files)
     except ConfigurationError as error:
         return error.mistakes
     return ()
@@ -85,15 +89,29 @@ def _report(mistakes: Sequence[Mistake]) -> None:
 def _print_schedules(loaded: Loaded) -> None:
     now = time.time()
     for name, schedule in loaded.schedules.items():
-        queues = [
-            f"{account.name}/{queue.name or 'all queues'}"
-            for account in loaded.configuration.accounts
-            for queue in (*account.queues, *([account.every_queue] if account.every_queue else []))
-            if queue.schedule == schedule
-        ]
         open_now = "open now" if schedule.is_open(now) else "closed now"
-        write(f"schedule {name} ({schedule.timezone}), {open_now}: {', '.join(queues) or 'unused'}")
+        queues = ", ".join(_queues_with(loaded, schedule)) or "unused"
+        write(f"schedule {name} ({schedule.timezone}), {open_now}: {queues}")
         write("".join(f"  {line}\n" for line in schedule.fortnight(now)))
+    always = _queues_with(loaded, None)
+    if always:
+        write(f"always open, without a schedule: {', '.join(always)}\n")
+
+
+def _queues_with(loaded: Loaded, schedule: Schedule | None) -> list[str]:
+    """Return the names of the queues that have a schedule, or that have none."""
+    found = []
+    for account in loaded.configuration.accounts:
+        queues = [(queue.name, queue) for queue in account.queues]
+        if account.every_queue is not None:
+            queues.append(("all queues", account.every_queue))
+        queues += [
+            (exception.name or str(exception.id), exception.queue)
+            for exception in account.exceptions
+            if exception.queue is not None
+        ]
+        found += [f"{account.name}/{name}" for name, queue in queues if queue.schedule == schedule]
+    return found
 
 
 def _count(number: int, noun: str) -> str:

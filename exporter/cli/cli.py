@@ -12,7 +12,7 @@ import click
 from exporter import __version__
 from exporter.cli import exits, flags
 from exporter.cli.group import CommandGroup
-from exporter.cli.terminal import write
+from exporter.cli.terminal import is_interactive, write
 
 __all__ = ["COMPLETION_VARIABLE", "PROGRAM", "calltools_exporter"]
 
@@ -66,7 +66,14 @@ def serve(**given: Any) -> int:
 @click.option(
     "--online", is_flag=True, help="Ask each account's API as well, for key, ids and filters."
 )
-@click.option("--schedules", is_flag=True, help="Print the next two weeks of each schedule.")
+@click.option(
+    "--no-secrets", is_flag=True, help="Do not read keys and TLS files, where they are not."
+)
+@click.option(
+    "--schedules",
+    is_flag=True,
+    help="Print the next two weeks of each schedule, and which queues are always open.",
+)
 @click.option("--json", "as_json", is_flag=True, help="With --online: print JSON.")
 @flags.combine(flags.TIMEOUT, flags.PARALLEL, flags.LOGGING)
 @click.pass_context
@@ -81,6 +88,8 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         raise click.UsageError("found FILE and --config.file, expected one of them", context)
     if given["as_json"] and not given["online"]:
         raise click.UsageError("--json is only for --online", context)
+    if given["online"] and given["no_secrets"]:
+        raise click.UsageError("--online needs the keys that --no-secrets leaves out", context)
     from exporter.cli.check import check
     from exporter.settings import Configuration
 
@@ -98,6 +107,7 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         file or given["config_file"],
         os.environ,
         web_file=given["web_config_file"],
+        secrets=not given["no_secrets"],
         schedules=given["schedules"],
         online=online if given["online"] else None,
     )
@@ -144,12 +154,24 @@ def ping(target: str | None, **given: Any) -> int:
     metavar="NAME",
     help="The account's name, the label of its metrics. Default: the silo.",
 )
-@click.option("--token-file", metavar="PATH", help="The file that holds the API key.")
+@click.option(
+    "--token-file",
+    metavar="PATH",
+    help="The file that holds the API key. {account} in it is the account's name.",
+)
 @click.option(
     "--token-env",
     metavar="NAME",
-    help="The variable that holds the API key. Default: CALLTOOLS_TOKEN, if it is set.",
+    help="The variable that holds the API key. {account} in it is the account's name in capitals."
+    " Default: CALLTOOLS_TOKEN, if it is set and is not another account's.",
 )
+@click.option(
+    "--ca-file",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Certificates, as PEM, that alone are trusted to sign the API's.",
+)
+@click.option("--proxy-url", metavar="URL", help="The proxy on the way to the API.")
 @click.option(
     "-o",
     "--output",
@@ -176,6 +198,9 @@ def init(**given: Any) -> int:
             token_file=given["token_file"],
             token_env=given["token_env"],
             output=given["output"],
+            interactive=is_interactive(),
+            ca_file=given["ca_file"],
+            proxy_url=given["proxy_url"],
             timeout_seconds=given["timeout"],
             max_parallel_requests=given["scrape_max_parallel_requests"],
         ),

@@ -8,6 +8,7 @@ from typing import Final
 from exporter.cli import exits
 from exporter.cli.serve import ServeOptions, make_server
 from exporter.cli.terminal import complain
+from exporter.errors import ExporterError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
@@ -39,7 +40,11 @@ def demo(options: ServeOptions) -> int:
         queues = tuple(Queue(id_, name, (AVAILABLE,)) for id_, name in DEMO_QUEUES.items())
         account = Account("demo", simulator.url, _SimulatedToken(), queues)
         runtime = Runtime(Configuration((account,)))
-        server = make_server(runtime, options)
+        try:
+            server = make_server(runtime, options)
+        except ExporterError as error:
+            other = "choose another with --web.listen-address=127.0.0.1:15458"
+            raise ExporterError(f"{error}; {other}") from None
         urls = " or ".join(server.urls)
         words = _WORDS.format(urls=urls, seconds=_SCRAPE_INTERVAL_SECONDS)
         complain(words)

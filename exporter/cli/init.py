@@ -7,28 +7,32 @@ import dataclasses
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
 from exporter.cli import exits
-from exporter.cli.init_input import InitOptions, Key, prompt_account
+from exporter.cli.init_input import InitOptions, Key, prompt_account, prompt_key
 from exporter.cli.online import check_online
 from exporter.cli.template import ConfigTemplate
-from exporter.cli.terminal import is_interactive, progress, prompt, write
+from exporter.cli.terminal import complain, confirm, progress, prompt, write
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
-from exporter.settings import AUTO, Account, Configuration, Secret
+from exporter.settings import AUTO, Account, Configuration
 from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 
 __all__ = ["init"]
 
 T = TypeVar("T")
+_Lists: TypeAlias = tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]
 
 #: A list that is missing or forbidden leaves a place to fill in; other failures end the command.
 _WITHOUT_LIST: Final = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
+#: Failures that say that the host is wrong, or cannot be reached.
+_NO_HOST: Final = frozenset({"dns", "connection", "tls", "timeout", "redirect"})
 
 
 class _Unobserved:
@@ -52,12 +56,15 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     """
     if os.path.lexists(options.output):
         raise _there_already(options.output)
-    here = is_interactive()
-    account, key = prompt_account(options, environ, here=here)
-    statuses, queues = _read_lists(account, key.secret, options.timeout_seconds)
-    template = _template(account, key, statuses, queues, here=here)
-    _write(options.output, template.text(), 0o644)
-    if key.new_file and key.write:
+    account = prompt_account(options, environ, partial(_check_host, options))
+    key, account, lists = _read_account(options, environ, account)
+    template = _template(options, account, key, lists)
+    stored = key.new_file is None or confirm(
+        f"Write the key to {key.new_file}, which only you can read?"
+    )
+    # A proxy's password is for nobody else either.
+    _write(options.output, template.text(), 0o600 if "@" in (options.proxy_url or "") else 0o644)
+    if key.new_file and stored:
         _write(key.new_file, key.secret.reveal() + "\n", 0o600)
     number = len(template.queues)
     available = "none yet" if template.status is None else template.status
@@ -67,31 +74,67 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     )
     file = _file_to_load(options.output)
     code = _check(file, account, environ, options)
-    write(_next_steps(file, key, right=code == exits.OK))
+    write(_next_steps(file, None if stored else key.new_file, right=code == exits.OK))
     return code
 
 
-def _read_lists(
-    account: Account, secret: Secret, seconds: float
-) -> tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]:
-    """Return what the account has, or why one of the lists cannot be had.
+def _check_host(options: InitOptions, account: Account) -> None:
+    """Ask an account's host for something, without a key.
+
+    Raises:
+        ValueError: it does not answer; an answer that refuses is one.
+    """
+    try:
+        with _context(account, options) as context:
+            Client(account).read_queues(context)
+    except ApiError as error:
+        if error.failure.code in _NO_HOST:
+            raise ValueError(f"{error}; is it the host you log in to?") from None
+
+
+@contextlib.contextmanager
+def _context(account: Account, options: InitOptions) -> Iterator[RequestContext]:
+    with contextlib.closing(Transports()) as transports, progress(lambda: "asking the API"):
+        yield RequestContext(
+            transports.get(account, 1),
+            account.token.read(),
+            Deadline.after(options.timeout_seconds),
+            _Unobserved(),
+        )
+
+
+def _read_account(
+    options: InitOptions, environ: Mapping[str, str], account: Account
+) -> tuple[Key, Account, _Lists]:
+    """Return the account's key and what the account has; ask again for a key that is refused.
 
     Raises:
         ExporterError: host or key are wrong.
     """
-    client = Client(account)
-    with contextlib.closing(Transports()) as transports, progress(lambda: "asking the API"):
+    while True:
+        key = prompt_key(options, account.name, environ)
+        account = dataclasses.replace(account, token=key)
         try:
-            context = RequestContext(
-                transports.get(account, 1), secret, Deadline.after(seconds), _Unobserved()
-            )
-            statuses = _or_failure(lambda: client.read_statuses(context))
-            queues = _or_failure(lambda: client.read_queues(context))
-            if isinstance(statuses, Failure) or isinstance(queues, Failure):
-                # A wrong host or key answers so as well; the agents tell which it is.
-                client.check_filter("queue", context)
+            return key, account, _read_lists(account, options)
         except ApiError as error:
-            raise ExporterError(f"nothing was written: {error}") from None
+            if key.new_file is None or error.failure.code not in {"401", "403"}:
+                raise ExporterError(f"nothing was written: {error}") from None
+            complain(f"  {error}")
+
+
+def _read_lists(account: Account, options: InitOptions) -> _Lists:
+    """Return what the account has, or why one of the lists cannot be had.
+
+    Raises:
+        ApiError: host or key are wrong.
+    """
+    client = Client(account)
+    with _context(account, options) as context:
+        statuses = _or_failure(lambda: client.read_statuses(context))
+        queues = _or_failure(lambda: client.read_queues(context))
+        if isinstance(statuses, Failure) or isinstance(queues, Failure):
+            # A wrong host or key answers so as well; the agents tell which it is.
+            client.check_filter("queue", context)
     return statuses, queues
 
 
@@ -104,14 +147,8 @@ def _or_failure(read: Callable[[], T]) -> T | Failure:
         return error.failure
 
 
-def _template(
-    account: Account,
-    key: Key,
-    statuses: tuple[StatusRow, ...] | Failure,
-    queues: tuple[QueueRow, ...] | Failure,
-    *,
-    here: bool,
-) -> ConfigTemplate:
+def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -> ConfigTemplate:
+    statuses, queues = lists
     rows = {} if isinstance(statuses, Failure) else {row.id: row for row in statuses}
     available = (
         _unreadable("/api/statuses/", statuses)
@@ -123,7 +160,7 @@ def _template(
     status = None if isinstance(available, Failure) else available[0]
     if words:
         write(words)
-        status = _ask_for_status(names) if here else None
+        status = _ask_for_status(names) if options.interactive else None
     found = {} if isinstance(queues, Failure) else {row.id: row.name for row in queues}
     missing = (
         _unreadable("/api/queues/", queues).message
@@ -132,12 +169,27 @@ def _template(
     )
     if not found:
         write(f"{missing}; an id is the last part of the address of a queue's settings page")
-        found = (
-            {id_: str(id_) for id_ in prompt("Ids of queues, or nothing", "", _ids)} if here else {}
-        )
+        ids = prompt("Ids of queues, or nothing", "", _ids) if options.interactive else ()
+        found = {id_: str(id_) for id_ in ids}
     return ConfigTemplate(
-        account.name, account.url, key.place, status, names, words, found, missing
+        name=account.name,
+        url=account.url,
+        token=key.place,
+        status=status,
+        candidates=names,
+        status_words=words,
+        queues=found,
+        queues_words=missing,
+        ca_file=_from(options.output.parent, options.ca_file),
+        proxy_url=options.proxy_url,
     )
+
+
+def _from(folder: Path, path: Path | None) -> str | None:
+    """Return a path as a file in a folder names it."""
+    if path is None:
+        return None
+    return str(path) if path.is_absolute() else os.path.relpath(path, folder)
 
 
 def _unreadable(path: str, failure: Failure) -> Failure:
@@ -208,15 +260,15 @@ def _check(file: Path, account: Account, environ: Mapping[str, str], options: In
     )
 
 
-def _next_steps(file: Path, key: Key, *, right: bool) -> str:
-    """Say what to do now, as commands to be typed."""
+def _next_steps(file: Path, token_file: Path | None, *, right: bool) -> str:
+    """Return what to do now, as commands to be typed."""
     flag = "" if file == config.DEFAULT_FILE else f" --config.file={shlex.quote(str(file))}"
     steps = []
-    if key.new_file and not key.write:
-        path = shlex.quote(str(key.new_file))
+    if token_file:
+        path = shlex.quote(str(token_file))
         steps.append(f"(umask 077; cat > {path})  # paste the API key, Enter, Ctrl-D")
     if not right:
-        steps.append(f"calltools-exporter check --online{flag}  # once it is put right")
+        steps.append(f"calltools-exporter check --online{flag}  # once it is fixed")
     steps += [
         f"calltools-exporter ping{flag}  # who is available now",
         f"calltools-exporter{flag}  # serve /metrics on port 15457 for Prometheus",

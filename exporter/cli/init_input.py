@@ -1,24 +1,33 @@
-"""What `init` is told: by flags, by the environment, or by the person at the terminal."""
+"""What `init` needs to know: from flags, the environment, or the person at the terminal."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from exporter.cli.terminal import confirm, prompt, prompt_secret
-from exporter.config import fields
-from exporter.config import urls as address
-from exporter.errors import ExporterError
-from exporter.settings import Account, Secret, TokenEnvironment, TokenFile, read_key
+from exporter.cli.terminal import complain, prompt, prompt_secret
+from exporter.config import fields, token_variable, urls
+from exporter.errors import ExporterError, TokenError
+from exporter.settings import (
+    Account,
+    Secret,
+    TlsFiles,
+    TokenEnvironment,
+    TokenFile,
+    read_key,
+)
 
-__all__ = ["InitOptions", "Key", "prompt_account"]
+__all__ = ["InitOptions", "Key", "prompt_account", "prompt_key"]
+
+T = TypeVar("T")
 
 _NAME: Final = TypeAdapter[str](fields.Name)
 _FILE: Final = TypeAdapter[str](fields.TokenFileName)
@@ -27,7 +36,10 @@ _VARIABLE: Final = TypeAdapter[str](fields.TokenVariable)
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """What the command line gives; None is asked for on a terminal. Time in seconds."""
+    """What the command line says; if ``interactive``, a person is asked for what is None.
+
+    Time is in seconds.
+    """
 
     url: str | None
     account: str | None
@@ -36,69 +48,180 @@ class InitOptions:
     output: Path
     timeout_seconds: float
     max_parallel_requests: int
+    interactive: bool
+    ca_file: Path | None = None
+    proxy_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The key in hand, and what the configuration says of where it is.
+    """The key, and what the configuration says of where it is.
 
-    ``new_file`` is the file that is to hold it and does not exist yet; ``write`` is that the
-    person wants it written there.
+    ``new_file`` is the file that is to hold it where a person typed it in.
     """
 
     secret: Secret
     place: tuple[str, str]
     new_file: Path | None = None
-    write: bool = False
 
     def read(self) -> Secret:
         """Return the key."""
         return self.secret
 
     def describe(self) -> str:
-        """Say where it is from."""
+        """Return where it is from."""
         return "the key that was given"
 
 
+class _NoKey:
+    """The key of an account whose key is not known yet: nothing is sent in its place."""
+
+    def read(self) -> Secret:
+        return Secret("")
+
+    def describe(self) -> str:
+        return "no key yet"
+
+
 def prompt_account(
-    options: InitOptions, environ: Mapping[str, str], *, here: bool
-) -> tuple[Account, Key]:
-    """Return an account without queues, and its key; ask for what was not given.
+    options: InitOptions, environ: Mapping[str, str], check_host: Callable[[Account], None]
+) -> Account:
+    """Return an account without queues and key; ask for what was not given.
 
     Args:
-        options: the command line's.
-        environ: `CALLTOOLS_URL` and `CALLTOOLS_TOKEN` stand for flags; also names the proxy.
-        here: somebody can be asked.
+        options: what the command line says.
+        environ: names the proxy, unless a flag does.
+        check_host: raises ValueError, with the reason, if the account's host does not answer.
 
     Raises:
-        ExporterError: something is wrong, or missing where nobody is to ask.
+        ExporterError: something is wrong, or missing where nobody can be asked.
     """
-    url = _given("--url", options.url or environ.get("CALLTOOLS_URL"), _url, here=here) or prompt(
-        "The URL you log in to, such as https://east-2.calltools.io", "", _url
+
+    def read(text: str) -> Account:
+        url = _url(text)
+        account = Account("", url, _NoKey(), (), tls=tls, proxy=_proxy(url, options, environ))
+        if options.interactive:  # before the key is asked for
+            check_host(account)
+        return account
+
+    tls = TlsFiles(ca_file=options.ca_file)
+    account = _given("--url", options.url, read, interactive=options.interactive) or prompt(
+        "The URL you log in to, such as https://east-2.calltools.io", "", read
     )
-    silo = (urlsplit(url).hostname or "").partition(".")[0]
+    silo = (urlsplit(account.url).hostname or "").partition(".")[0]
     default = "calltools" if silo.isdecimal() or not silo else silo
-    name = _given("--account", options.account, _name, here=here, default=default) or prompt(
-        "A name for the account, the label of its metrics", default, _name
-    )
-    key = _key(options, name, environ, here=here)
-    return Account(name, url, key, (), proxy=_proxy(url, environ)), key
+    name = _given(
+        "--account", options.account, _name, interactive=options.interactive, default=default
+    ) or prompt("A name for the account, the label of its metrics", default, _name)
+    return Account(name, account.url, account.token, (), tls=tls, proxy=account.proxy)
+
+
+def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> Key:
+    """Return an account's key: from where a flag says, $CALLTOOLS_TOKEN, or the person.
+
+    Raises:
+        ExporterError: it cannot be read, or is missing where nobody can be asked.
+    """
+    folder = options.output.parent
+    variable = options.token_env or _default_variable(options, environ)
+    if variable is not None:
+        _refuse_a_key("--token-env", _VARIABLE, variable)
+        source = TokenEnvironment(token_variable(variable, name))
+        user = _used_variables(folder).get(source.variable)
+        if user is not None:
+            complain(f"note: {source.describe()} is the key of account {user!r} as well")
+        return Key(source.read(), ("token_env", variable))
+    if options.token_file is not None:
+        _refuse_a_key("--token-file", _FILE, options.token_file)
+    template = options.token_file or str(folder / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}.token")
+    path = Path(template.replace("{account}", name))
+    written = template if Path(template).is_absolute() else os.path.relpath(template, folder)
+    place = ("token_file", written)
+    if os.path.lexists(path) or (options.token_file is not None and not options.interactive):
+        return Key(TokenFile(path).read(), place)
+    if not options.interactive:
+        raise ExporterError(
+            "--token-file or --token-env is needed where no terminal is to ask on;"
+            " the key itself is never given on the command line"
+        )
+    return Key(_prompt_token(), place, path)
+
+
+def _default_variable(options: InitOptions, environ: Mapping[str, str]) -> str | None:
+    """Return $CALLTOOLS_TOKEN if it is set and no other account of the folder is read with it.
+
+    Raises:
+        ExporterError: another account is, and nobody can be asked for this one's key.
+    """
+    if options.token_file is not None or not environ.get("CALLTOOLS_TOKEN"):
+        return None
+    user = _used_variables(options.output.parent).get("CALLTOOLS_TOKEN")
+    if user is None:
+        return "CALLTOOLS_TOKEN"
+    if not options.interactive:
+        raise ExporterError(
+            f"$CALLTOOLS_TOKEN is the key of account {user!r} in {options.output.parent} already;"
+            " name a variable or file of this account's own with --token-env or --token-file"
+        )
+    complain(f"  $CALLTOOLS_TOKEN is not used: it is the key of account {user!r}")
+    return None
+
+
+def _used_variables(folder: Path) -> dict[str, str]:
+    """Return the variables that hold keys by the other files of a folder, with their accounts.
+
+    The files may have mistakes: a place to fill in, for instance.
+    """
+    if folder == Path():
+        return {}  # files here are not read together
+    roots = [root for file in sorted(folder.glob("*.y*ml")) for root in _read_mapping(file)]
+    found = {}
+    defaults = [root["defaults"] for root in roots if isinstance(root.get("defaults"), dict)]
+    for root in roots:
+        accounts = root.get("accounts")
+        for account in accounts if isinstance(accounts, list) else []:
+            if not isinstance(account, dict):
+                continue
+            keys = [account] if "token_file" in account else [account, *defaults]
+            variable = next((key["token_env"] for key in keys if "token_env" in key), None)
+            if isinstance(variable, str):
+                name = str(account.get("name"))
+                found[token_variable(variable, name)] = name
+    return found
+
+
+def _read_mapping(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        root = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return
+    if isinstance(root, dict):
+        yield root
+
+
+def _prompt_token() -> Secret:
+    while True:
+        answer = prompt_secret("The API key, from Integrations > API Keys (it is not shown)")
+        try:
+            return read_key(answer, "the answer")
+        except TokenError as error:
+            complain(f"  {error}")
 
 
 def _given(
     flag: str,
     value: str | None,
-    read: Callable[[str], str],
+    read: Callable[[str], T],
     *,
-    here: bool,
+    interactive: bool,
     default: str | None = None,
-) -> str | None:
+) -> T | None:
     """Return what was given; None if it has to be asked for.
 
     Raises:
-        ExporterError: it cannot be read, or is needed and nobody is there to ask.
+        ExporterError: it cannot be read, or is needed and nobody can be asked.
     """
-    if value is None and here:
+    if value is None and interactive:
         return None
     if value is None and default is None:
         raise ExporterError(f"{flag} is needed where no terminal is to ask on")
@@ -109,8 +232,8 @@ def _given(
 
 
 def _url(text: str) -> str:
-    url = address.parse_account_url(text if "://" in text or not text else f"https://{text}")
-    if url.startswith("http://") and not address.is_loopback(url):
+    url = urls.parse_account_url(text if "://" in text or not text else f"https://{text}")
+    if url.startswith("http://") and not urls.is_loopback(url):
         raise ValueError("found http://, over which the key travels in the open; expected https://")
     return url
 
@@ -127,43 +250,17 @@ def _valid(kind: TypeAdapter[str], text: str) -> str:
         raise ValueError(words if words.startswith("found") else f"expected {words}") from None
 
 
-def _proxy(url: str, environ: Mapping[str, str]) -> str | None:
-    found = address.environment_proxy(url, environ)
+def _proxy(url: str, options: InitOptions, environ: Mapping[str, str]) -> str | None:
+    found = urls.environment_proxy(url, environ)
+    source, value = ("--proxy-url", options.proxy_url) if options.proxy_url else found or ("", "")
     try:
-        return address.parse_proxy_url(found[1]) if found else None
+        return urls.parse_proxy_url(value) if value else None
     except ValueError as error:
-        raise ExporterError(f"{found[0] if found else ''}: {error}") from None
-
-
-def _key(options: InitOptions, name: str, environ: Mapping[str, str], *, here: bool) -> Key:
-    """Find the key: where a flag says, in $CALLTOOLS_TOKEN, or with the person."""
-    folder = options.output.parent
-    variable = options.token_env
-    if variable is None and options.token_file is None and environ.get("CALLTOOLS_TOKEN"):
-        variable = "CALLTOOLS_TOKEN"
-    if variable is not None:
-        _refuse_a_key("--token-env", _VARIABLE, variable)
-        return Key(TokenEnvironment(variable).read(), ("token_env", variable))
-    if options.token_file is not None:
-        _refuse_a_key("--token-file", _FILE, options.token_file)
-    path = Path(options.token_file or folder / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}.token")
-    place = ("token_file", str(path) if path.is_absolute() else os.path.relpath(path, folder))
-    if os.path.exists(path) or (options.token_file is not None and not here):  # noqa: PTH110 - no error in a folder that cannot be read
-        return Key(TokenFile(path).read(), place)
-    if not here:
-        raise ExporterError(
-            "--token-file or --token-env is needed where no terminal is to ask on;"
-            " the key itself is never given on the command line"
-        )
-    secret = read_key(
-        prompt_secret("The API key, from Integrations > API Keys (it is not shown)"), "the answer"
-    )
-    write = confirm(f"Write the key to {path}, which only you can read?")
-    return Key(secret, place, path, write)
+        raise ExporterError(f"{source}: {error}") from None
 
 
 def _refuse_a_key(flag: str, kind: TypeAdapter[str], text: str) -> None:
-    """Say that a flag names where the key is, without repeating what may be the key itself."""
+    """Report that a flag names where the key is, without repeating what may be the key itself."""
     try:
         _valid(kind, text)
     except ValueError as error:

@@ -1,29 +1,28 @@
-"""The text of a new configuration file: one account as the API tells of it, with comments."""
+"""The text of a new configuration file: one account as the API describes it, with comments."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ConfigTemplate", "queue_names"]
+from exporter.scrape import queue_labels
 
-_LONGEST_NAME: Final = 100
+__all__ = ["ConfigTemplate"]
 
 _HEAD: Final = """\
 # Written by `calltools-exporter init`; yours to change. `calltools-exporter check` lists every
 # mistake in it, and with the output of `calltools-exporter schema` an editor completes it.
 """
 _OPTIONS: Final = """\
-    # detail: agents  # read every agent: tells "nobody is logged in" from "all are busy"
-    # team: sales  # whom to tell, for Alertmanager's routes
-    # schedule: office  # nobody is paged outside it; without one a queue is always open
+    # detail: agents  # read every agent: distinguishes "nobody is logged in" from "all are busy"
+    # team: sales  # whom to notify, for Alertmanager's routes
+    # schedule: office  # no alert outside it; without one a queue is always open
 """
 _TAIL: Final = """\
       # below a queue's name, for instance:
-      #   required_agents: 2  # fewer are a warning, none is a page; default 1
+      #   required_agents: 2  # fewer are a warning; default 1
 
 # schedules:
 #   office:
@@ -49,6 +48,8 @@ class ConfigTemplate:
     status_words: str
     queues: Mapping[int, str]
     queues_words: str
+    ca_file: str | None = None
+    proxy_url: str | None = None
 
     def text(self) -> str:
         """Return the file."""
@@ -60,6 +61,10 @@ class ConfigTemplate:
         yield f"    url: {self.url}"
         key, value = self.token
         yield f"    {key}: {_quoted(value)}  # holds the API key, from Integrations > API Keys"
+        if self.ca_file is not None:
+            yield f"    tls: {{ca_file: {_quoted(self.ca_file)}}}"
+        if self.proxy_url is not None:
+            yield f"    proxy_url: {_quoted(self.proxy_url)}"
         yield from self._status()
         yield _OPTIONS.rstrip("\n")
         yield from self._queues()
@@ -77,8 +82,8 @@ class ConfigTemplate:
 
     def _queues(self) -> Iterator[str]:
         if self.queues:
-            yield "    queues:  # delete those that nobody is to be told of"
-            for id_, name in queue_names(self.queues).items():
+            yield "    queues:  # delete those that need no alerts"
+            for id_, name in queue_labels(self.queues).items():
                 yield f"      - id: {id_}"
                 yield f"        name: {_quoted(name)}"
             return
@@ -87,31 +92,6 @@ class ConfigTemplate:
         yield "    queues:"
         yield "      # - id: 5457"
         yield "      #   name: sales"
-
-
-def queue_names(queues: Mapping[int, str]) -> dict[int, str]:
-    """Return a name for each queue that a configuration accepts: short, without "/", distinct."""
-    names = {id_: _name(name) or str(id_) for id_, name in queues.items()}
-    times = Counter(names.values())
-    taken = {name for name, number in times.items() if number == 1}
-    return {
-        id_: name if times[name] == 1 else _distinct(name, id_, taken)
-        for id_, name in names.items()
-    }
-
-
-def _name(text: str) -> str:
-    name = text.replace("/", "-").strip()[:_LONGEST_NAME].strip()
-    return "" if name in {".", ".."} else name
-
-
-def _distinct(name: str, id_: int, taken: Container[str]) -> str:
-    """Return a doubled name with its id behind it."""
-    ending, made = f" ({id_})", ""
-    while not made or made in taken:
-        made = name[: _LONGEST_NAME - len(ending)].rstrip() + ending
-        ending += "*"
-    return made
 
 
 def _quoted(text: str) -> str:

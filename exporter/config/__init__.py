@@ -1,6 +1,7 @@
 """Read the configuration: all of its mistakes at once, or values that are right."""
 
 from exporter.config.check_files import unreadable_files
+from exporter.config.cross_checks import token_variable
 from exporter.config.environment import VARIABLES
 from exporter.config.load import DEFAULT_FILE, Loaded, find_file, load
 from exporter.config.redacted import redacted_yaml
@@ -14,5 +15,6 @@ __all__ = [
     "json_schema",
     "load",
     "redacted_yaml",
+    "token_variable",
     "unreadable_files",
 ]

@@ -20,6 +20,10 @@ _OFTEN = 600.0
 _SELDOM = 3600.0
 
 
+#: As long as a name in a configuration may be.
+LONGEST_LABEL = 100
+
+
 @dataclass(slots=True)
 class CachedList(Generic[T]):
     """A list as it was last read, by id; None before that. A failure keeps what was read."""
@@ -214,20 +218,26 @@ def queue_labels(
 ) -> dict[int, str]:
     """Return a distinct label for each queue of an account, by its id, from the account's names.
 
-    A slash separates account and queue elsewhere, so it is replaced. Equal names get their id;
-    labels that are ``given`` stay as they are.
+    It is a name that a configuration may give: a slash, which separates account and queue
+    elsewhere, is replaced, and the end of a long name is cut. Equal names get their id; labels that
+    are ``given`` stay as they are.
     """
     given = given or {}
-    labels = {id_: name.replace("/", "-") for id_, name in names.items()} | dict(given)
+    labels = {id_: _label(name) or str(id_) for id_, name in names.items()} | dict(given)
     while len(labels) > len(times := Counter(labels.values())):
         # Once more if one is now named as another one was all along.
         before, labels = (
             labels,
             {
-                id_: label if times[label] == 1 or id_ in given else f"{label} ({id_})"
+                id_: label if times[label] == 1 or id_ in given else _label(label, f" ({id_})")
                 for id_, label in labels.items()
             },
         )
         if labels == before:
             break
     return labels
+
+
+def _label(name: str, ending: str = "") -> str:
+    label = name.replace("/", "-").strip()[: LONGEST_LABEL - len(ending)].rstrip() + ending
+    return "" if label in {".", ".."} else label

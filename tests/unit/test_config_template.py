@@ -7,10 +7,13 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from exporter import config
 from exporter.calltools.rows import read_queue
-from exporter.cli.template import ConfigTemplate, queue_names
+from exporter.cli.template import ConfigTemplate
+from exporter.config import fields
+from exporter.scrape import queue_labels
 
 HOSTILE = (
     *('"', "\\", "'", "#", ": ", "- ", "a: [b", "{x}", "yes", "no", "9:30", "012", "~", "null"),
@@ -58,7 +61,7 @@ def test_every_queue_is_in_the_file(names: list[str], tmp_path: Path) -> None:
     queues = as_read(names)
     path.write_text(template(queues).text(), encoding="utf-8")
     (account,) = config.load(path, {}).configuration.accounts
-    assert {queue.id: queue.name for queue in account.queues} == queue_names(queues)
+    assert {queue.id: queue.name for queue in account.queues} == queue_labels(queues)
     assert all(queue.available_status == (20561,) for queue in account.queues)
 
 
@@ -71,7 +74,7 @@ def test_hostile_names_all_together(tmp_path: Path) -> None:
 
 
 def test_names_are_kept_where_they_can_be() -> None:
-    assert queue_names({1: "sales", 2: "a/b", 3: "", 4: "x" * 300}) == {
+    assert queue_labels({1: "sales", 2: "a/b", 3: "", 4: "x" * 300}) == {
         1: "sales",
         2: "a-b",
         3: "3",
@@ -79,14 +82,20 @@ def test_names_are_kept_where_they_can_be() -> None:
     }
 
 
-def test_doubled_names_are_told_apart() -> None:
-    assert queue_names({1: "sales", 2: "sales", 3: "sales (1)"}) == {
-        1: "sales (1)*",
-        2: "sales (2)",
-        3: "sales (1)",
-    }
-    long = queue_names({1: "x" * 100, 2: "x" * 101})
+def test_equal_names_are_distinguished_by_their_ids() -> None:
+    assert queue_labels({1: "sales", 2: "sales"}) == {1: "sales (1)", 2: "sales (2)"}
+    labels = queue_labels({1: "sales", 2: "sales", 3: "sales (1)"})
+    assert len(set(labels.values())) == 3
+    long = queue_labels({1: "x" * 100, 2: "x" * 101})
     assert sorted(long.values()) == ["x" * 96 + " (1)", "x" * 96 + " (2)"]
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=12))
+def test_labels_are_distinct_names_that_a_configuration_accepts(names: list[str]) -> None:
+    labels = queue_labels(as_read(names))
+    assert len(set(labels.values())) == len(names)
+    for label in labels.values():
+        TypeAdapter(fields.Name).validate_python(label)
 
 
 def test_a_status_name_cannot_leave_its_comment(tmp_path: Path) -> None:

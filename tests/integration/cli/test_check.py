@@ -60,3 +60,46 @@ def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> N
         assert said.err.startswith("exporter.yml: is not here; write one with ")
         assert "CALLTOOLS_URL" in said.err
         assert "demo" in said.err
+
+
+def test_check_without_the_secrets(run_main: RunMain, tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text(
+        "accounts:\n"
+        "  - name: acme\n"
+        "    url: https://east-2.calltools.io\n"
+        "    token_file: /run/secrets/not-here\n"
+        "    tls: {ca_file: not-here.pem}\n"
+        "    available_status: 20561\n"
+        "    queues: [5457]\n"
+    )
+    (tmp_path / "web.yml").write_text(
+        "tls_server_config: {cert_file: not-here.pem, key_file: not-here.pem}\n"
+    )
+    flags = ("mine.yml", "--web.config.file=web.yml")
+    said = run_main("check", *flags)
+    assert said.code == 1
+    assert said.err.endswith("\n4 mistakes\n")
+    said = run_main("check", "--no-secrets", *flags)
+    assert (said.code, said.err) == (0, "")
+    assert said.out == "mine.yml: 1 account, 1 queue, no mistakes\n"
+    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: 1}\n")
+    assert run_main("check", "--no-secrets", *flags).code == 1
+    said = run_main("check", "--no-secrets", "--online", *flags)
+    assert said.code == 2
+    assert "--online needs the keys that --no-secrets leaves out" in said.err
+
+
+def test_schedules_show_what_is_always_open(run_main: RunMain, tmp_path: Path) -> None:
+    (tmp_path / "exporter.yml").write_text(
+        "schedules: {office: {timezone: UTC, open: {mon-fri: '09:00-17:00'}}}\n"
+        "defaults: {url: https://east-2.calltools.io, token_env: CALLTOOLS_TOKEN}\n"
+        "accounts:\n"
+        "  - {name: all, queues: all}\n"
+        "  - {name: some, queues: [all, {name: day, schedule: office}]}\n"
+        "  - {name: listed, queues: [5457, {id: 5460, name: sales, schedule: office}]}\n"
+    )
+    said = run_main("check", "--schedules", CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.err) == (0, "")
+    assert re.search("^schedule office .*: some/day, listed/sales$", said.out, re.MULTILINE)
+    always = "all/all queues, some/all queues, listed/5457"
+    assert f"\nalways open, without a schedule: {always}\n" in said.out

@@ -157,6 +157,9 @@ def test_schedules_are_printed_for_two_weeks(
     assert first.endswith(": client-0/sales, client-0/support")
     assert sum("09:00-17:30" in day for day in days[:14]) == 10
     assert sum("closed" in day for day in days[:14]) == 4
+    always = next(line for line in days if line.startswith("always open, without a schedule: "))
+    assert "client-0" not in always
+    assert "client-1/sales, client-1/support, client-2/sales" in always
 
 
 def test_the_web_file_is_checked_as_well(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ import pytest
 import yaml
 
 from exporter import config
+from exporter.cli.template import ConfigTemplate
 from exporter.simulator import AVAILABLE, STATUSES, TOKEN, Dialect, SimulatedAccount, Status
 from tests.process_fixtures import RunMain, run_program
 from tests.simulator import FixedWorld, Simulator
-from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 from tests.terminal_fixtures import OpenTerminal
 
 FORTY = {5000 + number: f"queue {number}" for number in range(40)}
@@ -79,11 +81,93 @@ def test_a_name_that_another_file_has_is_told(
     simulator: Simulator, init: Callable[..., tuple[int, str, str]]
 ) -> None:
     for file in ("one", "two"):
-        code, out, _ = init(
-            "--url", simulator.url, "--account", "acme", "-o", f"accounts.d/{file}.yml"
-        )
+        flags = ("--account", "acme", "-o", f"accounts.d/{file}.yml")
+        code, out, _ = init("--url", simulator.url, "--token-env", "CALLTOOLS_TOKEN", *flags)
     assert code == 1
     assert "'acme', the name of an account already" in out
+
+
+def test_two_accounts_are_not_given_one_key(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    def run(name: str, *flags: str, **environ: str) -> tuple[int, str, str]:
+        output = f"accounts.d/{name}.yml"
+        return init("--url", simulator.url, "--account", name, "-o", output, *flags, **environ)
+
+    assert run("first")[0] == 0
+    code, _, err = run("second")
+    assert code == 1
+    assert "$CALLTOOLS_TOKEN is the key of account 'first' in accounts.d already" in err
+    assert not (tmp_path / "accounts.d/second.yml").exists()
+    # A place to fill in, or any other mistake, hides nothing.
+    first = tmp_path / "accounts.d/first.yml"
+    first.write_text(first.read_text() + "mistake: true\n")
+    assert run("second")[0] == 1
+    # Named, it is used; whoever shares it is named too.
+    code, _, err = run("second", "--token-env", "CALLTOOLS_TOKEN")
+    assert "note: token_env CALLTOOLS_TOKEN is the key of account 'first' as well\n" in err
+    assert (tmp_path / "accounts.d/second.yml").exists()
+
+
+def test_the_account_in_the_name_of_a_key(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets/a-1").write_text(TOKEN)
+    for name, flags in (
+        ("a-1", ("--token-file", "secrets/{account}")),
+        ("b-2", ("--token-env", "KEY_{account}")),
+    ):
+        output = ("--account", name, "-o", f"accounts.d/{name}.yml")
+        code, out, _ = init("--url", simulator.url, *output, *flags, KEY_B_2=TOKEN)
+        assert code == 0, out
+    loaded = config.load(tmp_path / "accounts.d", {})
+    assert config.unreadable_files(loaded) == ()
+    written = [(tmp_path / f"accounts.d/{name}.yml").read_text() for name in ("a-1", "b-2")]
+    assert 'token_file: "../secrets/{account}"' in written[0]
+    assert 'token_env: "KEY_{account}"' in written[1]
+
+
+def test_a_ca_and_a_proxy_are_used_and_written(
+    start_simulator: StartSimulator,
+    tls_authority: TlsAuthority,
+    init: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+) -> None:
+    simulator = start_simulator(SimulatedAccount(FixedWorld(FORTY)), tls=True)
+    code, _, err = init("--url", simulator.url)
+    assert (code, "nothing was written: tls: " in err) == (1, True)
+    (tmp_path / "ca.pem").write_bytes(tls_authority.ca_file.read_bytes())
+    output = ("--account", "acme", "-o", "accounts.d/acme.yml", "--ca-file", "ca.pem")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        proxy = f"http://someone:secret@127.0.0.1:{closed.getsockname()[1]}"
+    code, _, err = init("--url", simulator.url, *output, "--proxy-url", proxy)
+    assert code == 1
+    assert "nothing was written: connection: " in err
+    assert "secret" not in err
+
+    code, _, err = init("--url", simulator.url, *output)
+    assert (code, err) == (0, "")
+    (account,) = config.load(tmp_path / "accounts.d", {}).configuration.accounts
+    assert account.tls.ca_file == tmp_path / "accounts.d/../ca.pem"
+
+
+def test_a_proxy_is_written_into_the_file(tmp_path: Path) -> None:
+    template = ConfigTemplate(
+        name="acme",
+        url="https://east-2.calltools.io",
+        token=("token_env", "CALLTOOLS_TOKEN"),
+        status=20561,
+        candidates={},
+        status_words="",
+        queues={5457: "sales"},
+        queues_words="",
+        proxy_url="http://someone:secret@proxy:3128",
+    )
+    path = tmp_path / "exporter.yml"
+    path.write_text(template.text())
+    (account,) = config.load(path, {}).configuration.accounts
+    assert account.proxy == "http://someone:secret@proxy:3128"
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link"])
@@ -129,7 +213,7 @@ def test_without_the_list_of_queues(
     assert code == 1
     assert words in out
     assert "the last part of the address of a queue's settings page" in out
-    assert "check --online  # once it is put right" in out
+    assert "check --online  # once it is fixed" in out
     written = (tmp_path / "exporter.yml").read_text()
     assert f"# TO FILL IN: {words}" in written
     assert f"available_status: {AVAILABLE}" in written
@@ -254,6 +338,50 @@ def test_a_person_is_asked(
     else:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["exporter.yml"]
         assert "(umask 077; cat > acme.token)" in screen.everything
+
+
+def test_a_person_is_asked_again_for_a_host_that_does_not_answer(
+    simulator: Simulator, open_terminal: OpenTerminal
+) -> None:
+    screen = open_terminal("init", "--account", "acme")
+    screen.answer("The URL you log in to", "https://127.0.0.1:1")
+    screen.wait_for("connection: ")
+    assert "API key" not in screen.everything
+    screen.answer("is it the host you log in to?", simulator.url)
+    screen.wait_for("The API key")
+    # That the host answers was found out without a key.
+    assert [request.headers.get("Authorization") for request in simulator.requests] == [None]
+
+
+def test_a_person_is_asked_again_for_a_key_that_is_refused(
+    simulator: Simulator, open_terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    screen = open_terminal("init", "--url", simulator.url, "--account", "acme")
+    screen.answer("The API key", "two words")
+    screen.wait_for("the answer holds more than one word")
+    screen.answer("The API key", "wrong")
+    screen.wait_for("401: the API refuses the key")
+    screen.answer("The API key", TOKEN)
+    screen.answer("Write the key to acme.token", "y")
+    assert screen.end() == 0, screen.everything
+    assert (tmp_path / "acme.token").read_text() == f"{TOKEN}\n"
+
+
+def test_a_person_is_asked_for_a_key_that_is_not_another_account_s(
+    simulator: Simulator,
+    init: Callable[..., tuple[int, str, str]],
+    open_terminal: OpenTerminal,
+    tmp_path: Path,
+) -> None:
+    first = ("--account", "first", "-o", "accounts.d/first.yml")
+    assert init("--url", simulator.url, *first)[0] == 0
+    second = ("--account", "second", "-o", "accounts.d/second.yml")
+    screen = open_terminal("init", "--url", simulator.url, *second, CALLTOOLS_TOKEN=TOKEN)
+    screen.wait_for("$CALLTOOLS_TOKEN is not used: it is the key of account 'first'")
+    screen.answer("The API key", TOKEN)
+    screen.answer("Write the key to accounts.d/second.token", "y")
+    assert screen.end() == 0, screen.everything
+    assert 'token_file: "second.token"' in (tmp_path / "accounts.d/second.yml").read_text()
 
 
 def test_a_person_knows_ids_that_the_api_does_not_tell(
