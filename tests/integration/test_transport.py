@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from exporter.simulator import AVAILABLE
 from exporter.snapshot import Attempt
 from exporter.transport import Deadline, Transports
 from tests.integration.conftest import MakeAccount
+from tests.raw_server import RawServer
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
@@ -419,7 +422,9 @@ class Proxy:
         self.heads.append(head.decode())
         method, target, _ = head.decode().split(" ", 2)
         if self._refuse:
-            client.sendall(b"HTTP/1.1 407 \x1b[2JRequired" + b" still" * 1000 + b"\r\n\r\n")
+            header = re.search("(?i)proxy-authorization: ([^\r]*)", head.decode())
+            quoted = (header[1] if header else "").encode() + b" still" * 1000
+            client.sendall(b"HTTP/1.1 407 \x1b[2JRequired " + quoted + b"\r\n\r\n")
             client.close()
             return
         host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
@@ -507,6 +512,71 @@ def test_a_proxy_that_refuses_is_said(
     assert failure.message.endswith("407 Proxy Authentication Required")
     assert failure.message.isprintable()
     assert len(failure.message) < 300
+
+
+CREDENTIALS = {
+    "both": ("me:hunter2", "me:hunter2"),
+    "no password": ("me", "me:"),
+    "not Latin-1": ("m%C3%A4:%E2%82%ACuro", "m\u00e4:\u20acuro"),
+    "what a URL does not hold": ("a%3Ab:p%40%2F%3F", "a:b:p@/?"),
+    "no user": (":hunter2", ":hunter2"),
+}
+
+
+@pytest.mark.parametrize(("user", "sent"), CREDENTIALS.values(), ids=CREDENTIALS)
+@pytest.mark.parametrize("tls", [True, False], ids=["tunnel", "plain"])
+def test_credentials_are_shown_to_the_proxy_as_curl_does(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+    user: str,
+    sent: str,
+    tls: bool,
+) -> None:
+    proxy = start_proxy()
+    simulator = start_simulator(tls=tls)
+    assert ask(make_account(simulator, proxy=proxy.url.replace("://", f"://{user}@"))) == 0
+    header = f"Proxy-Authorization: Basic {b64encode(sent.encode()).decode()}\r\n"
+    assert header in proxy.heads[0]
+    assert tls is not any("proxy-authorization" in got.headers for got in simulator.requests)
+
+
+def test_a_refusal_that_quotes_the_proxys_password_is_not_repeated(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+) -> None:
+    proxy = start_proxy(refuse=True)
+    url = proxy.url.replace("://", "://me:hunter2@")
+    failure = ask(make_account(start_simulator(tls=True), proxy=url))
+    assert isinstance(failure, Failure)
+    assert failure.message.endswith(
+        "the proxy refused the connection: 407 Proxy Authentication Required"
+    )
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_a_page_of_a_proxy_that_quotes_its_password_is_masked(
+    make_account: MakeAccount,
+    start_simulator: StartSimulator,
+    ask: Callable[..., int | Failure],
+    status: int,
+) -> None:
+    """A plain origin is asked through the proxy, whose own pages look like the API's."""
+    encoded = b64encode(b"me:hunter2").decode()
+
+    def send(_: int, client: socket.socket) -> None:
+        page = f"<p>Proxy-Authorization: Basic {encoded} of me:Hunter2 is wrong</p>".encode()
+        head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(page)}\r\n\r\n"
+        client.sendall(head.encode() + page)
+
+    with RawServer(send) as proxy:
+        url = proxy.url.replace("://", "://me:hunter2@")
+        failure = ask(make_account(start_simulator(), proxy=url))
+    assert isinstance(failure, Failure)
+    assert failure.message.endswith("Proxy-Authorization: Basic *** of me:*** is wrong")
 
 
 def test_the_environments_proxies_are_not_read_at_scrape_time(

@@ -94,3 +94,10 @@ def test_it_is_masked_in_what_others_wrote() -> None:
     assert Secret(KEY).mask(f"Token {KEY}, {KEY}!") == "Token ***, ***!"
     assert Secret(KEY).mask("nothing") == "nothing"
     assert Secret("").mask("as it is") == "as it is"
+
+
+@pytest.mark.parametrize(
+    "echo", [KEY.upper(), KEY.replace("-", "<b>-"), "\u200b".join(KEY), " ".join(KEY), KEY.title()]
+)
+def test_it_is_masked_however_it_is_written(echo: str) -> None:
+    assert Secret(KEY).mask(f"({echo})") == "(***)"

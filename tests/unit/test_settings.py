@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import string
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,6 +96,53 @@ def test_what_no_key_holds_is_refused_and_not_told(text: str, read: Callable[[st
         read(text)
     assert KEY not in str(raised.value)
     assert "schl" not in str(raised.value)
+
+
+LOOKS_LIKE = {
+    "a key in quotation marks": [f'"{KEY}"', f"'{KEY}'\n", f"`{KEY}`", f'Token "{KEY}"'],
+    "a line NAME=VALUE": [
+        f"CALLTOOLS_TOKEN={KEY}",
+        f"export TOKEN='{KEY}'",
+        f"api_key={KEY}",
+        f"Api-Token: {KEY}",
+        f"token: {KEY}",
+    ],
+    "base64 of a text": [
+        b64encode(KEY.encode()).decode(),
+        b64encode(f"{KEY}\n".encode()).decode() + "\n",
+        b64encode(f"Token {KEY}".encode()).decode(),
+    ],
+    "JSON": [json.dumps({"token": KEY}), json.dumps([KEY])],
+    "a certificate or private key in PEM form": ["-----BEGIN PRIVATE KEY-----\nabc\n-----END"],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"), [(text, looks) for looks, texts in LOOKS_LIKE.items() for text in texts]
+)
+def test_a_key_in_other_clothes_is_said_to_look_like_them(
+    text: str, looks: str, read: Callable[[str], str]
+) -> None:
+    with pytest.raises(TokenError) as raised:
+        read(text)
+    assert str(raised.value).endswith(f" looks like {looks}; expected the API key alone")
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "9944b09199c62bcf9418ad846dd0e4bbdfc6ee4b",
+        "a" * 40,
+        "0" * 40,
+        "dGhpcw==",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "sk_live.abc/def+ghi=",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    ],
+)
+def test_what_may_be_a_key_is_taken_for_one(key: str, read: Callable[[str], str]) -> None:
+    assert read(key) == key
 
 
 def test_a_bearer_is_not_a_token(read: Callable[[str], str]) -> None:
