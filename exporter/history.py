@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -55,32 +55,67 @@ class AccountStatus:
     outage: Outage | None = None
 
 
+@dataclass(slots=True)
+class _AccountHistory:
+    """What is remembered of one account; its own outage has the key None."""
+
+    asked_at: float = 0.0
+    scraped: dict[int, QueueSnapshot] = field(default_factory=dict)
+    outages: dict[int | None, Outage] = field(default_factory=dict)
+    empty_since: dict[int, float] = field(default_factory=dict)
+
+    def record_failure(self, key: int | None, failure: Failure | None, at: float) -> None:
+        before = self.outages.get(key)
+        lasts = before is not None and before.until is None
+        if failure is not None:
+            self.outages[key] = Outage(failure, before.since if before and lasts else at)
+        elif before is not None and lasts:
+            self.outages[key] = replace(before, until=at)
+
+    def record_emptiness(self, queue: QueueSnapshot) -> None:
+        available = queue.result.available
+        if not queue.open or available:
+            self.empty_since.pop(queue.queue.id, None)
+        elif available == 0:
+            self.empty_since.setdefault(queue.queue.id, queue.result.finished_at)
+
+    def retain(self, queue_ids: Collection[int]) -> None:
+        for id_ in self.scraped.keys() - queue_ids:
+            del self.scraped[id_]
+            self.outages.pop(id_, None)
+            self.empty_since.pop(id_, None)
+
+    def status(self, account: Account, queue: Queue) -> QueueStatus:
+        scraped = self.scraped.get(queue.id)
+        if scraped is None or (scraped.account.url, scraped.queue) != (account.url, queue):
+            return QueueStatus(queue)
+        outage, empty_since = self.outages.get(queue.id), self.empty_since.get(queue.id)
+        return QueueStatus(queue, scraped, outage, empty_since)
+
+
 class ScrapeHistory:
     """Remember the last scrape of each queue, and log where failures begin and end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._scraped: dict[tuple[str, int], QueueSnapshot] = {}
-        self._outages: dict[tuple[str, int | None], Outage] = {}
-        self._asked_at: dict[str, float] = {}
-        self._empty_since: dict[tuple[str, int], float] = {}
+        self._accounts: dict[str, _AccountHistory] = {}
 
     def record(self, snapshot: Snapshot, at: float) -> None:
         """Record a scrape that ended at a Unix time."""
         with self._lock:
             for summary in snapshot.accounts:
-                name = summary.account.name
-                self._asked_at[name] = at
-                before = self._outages.get((name, None))
+                account = self._accounts.setdefault(summary.account.name, _AccountHistory())
+                account.asked_at = at
+                before = account.outages.get(None)
                 if summary.up or summary.failure is not None:
-                    self._record_failure((name, None), summary.failure, at)
+                    account.record_failure(None, summary.failure, at)
                 _log_account(summary, before, at)
             for queue in snapshot.queues:
-                key = (queue.account.name, queue.queue.id)
-                before = self._outages.get(key)
-                self._scraped[key] = queue
-                self._record_emptiness(key, queue)
-                self._record_failure(key, queue.result.failure, at)
+                account = self._accounts.setdefault(queue.account.name, _AccountHistory())
+                before = account.outages.get(queue.queue.id)
+                account.scraped[queue.queue.id] = queue
+                account.record_emptiness(queue)
+                account.record_failure(queue.queue.id, queue.result.failure, at)
                 _log_queue(queue, before, at)
 
     def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
@@ -89,47 +124,27 @@ class ScrapeHistory:
         What was read by another address, or for a queue that meant something else, is left out.
         """
         with self._lock:
+            known = self._accounts.get(account.name)
+            found = known or _AccountHistory()
             return AccountStatus(
                 account,
-                None if queues is None else tuple(self._status(account, queue) for queue in queues),
-                self._asked_at.get(account.name),
-                self._outages.get((account.name, None)),
+                None if queues is None else tuple(found.status(account, one) for one in queues),
+                None if known is None else known.asked_at,
+                found.outages.get(None),
             )
 
-    def retain(self, accounts: Iterable[str]) -> None:
+    def retain(self, accounts: Collection[str]) -> None:
         """Forget all accounts but these."""
-        names = set(accounts)
         with self._lock:
-            self._scraped = {key: one for key, one in self._scraped.items() if key[0] in names}
-            self._outages = {key: one for key, one in self._outages.items() if key[0] in names}
-            self._asked_at = {name: at for name, at in self._asked_at.items() if name in names}
-            self._empty_since = {
-                key: at for key, at in self._empty_since.items() if key[0] in names
+            self._accounts = {
+                name: account for name, account in self._accounts.items() if name in accounts
             }
 
-    def _record_failure(
-        self, key: tuple[str, int | None], failure: Failure | None, at: float
-    ) -> None:
-        before = self._outages.get(key)
-        lasts = before is not None and before.until is None
-        if failure is not None:
-            self._outages[key] = Outage(failure, before.since if before and lasts else at)
-        elif before is not None and lasts:
-            self._outages[key] = replace(before, until=at)
-
-    def _record_emptiness(self, key: tuple[str, int], queue: QueueSnapshot) -> None:
-        available = queue.result.available
-        if not queue.open or available:
-            self._empty_since.pop(key, None)
-        elif available == 0:
-            self._empty_since.setdefault(key, queue.result.finished_at)
-
-    def _status(self, account: Account, queue: Queue) -> QueueStatus:
-        scraped = self._scraped.get((account.name, queue.id))
-        if scraped is None or (scraped.account.url, scraped.queue) != (account.url, queue):
-            return QueueStatus(queue)
-        key = account.name, queue.id
-        return QueueStatus(queue, scraped, self._outages.get(key), self._empty_since.get(key))
+    def retain_queues(self, account: str, queue_ids: Collection[int]) -> None:
+        """Forget all queues of an account but these."""
+        with self._lock:
+            if account in self._accounts:
+                self._accounts[account].retain(queue_ids)
 
 
 def _log_account(summary: AccountSnapshot, before: Outage | None, at: float) -> None:

@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 from prometheus_client.registry import Collector
 
+from exporter.clock import Clock, boot_seconds
 from exporter.config.redacted import redacted_yaml
 from exporter.counters import Counters
 from exporter.errors import (
@@ -43,10 +44,11 @@ class Runtime:
         *,
         max_parallel_requests: int = 256,
         clock: Callable[[], float] = time.time,
+        steady_clock: Callable[[], float] = boot_seconds,
         load: Callable[[], Configuration] | None = None,
     ) -> None:
         self.counters = Counters([account.name for account in configuration.accounts])
-        self._clock = clock
+        self._clock = Clock(clock, steady_clock)
         self._load = load
         self._reloading = threading.Lock()
         self._history = ScrapeHistory()
@@ -82,7 +84,7 @@ class Runtime:
             self._scraper = scraper
             self._history.retain(names)
             self._transports.retain(configuration.accounts)
-            self.counters.reloaded(self._clock())
+            self.counters.reloaded(self._clock.unix())
         log.info("Configuration loaded", accounts=len(configuration.accounts))
 
     def metrics(
@@ -104,7 +106,7 @@ class Runtime:
         if exporter_only:
             return Families(counters)
         snapshot = scraper.scrape(accounts, budget_seconds)
-        self._history.record(snapshot, self._clock())
+        self._record(snapshot)
         # The counters last, so that they include this scrape.
         return Families(partial(snapshot_families, snapshot), counters)
 
@@ -117,7 +119,7 @@ class Runtime:
         """
         only = None if queue is None else [queue]
         snapshot = self._scrape_one(account, only, budget_seconds)
-        self._history.record(snapshot, self._clock())
+        self._record(snapshot)
         return Families(partial(probe_families, snapshot))
 
     def read(
@@ -160,7 +162,7 @@ class Runtime:
         accounts = scraper.configuration.accounts
         unlisted = [one for one in accounts if not scraper.catalog(one).queues_known]
         if unlisted and not by_account:
-            self._history.record(scraper.read_lists(unlisted, budget_seconds), self._clock())
+            self._record(scraper.read_lists(unlisted, budget_seconds))
         found: list[dict[str, object]] = []
         for account in accounts:
             labels = {"__param_account": account.name}
@@ -204,6 +206,15 @@ class Runtime:
         """Return what is known of an account beside its numbers."""
         return self._scraper.states[account.name]
 
+    def _record(self, snapshot: Snapshot) -> None:
+        """Put a scrape into the history, and take out the queues that have left their account."""
+        self._history.record(snapshot, self._clock.unix())
+        for summary in snapshot.accounts:
+            if summary.account.every_queue is not None and summary.queues_known:
+                state = self._scraper.states.get(summary.account.name)
+                ids = {queue.id for queue in state.catalog.queues} if state else set()
+                self._history.retain_queues(summary.account.name, ids)
+
     def _account(self, scraper: Scraper, name: str) -> Account:
         for account in scraper.configuration.accounts:
             if account.name == name:
@@ -230,6 +241,7 @@ class Runtime:
         return snapshot
 
     def _make_scraper(self, configuration: Configuration, previous: Scraper | None) -> Scraper:
+        self._pool.retain(configuration.accounts)
         return Scraper(
             configuration,
             pool=self._pool,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.calltools import Client
+from exporter.clock import Clock
 from exporter.errors import Failure
 from exporter.scrape.checks import Check, CheckJob, due_checks, read_queues
 from exporter.scrape.jobs import (
@@ -37,7 +38,7 @@ class Tools:
     jobs: JobsInFlight
     transports: Transports
     observer: ScrapeObserver
-    clock: Callable[[], float]
+    clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class AccountScrape:
         self.host_limit = host_limit
         self._request = request
         self._tools = tools
-        self._now = tools.clock()
+        self._now = tools.clock.now()
         self._access: AccountAccess | None = None
         self._failure = state.backoff.failure(self._now)
         self._checks: dict[str, Job[None]] = {}
@@ -109,6 +110,11 @@ class AccountScrape:
         if self._access is None or self._asked is not None:
             return []
         return [job for name, job in self._checks.items() if name.startswith("/api/")]
+
+    @property
+    def last_asked_at(self) -> float:
+        """When the account was last asked for a queue, by the steady clock."""
+        return self._state.last_asked_at()
 
     def start(self) -> None:
         """Ask for the account's queues, or only for its lists if its queues are not known yet."""
@@ -147,10 +153,12 @@ class AccountScrape:
             up=any(result.failure is None for _, result in results)
             or (self._asked == [] and self._request.only is None and not failures),
             failures=failures,
-            hold_until=self._state.backoff.until(self._tools.clock()),
+            hold_until=self._state.backoff.until(self._tools.clock.now()),
             queues_known=self._state.catalog.queues_known,
         )
-        return summary, [self._queue_snapshot(queue, result) for queue, result in results]
+        snapshots = [self._queue_snapshot(queue, result) for queue, result in results]
+        self._state.forget_queues_that_left()
+        return summary, snapshots
 
     def _start_checks(self, access: AccountAccess) -> None:
         for name, check in due_checks(access, self._now).items():
@@ -163,21 +171,25 @@ class AccountScrape:
             return CheckJob(check, access, deadline, tools.observer, tools.clock)
 
         key = (access.account.name, name)
-        job, _ = self._tools.jobs.join_or_start(key, self.host_limit, self._request.seconds, make)
+        job, _ = self._tools.jobs.join_or_start(
+            key, self.host_limit, self._request.deadline(), make
+        )
         self._checks[name] = job
         self.jobs.append(job)
 
     def _start_queues(self, access: AccountAccess) -> None:
         """Start or join the fetches of the account's queues, except those that are pointless."""
-        self._asked = []
+        found: dict[int, QueueFetch | QueueResult] = {}
+        queues = self._queues
         # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
         # as lists have pages, one after the other, for which everything else would have to wait.
         checks_after = max(self.host_limit, FORBIDDEN_QUEUES)
-        for queue in self._queues:
-            self._asked.append((queue, self._start_queue(queue, access)))
-            if len(self._asked) == checks_after:
+        for queue in self._state.in_order(queues):
+            found[queue.id] = self._start_queue(queue, access)
+            if len(found) == checks_after:
                 self._start_checks(access)
         self._start_checks(access)
+        self._asked = [(queue, found[queue.id]) for queue in queues]
 
     def _start_queue(self, queue: Queue, access: AccountAccess) -> QueueFetch | QueueResult:
         state, tools = self._state, self._tools
@@ -187,7 +199,7 @@ class AccountScrape:
             or state.backoff.failure(self._now, queue)
         )
         if why_not is not None:
-            return QueueResult(None, why_not, None, self._now)
+            return QueueResult(None, why_not, None, self._now.unix)
         max_age = self.account.max_age if self._request.max_age is None else self._request.max_age
         if recent := state.recent_result(queue, self._now, max_age):
             tools.observer.coalesced(self.account.name)
@@ -197,7 +209,7 @@ class AccountScrape:
             return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
 
         key = (access.account.name, queue.id)
-        job, shared = tools.jobs.join_or_start(key, self.host_limit, self._request.seconds, make)
+        job, shared = tools.jobs.join_or_start(key, self.host_limit, self._request.deadline(), make)
         if shared:
             tools.observer.coalesced(self.account.name)
         self.jobs.append(job)
@@ -234,7 +246,7 @@ class AccountScrape:
 
     def _results(self) -> list[tuple[Queue, QueueResult]]:
         if self._asked is None:
-            result = QueueResult(None, self._failure or _LATE, None, self._now)
+            result = QueueResult(None, self._failure or _LATE, None, self._now.unix)
             return [(queue, result) for queue in self._queues]
         return [
             (queue, found if isinstance(found, QueueResult) else found.outcome())
@@ -260,9 +272,9 @@ class AccountScrape:
             self.account,
             queue,
             result,
-            open=schedule is None or schedule.is_open(self._now),
-            utc_offset=schedule.utc_offset(self._now) if schedule else 0.0,
-            last_success_at=self._state.record_success(queue, result),
+            open=schedule is None or schedule.is_open(self._now.unix),
+            utc_offset=schedule.utc_offset(self._now.unix) if schedule else 0.0,
+            last_success_at=self._state.record_success(queue, result, self._tools.clock.now()),
         )
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import structlog
 
 from exporter.calltools import Filter, RequestContext
+from exporter.clock import Clock, Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
 from exporter.transport import Deadline
@@ -27,7 +28,7 @@ class CheckJob(Job[None]):
         access: AccountAccess,
         deadline: Deadline,
         observer: ScrapeObserver,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         attempts = Attempts(access.account.name, observer, errors=False)
         super().__init__(access, deadline, attempts)
@@ -53,11 +54,11 @@ class CheckJob(Job[None]):
         # A list may be forbidden to a key that may read queues, so a 403 says nothing of those.
         if error.failure.code in {"401", "429"}:
             self.access.record(error.failure)
-        self.access.state.backoff.record(error, self.clock())
+        self.access.state.backoff.record(error, self.clock.now())
         return error.failure
 
 
-def due_checks(access: AccountAccess, now: float) -> dict[str, Check]:
+def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
     """Return the checks that an account needs in this scrape, each with its name."""
     state = access.state
     checks: dict[str, Check] = {
@@ -66,13 +67,13 @@ def due_checks(access: AccountAccess, now: float) -> dict[str, Check]:
     return checks | due_lists(access, now)
 
 
-def due_lists(access: AccountAccess, now: float) -> dict[str, Check]:
+def due_lists(access: AccountAccess, now: Moment) -> dict[str, Check]:
     """Return those of the checks that read a list."""
     catalog = access.state.catalog
     checks: dict[str, Check] = {}
-    if catalog.statuses.is_due(now):
+    if catalog.statuses.is_due(now.steady):
         checks["/api/statuses/"] = read_statuses
-    if catalog.listed_queues.is_due(now):
+    if catalog.listed_queues.is_due(now.steady):
         checks["/api/queues/"] = read_queues
     return checks
 
@@ -80,12 +81,13 @@ def due_lists(access: AccountAccess, now: float) -> dict[str, Check]:
 def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
     """Record whether the API honours a filter."""
     verdict: Failure | ApiError | None
+    asked_at = job.clock.now()
     try:
         verdict = job.access.client.check_filter(name, context)
     except ApiError as error:
         job.failed(error)
         verdict = error
-    job.access.state.record_filter(name, verdict, job.clock())
+    job.access.state.record_filter(name, verdict, asked_at)
 
 
 def read_statuses(job: CheckJob, context: RequestContext) -> None:
@@ -95,25 +97,25 @@ def read_statuses(job: CheckJob, context: RequestContext) -> None:
         rows = job.access.client.read_statuses(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_statuses(failure, job.clock()):
+        if catalog.record_statuses(failure, job.clock.now().steady):
             _log_unreadable(job, "/api/statuses/", failure)
     else:
-        catalog.record_statuses(rows, job.clock())
+        catalog.record_statuses(rows, job.clock.now().steady)
 
 
 def read_queues(job: CheckJob, context: RequestContext) -> None:
     """Read the account's queues into its catalog, and report which ones came or went."""
     catalog, account = job.access.state.catalog, job.access.account
-    first = catalog.listed_queues.rows is None
-    before = {queue.name for queue in catalog.queues}
     try:
         rows = job.access.client.read_queues(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_queues(failure, job.clock()):
+        if catalog.record_queues(failure, job.clock.now().steady):
             _log_unreadable(job, "/api/queues/", failure)
         return
-    catalog.record_queues(rows, job.clock())
+    first = catalog.listed_queues.rows is None
+    before = {queue.name for queue in catalog.queues}
+    catalog.record_queues(rows, job.clock.now().steady)
     if account.every_queue is None or first:
         return
     after = {queue.name for queue in catalog.queues}

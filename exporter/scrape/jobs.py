@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 import structlog
 
 from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
+from exporter.clock import Clock
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
@@ -23,6 +24,11 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 J = TypeVar("J", bound="Job[Any]")
 
+#: How old a fetch may be, in seconds, for a scrape to join it: its number may be that much older
+#: than the scrape.
+JOIN_SECONDS = 3.0
+#: By how much a fetch may overrun its deadline before it counts as late.
+_SLACK_SECONDS = 1.0
 #: After this many forbidden queues, and none that was read, the key itself is at fault.
 FORBIDDEN_QUEUES = 3
 
@@ -135,7 +141,7 @@ class Job(Future[T]):
 
     def __init__(self, access: AccountAccess, deadline: Deadline, attempts: Attempts) -> None:
         super().__init__()
-        self.begun = time.monotonic()
+        self.begun: float | None = None
         self.access = access
         self.deadline = deadline
         self.attempts = attempts
@@ -157,7 +163,7 @@ class QueueFetch(Job[QueueResult]):
         access: AccountAccess,
         deadline: Deadline,
         observer: ScrapeObserver,
-        clock: Callable[[], float],
+        clock: Clock,
     ) -> None:
         super().__init__(access, deadline, Attempts(access.account.name, observer))
         self.queue = queue
@@ -169,14 +175,24 @@ class QueueFetch(Job[QueueResult]):
         if refusal is None and self.deadline.remaining() <= 0:
             refusal = Failure("timeout", "no turn within the scrape's budget; nothing was sent")
         if refusal is not None:
-            return QueueResult(None, refusal, None, self._clock())
-        begun = time.monotonic()
+            return QueueResult(None, refusal, None, self._clock.unix())
+        begun = self._clock.steady()
         available, detail, failure = self._read()
+        ended = self._clock.now()
+        seconds = ended.steady - begun
+        if failure is None and seconds > self._longest():
+            # The process or the machine stood still meanwhile: the number may be from before.
+            available, detail = None, None
+            failure = Failure("timeout", f"no whole answer in time; it came after {seconds:.3g} s")
         self.access.record(failure)
-        seconds = time.monotonic() - begun
-        result = QueueResult(available, failure, seconds, self._clock(), detail)
-        self.access.state.record_result(self.queue, result)
+        result = QueueResult(available, failure, seconds, ended.unix, detail)
+        self.access.state.record_result(self.queue, result, ended)
         return result
+
+    def _longest(self) -> float:
+        """Return how many seconds the fetch may take: a last request may have its own timeout."""
+        begun = self.deadline.at if self.begun is None else self.begun
+        return self.deadline.at - begun + (self.access.account.timeout or 0) + _SLACK_SECONDS
 
     def outcome(self) -> QueueResult:
         """Return the result for a scrape that ends now, and count what is in flight."""
@@ -187,7 +203,7 @@ class QueueFetch(Job[QueueResult]):
             words = "no turn or no whole answer within the scrape's budget"
         else:
             words = f"no whole answer within {waited:.3g} s"
-        return QueueResult(None, Failure("timeout", words), waited, self._clock())
+        return QueueResult(None, Failure("timeout", words), waited, self._clock.unix())
 
     def _read(self) -> tuple[int | None, AgentDetail | None, Failure | None]:
         access, queue = self.access, self.queue
@@ -201,7 +217,7 @@ class QueueFetch(Job[QueueResult]):
                 return *summarise(agents, queue.status_ids, names), None
             return access.client.count_available(queue, self._context()), None, None
         except ApiError as error:
-            access.state.backoff.record(error, self._clock(), queue)
+            access.state.backoff.record(error, self._clock.now(), queue)
             return None, None, error.failure
         except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
             # Only the kind of the error: its text or its traceback could hold people's names.
@@ -224,32 +240,46 @@ class JobsInFlight:
         self._jobs: dict[Hashable, Job[Any]] = {}
 
     def join_or_start(
-        self, key: Hashable, host_limit: int, budget_seconds: float, make: Callable[[], J]
+        self, key: Hashable, host_limit: int, deadline: Deadline, make: Callable[[], J]
     ) -> tuple[J, bool]:
-        """Return the job under way, or a new one; and whether it was under way."""
+        """Return the job under way, or a new one; and whether it was under way.
+
+        Args:
+            key: what the job is about.
+            host_limit: how many jobs of the account's host may run at a time.
+            deadline: until when the result is wanted.
+            make: makes a new job.
+        """
         with self._lock:
-            found = self._join(key, budget_seconds)
-            if found is not None:
-                return cast("J", found), True
-            job = self._jobs[key] = make()
-        self._pool.submit(job.access.account.host, host_limit, lambda: self._run(key, job))
+            found = self._jobs.get(key)
+            if found is not None and _is_worth_joining(found):
+                found.deadline.extend(deadline.at)
+            else:
+                found = None
+                job = self._jobs[key] = make()
+        if found is not None:
+            # It may have been waiting all along for a thread that could not be started.
+            self._pool.start_threads()
+            return cast("J", found), True
+        account = job.access.account
+        self._pool.submit(account.host, host_limit, account.name, lambda: self._run(key, job))
         return job, False
 
-    def _join(self, key: Hashable, budget_seconds: float) -> Job[Any] | None:
-        """Return a job that is worth waiting for; called under the lock.
-
-        A job that is joined may last as long as the longest budget of its scrapes, counted from its
-        own beginning: counted from theirs, scrapes that overlap could keep a silent connection
-        for ever.
-        """
-        job = self._jobs.get(key)
-        if job is not None:
-            job.deadline.extend(job.begun + budget_seconds)
-        return job
-
     def _run(self, key: Hashable, job: Job[Any]) -> None:
+        job.begun = time.monotonic()
         result = job.work()
         # First: a scrape that begins once the result is out must not find this job.
         with self._lock:
-            del self._jobs[key]
+            if self._jobs.get(key) is job:
+                del self._jobs[key]
         job.set_result(result)
+
+
+def _is_worth_joining(job: Job[Any]) -> bool:
+    """Return whether a scrape that begins now is served by a job under way as by its own.
+
+    Not by one that has been waiting for long: its answer may be as old as its question, and it may
+    be one that never comes. As only young jobs are joined, none is kept going by scrapes that
+    overlap.
+    """
+    return job.begun is None or time.monotonic() - job.begun < JOIN_SECONDS

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
 
 from exporter.calltools import Client
+from exporter.clock import Clock
 from exporter.scrape.account import AccountScrape, ScrapeRequest, Tools
 from exporter.scrape.catalog import Catalog
 from exporter.scrape.jobs import JobsInFlight, ScrapeObserver
@@ -31,7 +32,7 @@ class Scraper:
         pool: HostBoundedPool,
         transports: Transports,
         observer: ScrapeObserver,
-        clock: Callable[[], float] = time.time,
+        clock: Clock,
         previous: Scraper | None = None,
     ) -> None:
         self.configuration = configuration
@@ -65,7 +66,9 @@ class Scraper:
         """
         request = ScrapeRequest(time.monotonic(), budget_seconds, only, max_age)
         scrapes = [self._account_scrape(account, request) for account in accounts]
-        for scrape in self._opened(scrapes, request):
+        # As with an account's queues: what was asked for longest ago comes first.
+        in_order = sorted(scrapes, key=lambda scrape: scrape.last_asked_at)
+        for scrape in self._opened(in_order, request):
             scrape.start()
         waiting: dict[Future[None], AccountScrape] = {
             job: scrape for scrape in scrapes for job in scrape.lists_to_await

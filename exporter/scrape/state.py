@@ -2,70 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TypeVar
+
 from exporter.calltools import FILTERS, Filter
+from exporter.clock import Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.catalog import Catalog
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
 
+K = TypeVar("K")
+V = TypeVar("V")
+
 #: The longest ``Retry-After`` that is obeyed, in seconds: for an account, for a queue.
 LONGEST_SECONDS = 300.0
 LONGEST_QUEUE_SECONDS = 60.0
-#: How long a filter counts as verified, in seconds.
+#: How long a filter counts as verified, in seconds, and after how long that is renewed: early
+#: enough for several scrapes to try, so that one that fails costs no number.
 VERIFIED_SECONDS = 600.0
+RENEW_SECONDS = 420.0
 
 
 class Backoff:
     """Until when to leave an account and its queues alone: after a 429, or a queue's 503."""
 
     def __init__(self) -> None:
-        self._until: dict[int | None, tuple[float, Failure]] = {}
+        self._until: dict[int | None, tuple[Moment, Failure]] = {}
 
-    def record(self, error: ApiError, now: float, queue: Queue | None = None) -> None:
+    def record(self, error: ApiError, now: Moment, queue: Queue | None = None) -> None:
         """Record a failure that may have come with a ``Retry-After``."""
         if not error.retry_after:
             return
         if error.failure.code == "429":
-            until = now + min(error.retry_after, LONGEST_SECONDS)
+            until = now.after(min(error.retry_after, LONGEST_SECONDS))
             self._until[None] = (until, error.failure)
         elif error.failure.code == "503" and queue is not None:
-            until = now + min(error.retry_after, LONGEST_QUEUE_SECONDS)
+            until = now.after(min(error.retry_after, LONGEST_QUEUE_SECONDS))
             self._until[queue.id] = (until, error.failure)
 
-    def until(self, now: float) -> float | None:
-        """Return until when to leave the account alone, None if it may be asked."""
-        return self._until[None][0] if self.failure(now) else None
+    def until(self, now: Moment) -> float | None:
+        """Return the Unix time until which to leave the account alone, None if it may be asked."""
+        return self._until[None][0].unix_at(now) if self.failure(now) else None
 
-    def failure(self, now: float, queue: Queue | None = None) -> Failure | None:
+    def failure(self, now: Moment, queue: Queue | None = None) -> Failure | None:
         """Return why not to ask the account, or one of its queues, now."""
         found = self._until.get(queue.id if queue else None)
-        # Longer than was ever ordered: the clock has been set back.
-        if found is None or not 0 < found[0] - now <= LONGEST_SECONDS:
+        if found is None or found[0].steady <= now.steady:
             return None
-        words = f"told to wait for another {found[0] - now:.0f} s: {found[1].message}"
+        seconds = found[0].steady - now.steady
+        words = f"told to wait for another {seconds:.0f} s: {found[1].message}"
         return Failure(found[1].code, words)
+
+    def retain(self, queue_ids: Collection[int]) -> None:
+        """Forget all queues but these."""
+        _retain(self._until, {None, *queue_ids})
 
 
 class AccountState:
-    """What one account's answers rest on. All times are Unix times of the scraper's clock."""
+    """What one account's answers rest on."""
 
     def __init__(self, account: Account, previous: AccountState | None = None) -> None:
-        """Begin with nothing verified; what outlives a reload comes from the ``previous`` state."""
+        """Begin with nothing verified; what outlives a reload comes from the ``previous`` state.
+
+        An account that has moved to another host starts anew: what the old one said is not of it.
+        """
+        if previous is not None and previous.url != account.url:
+            previous = None
+        self.url: str = account.url
         self.catalog = Catalog(account)
         self.backoff: Backoff = previous.backoff if previous else Backoff()
-        self.read_at: dict[int, float] = previous.read_at if previous else {}
+        self.read_at: dict[int, Moment] = previous.read_at if previous else {}
+        self.asked_at: dict[int, float] = previous.asked_at if previous else {}
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unverifiable: dict[Filter, Failure] = {}
-        self._results: dict[int, QueueResult] = {}
+        self._results: dict[int, tuple[Moment, QueueResult]] = {}
 
-    def filters_to_verify(self, now: float) -> list[Filter]:
-        """Return the filters that are neither verified nor known to be ignored any more."""
-        return [name for name in FILTERS if not self._has_verdict(name, now)]
+    def filters_to_verify(self, now: Moment) -> list[Filter]:
+        """Return the filters of which a verdict is missing, or will expire soon."""
+        return [name for name in FILTERS if not self._has_verdict(name, now, RENEW_SECONDS)]
 
-    def record_filter(self, name: Filter, verdict: Failure | ApiError | None, now: float) -> None:
+    def record_filter(
+        self, name: Filter, verdict: Failure | ApiError | None, asked_at: Moment
+    ) -> None:
         """Record that a filter is honoured (None), ignored, or could not be verified (an error)."""
         if verdict is None or isinstance(verdict, Failure):
-            self._verdicts[name] = (now, verdict)
+            self._verdicts[name] = (asked_at.steady, verdict)
             self._unverifiable.pop(name, None)
         else:
             self._unverifiable[name] = verdict.failure
@@ -74,36 +96,64 @@ class AccountState:
         """Return how the API showed that it ignores a filter, until the filter is verified."""
         return next((failure for _, failure in self._verdicts.values() if failure), None)
 
-    def untrusted(self, now: float) -> Failure | None:
+    def untrusted(self, now: Moment) -> Failure | None:
         """Return why this account's numbers cannot be trusted, or None."""
         ignored = self.ignored_filter()
         if ignored is not None:
             return ignored
         for name in FILTERS:
-            if not self._has_verdict(name, now):
+            if not self._has_verdict(name, now, VERIFIED_SECONDS):
                 why = self._unverifiable.get(name) or Failure("timeout", "no answer in time")
                 words = f"whether the API honours the filter `{name}` cannot be told: {why.message}"
                 return Failure(why.code, words)
         return None
 
-    def record_result(self, queue: Queue, result: QueueResult) -> None:
-        """Keep a number for those who accept one that is not new."""
+    def record_result(self, queue: Queue, result: QueueResult, now: Moment) -> None:
+        """Record what a fetch brought: the number is kept for those who accept an older one."""
         if result.failure is None:
-            self._results[queue.id] = result
+            self._results[queue.id] = (now, result)
+        if result.failure is None or result.failure.code not in {"401", "429"}:
+            self.asked_at[queue.id] = now.steady
 
-    def recent_result(self, queue: Queue, now: float, max_age: float) -> QueueResult | None:
+    def recent_result(self, queue: Queue, now: Moment, max_age: float) -> QueueResult | None:
         """Return a number that was read less than ``max_age`` seconds ago, if there is one."""
-        result = self._results.get(queue.id)
-        if result is None or abs(now - result.finished_at) >= max_age:
-            return None
-        return result
+        read_at, result = self._results.get(queue.id, (now, None))
+        return result if now.steady - read_at.steady < max_age else None
 
-    def record_success(self, queue: Queue, result: QueueResult) -> float | None:
-        """Record a result that a scrape shows; return when the queue was last read."""
+    def record_success(self, queue: Queue, result: QueueResult, now: Moment) -> float | None:
+        """Record a result that a scrape shows; return in Unix time when the queue was last read."""
         if result.failure is None:
-            self.read_at[queue.id] = max(result.finished_at, self.read_at.get(queue.id, 0))
-        return self.read_at.get(queue.id)
+            read_at, kept = self._results.get(queue.id, (now, None))
+            self.read_at[queue.id] = read_at if kept is result else now
+        last = self.read_at.get(queue.id)
+        return None if last is None else last.unix_at(now)
 
-    def _has_verdict(self, name: Filter, now: float) -> bool:
+    def forget_queues_that_left(self) -> None:
+        """Forget the queues that the account, whose queues the API lists, no longer has."""
+        if not self.catalog.listed_queues.rows:
+            return
+        queue_ids = {queue.id for queue in self.catalog.queues}
+        self.backoff.retain(queue_ids)
+        _retain(self.read_at, queue_ids)
+        _retain(self.asked_at, queue_ids)
+        _retain(self._results, queue_ids)
+
+    def in_order(self, queues: Collection[Queue]) -> list[Queue]:
+        """Return queues in the order to ask for them: the one asked for longest ago first.
+
+        Where time or the API's patience does not suffice for all, none is left out for ever.
+        """
+        return sorted(queues, key=lambda queue: self.asked_at.get(queue.id, float("-inf")))
+
+    def last_asked_at(self) -> float:
+        """Return when a queue of the account was last asked for, by the steady clock."""
+        return max(tuple(self.asked_at.values()), default=float("-inf"))
+
+    def _has_verdict(self, name: Filter, now: Moment, seconds: float) -> bool:
         recorded = self._verdicts.get(name)
-        return recorded is not None and abs(now - recorded[0]) < VERIFIED_SECONDS
+        return recorded is not None and now.steady - recorded[0] < seconds
+
+
+def _retain(kept: dict[K, V], keys: Collection[K]) -> None:
+    for key in [key for key in tuple(kept) if key not in keys]:
+        kept.pop(key, None)

@@ -1,55 +1,166 @@
-"""A pool of threads, bounded in all and for each host."""
+"""A pool of threads: bounded in all and for each host, and shared so that none can take it all."""
 
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
-from collections.abc import Callable
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import structlog
 
+from exporter.settings import Account
+
 log = structlog.get_logger(__name__)
+
+#: A party whose last job took longer than this many seconds does not get the last places.
+_SLOW_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class _Places:
+    """Places shared by parties: a host's by its accounts, the whole pool's by its hosts.
+
+    A party that hangs keeps its places for the whole of its budget. So the last quarter is closed
+    to slow ones, but for a few places each, and there are always some for the others.
+    """
+
+    limit: int
+    shared: bool = False
+    taken: int = 0
+    by_party: Counter[str] = field(default_factory=Counter)
+    slow: set[str] = field(default_factory=set)
+
+    def has_one_for(self, party: str) -> bool:
+        free = self.limit - self.taken
+        if free <= 0 or not self.shared or party not in self.slow or self.limit == 1:
+            return free > 0
+        reserve = max(1, self.limit // 4)
+        return free > reserve or self.by_party[party] < max(1, reserve // 16)
+
+    def take(self, party: str) -> None:
+        self.taken += 1
+        self.by_party[party] += 1
+
+    def give_back(self, party: str, *, slow: bool) -> None:
+        self.taken -= 1
+        self.by_party[party] -= 1
+        if not self.by_party[party]:
+            del self.by_party[party]
+        (self.slow.add if slow else self.slow.discard)(party)
+
+
+@dataclass(slots=True)
+class _Host:
+    """A host's places, and the jobs that wait for one; the account served last is at the end."""
+
+    places: _Places
+    waiting: dict[str, deque[Callable[[], None]]] = field(default_factory=dict)
+
+    def next(self) -> tuple[str, Callable[[], None]] | None:
+        """Take the next job that has a place at the host."""
+        if self.places.taken >= self.places.limit:
+            return None
+        account = next((name for name in self.waiting if self.places.has_one_for(name)), None)
+        if account is None:
+            return None
+        jobs = self.waiting.pop(account)
+        job = jobs.popleft()
+        if jobs:
+            self.waiting[account] = jobs
+        return account, job
 
 
 class HostBoundedPool:
-    """Run jobs in daemon threads, first come first served, bounded per host and in all.
+    """Run jobs in daemon threads, bounded per host and in all; accounts of a host take turns.
 
     A job that hangs keeps its thread and its place among its host's jobs: no thread is started in
-    its stead, and the jobs of other hosts have their own places. Daemon threads, since an executor
-    would make the process wait for a hanging job at its end.
+    its stead. Daemon threads, since an executor would make the process wait for a hanging job at
+    its end. Where a thread cannot be started, those that there are go on, and each new job tries
+    again.
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
         self._changed = threading.Condition()
-        self._ready: deque[tuple[str, Callable[[], None]]] = deque()
-        self._waiting: defaultdict[str, deque[Callable[[], None]]] = defaultdict(deque)
-        self._busy: defaultdict[str, int] = defaultdict(int)
+        self._places = _Places(limit)
+        self._hosts: dict[str, _Host] = {}
+        self._ready: deque[tuple[str, str, Callable[[], None]]] = deque()
+        # Hosts that have a place for a job, while the whole has none for the host.
+        self._refused: dict[str, None] = {}
         self._threads = 0
         self._idle = 0
+        self._short_of_threads = False
 
-    def submit(self, host: str, host_limit: int, job: Callable[[], None]) -> None:
+    def retain(self, accounts: Iterable[Account]) -> None:
+        """Share the places between these accounts and their hosts, and forget the others."""
+        number = Counter(account.host for account in accounts)
+        with self._changed:
+            self._places.shared = len(number) > 1
+            self._places.slow &= set(number)
+            for name in [name for name in self._hosts if name not in number]:
+                if not self._hosts[name].places.taken and not self._hosts[name].waiting:
+                    del self._hosts[name]
+            for name in number:
+                host = self._hosts.setdefault(name, _Host(_Places(1)))
+                host.places.shared = number[name] > 1
+                host.places.slow.clear()
+
+    def submit(self, host: str, host_limit: int, account: str, job: Callable[[], None]) -> None:
         """Run a job as soon as its host and the whole have a place for it.
 
         Args:
             host: whose places count.
             host_limit: how many jobs of this host may run at a time.
+            account: takes turns with the host's other accounts.
             job: reports its own failures; what it raises is only logged.
         """
         with self._changed:
-            if self._busy[host] >= host_limit:
-                self._waiting[host].append(job)
+            known = self._hosts.get(host)
+            if known is None:
+                known = self._hosts[host] = _Host(_Places(host_limit))
+            known.places.limit = host_limit
+            known.waiting.setdefault(account, deque()).append(job)
+            self._dispatch(host)
+            self._start_threads()
+
+    def start_threads(self) -> None:
+        """Try again to start the threads that are missing."""
+        with self._changed:
+            self._start_threads()
+
+    def _dispatch(self, name: str) -> None:
+        """Give places to the waiting jobs of a host."""
+        host = self._hosts[name]
+        self._refused.pop(name, None)
+        while self._places.has_one_for(name):
+            found = host.next()
+            if found is None:
                 return
-            self._busy[host] += 1
-            self._ready.append((host, job))
-            if self._idle >= len(self._ready):
-                self._changed.notify()
-            elif self._threads < self._limit:
-                self._threads += 1
-                self._idle += 1
-                threading.Thread(
-                    target=self._work, name=f"fetch-{self._threads}", daemon=True
-                ).start()
+            account, job = found
+            self._places.take(name)
+            host.places.take(account)
+            self._ready.append((name, account, job))
+        if host.waiting:
+            self._refused[name] = None
+
+    def _start_threads(self) -> None:
+        """Wake or start a thread for each job that is ready."""
+        while self._idle < len(self._ready) and self._threads < self._places.limit:
+            thread = threading.Thread(
+                target=self._work, name=f"fetch-{self._threads + 1}", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self._short_of_threads:
+                    log.warning("Cannot start another thread", threads=self._threads)
+                self._short_of_threads = True
+                break
+            self._short_of_threads = False
+            self._threads += 1
+            self._idle += 1
+        self._changed.notify(len(self._ready))
 
     def _work(self) -> None:
         while True:
@@ -57,16 +168,19 @@ class HostBoundedPool:
                 while not self._ready:
                     self._changed.wait()
                 self._idle -= 1
-                host, job = self._ready.popleft()
+                name, account, job = self._ready.popleft()
+            begun = time.monotonic()
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - the edge of a thread: it must go on
-                log.error("a job failed", host=host, error=type(error).__name__)  # noqa: TRY400
+                log.error("a job failed", host=name, error=type(error).__name__)  # noqa: TRY400
+            slow = time.monotonic() - begun > _SLOW_SECONDS
+            del job
             with self._changed:
                 # The place is free and the thread is idle in one step, else one more is started.
                 self._idle += 1
-                if self._waiting[host]:
-                    # The next job of this host takes over the place that has become free.
-                    self._ready.append((host, self._waiting[host].popleft()))
-                else:
-                    self._busy[host] -= 1
+                self._places.give_back(name, slow=slow)
+                self._hosts[name].places.give_back(account, slow=slow)
+                for waiting in (*self._refused, name):
+                    self._dispatch(waiting)
+                self._start_threads()

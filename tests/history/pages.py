@@ -16,6 +16,7 @@ from typing import cast
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
 
+from exporter.clock import Clock
 from exporter.counters import Counters
 from exporter.errors import ApiError, Failure
 from exporter.metrics import Families, snapshot_families
@@ -105,9 +106,12 @@ class _Wires:
 class _AtOnce:
     """Stands where the pool of threads stands: does each job at once, in this thread."""
 
-    def submit(self, host: str, host_limit: int, job: Callable[[], None]) -> None:
-        del host, host_limit
+    def submit(self, host: str, host_limit: int, account: str, job: Callable[[], None]) -> None:
+        del host, host_limit, account
         job()
+
+    def start_threads(self) -> None:
+        """Need no thread."""
 
 
 class _Counters(Counters):
@@ -144,7 +148,7 @@ def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]
         pool=cast("HostBoundedPool", _AtOnce()),
         transports=cast("Transports", _Wires(centre, now)),
         observer=counters,
-        clock=now,
+        clock=Clock(now, now),
     )
     for at in times:
         now.at = at

@@ -43,6 +43,8 @@ def make_runtime() -> Iterator[Callable[..., Runtime]]:
     made: list[Runtime] = []
 
     def make(*accounts: Account, **settings: Any) -> Runtime:
+        if "clock" in settings:
+            settings.setdefault("steady_clock", settings["clock"])
         made.append(Runtime(Configuration(accounts), **settings))
         return made[-1]
 

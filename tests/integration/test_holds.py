@@ -24,9 +24,12 @@ class Setting:
         self, simulator: Simulator, account: Account, make: Callable[..., Runtime]
     ) -> None:
         self.now = START
+        self.set_by = 0.0
         self.simulator = simulator
         self.account = account
-        self.runtime = make(account, clock=lambda: self.now)
+        self.runtime = make(
+            account, clock=lambda: self.now + self.set_by, steady_clock=lambda: self.now
+        )
 
     def page(self) -> Snapshot:
         return self.runtime.snapshot([self.account], 10)
@@ -126,13 +129,34 @@ def test_a_503_holds_its_queue_for_a_minute_at_most(set_up: Callable[..., Settin
     assert setting.codes() == [2, 0]
 
 
-def test_a_clock_that_is_set_back_does_not_make_a_hold_longer(
-    set_up: Callable[..., Setting],
+@pytest.mark.parametrize("by", [-86_400, -30, 30, 86_400])
+def test_a_clock_that_is_set_changes_no_wait_and_no_age(
+    set_up: Callable[..., Setting], by: float
 ) -> None:
-    setting = set_up()
+    """The kind: what is counted by a clock that people and NTP set."""
+    setting = set_up(max_age=10.0)
+    setting.now += 15
+    assert setting.codes() == [2, 0]
+    setting.asked()
+    setting.now += 5
+    setting.set_by += by
+    assert setting.codes() == [2, 0]
+    assert setting.asked() == 0, "five seconds old"
+    setting.now += 6
     setting.simulator.faults.set("status", code=429, retry_after="60", times=1)
-    setting.codes()
-    setting.now -= 86_400
+    assert setting.codes() == ["429", "429"]
+    setting.set_by -= by / 2
+    setting.now += 59.5
+    snapshot = setting.page()
+    assert [one.result.failure and one.result.failure.code for one in snapshot.queues] == [
+        "429",
+        "429",
+    ]
+    # What is said in Unix time is right by the clock as it is set now.
+    unix = setting.now + setting.set_by
+    assert snapshot.accounts[0].hold_until == pytest.approx(unix + 0.5)
+    assert snapshot.queues[0].last_success_at == pytest.approx(unix - 11 - 59.5)
+    setting.now += 0.5
     assert setting.codes() == [2, 0]
 
 

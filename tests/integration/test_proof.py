@@ -116,15 +116,15 @@ def test_a_filter_that_is_ignored_later_shows_no_number_for_longer_than_ten_minu
     runtime = make_runtime(account, clock=clock)
     assert codes(runtime.snapshot([account], 10)) == [1, 1]
     simulator.dialect = Dialect(ignored_filters=frozenset({"queue"}))
-    clock.now += 599
+    clock.now += 419
     simulator.forget_requests()
     runtime.snapshot([account], 10)
-    assert asked(simulator) == 2, "a proof is renewed every ten minutes at most"
+    assert asked(simulator) == 2, "a verification is renewed every seven minutes at most"
     clock.now += 1
     assert codes(runtime.snapshot([account], 10)) == ["filter_ignored", "filter_ignored"]
     # And it comes back no sooner than it shows to be honoured again.
     simulator.dialect = Dialect()
-    clock.now += 599
+    clock.now += 419
     assert codes(runtime.snapshot([account], 10)) == ["filter_ignored", "filter_ignored"]
     clock.now += 1
     runtime.snapshot([account], 10)
@@ -157,6 +157,35 @@ def test_a_check_that_could_not_be_read_proves_nothing_and_is_asked_again(
     clock.now += 600
     simulator.faults.set("status", queue=0, code=503)
     assert codes(runtime.snapshot([account], 10)) == ["503", "503"]
+
+
+def test_a_verification_that_cannot_be_renewed_at_once_costs_no_number(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    world: FixedWorld,
+    clock: Clock,
+) -> None:
+    """The kind: what expires is renewed before it does, with time for more than one try."""
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, 5457, 5460)
+    runtime = make_runtime(account, clock=clock)
+    begun = clock.now
+    assert codes(runtime.snapshot([account], 10)) == [1, 1]
+    for failing in (True, False, True, True, False, False) * 5:
+        clock.now += 60
+        simulator.faults.clear()
+        if failing:
+            simulator.faults.set("status", queue=0, code=503)
+        assert codes(runtime.snapshot([account], 10)) == [1, 1], clock.now - begun
+    # Only where none succeeds until the end is the number gone.
+    simulator.faults.set("status", queue=0, code=503)
+    found = [codes(runtime.snapshot([account], 10))]
+    for _ in range(11):
+        clock.now += 60
+        found.append(codes(runtime.snapshot([account], 10)))
+    assert found[0] == [1, 1]
+    assert found[-1] == ["503", "503"]
 
 
 def test_checks_and_lists_are_no_errors_of_the_account(

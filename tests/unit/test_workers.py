@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.scrape import HostBoundedPool
+from exporter.settings import Account, TokenEnvironment
 
 
 class Jobs:
@@ -49,7 +51,7 @@ def jobs() -> Jobs:
 
 def submit(pool: HostBoundedPool, jobs: Jobs, host: str, limit: int, number: int) -> None:
     for _ in range(number):
-        pool.submit(host, limit, lambda: jobs.job(host))
+        pool.submit(host, limit, host, lambda: jobs.job(host))
 
 
 def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
@@ -84,7 +86,7 @@ def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
         raise ValueError
 
     for finished in range(1, 10):
-        pool.submit("host", 1, fail)
+        pool.submit("host", 1, "account", fail)
         with jobs.changed:
             assert jobs.changed.wait_for(partial(jobs.have_finished, finished), 10)
 
@@ -111,7 +113,7 @@ def test_there_are_never_more_threads_than_places() -> None:
             done.release()
 
         for _ in range(1000):
-            pool.submit(host, 1, job)
+            pool.submit(host, 1, host, job)
             assert done.acquire(timeout=10)
 
     interval = sys.getswitchinterval()
@@ -122,3 +124,148 @@ def test_there_are_never_more_threads_than_places() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert len(threads) <= 8
+
+
+def hang(
+    pool: HostBoundedPool, jobs: Jobs, host: str, limit: int, account: str, number: int
+) -> None:
+    for _ in range(number):
+        pool.submit(host, limit, account, lambda: jobs.job(account))
+
+
+@pytest.fixture
+def slow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every job for one that hung."""
+    monkeypatch.setattr("exporter.scrape.workers._SLOW_SECONDS", -1)
+
+
+def accounts(*hosts: str) -> list[Account]:
+    return [
+        Account(f"account-{number}", f"https://{host}", TokenEnvironment("TOKEN"), ())
+        for number, host in enumerate(hosts)
+    ]
+
+
+def finish(pool: HostBoundedPool, jobs: Jobs, host: str, account: str) -> None:
+    """Let one job end, so that it is known how long they take."""
+    before = jobs.finished
+    jobs.go.set()
+    hang(pool, jobs, host, 16, account, 1)
+    with jobs.changed:
+        assert jobs.changed.wait_for(partial(jobs.have_finished, before + 1), 10)
+    jobs.go.clear()
+
+
+@pytest.mark.usefixtures("slow_at_once")
+def test_an_account_that_hangs_leaves_its_neighbours_places(jobs: Jobs) -> None:
+    pool = HostBoundedPool(64)
+    pool.retain(accounts("silo", "silo", "silo"))
+    finish(pool, jobs, "silo", "hangs")
+    hang(pool, jobs, "silo", 16, "hangs", 50)
+    assert jobs.wait_for({"hangs": 12})
+    hang(pool, jobs, "silo", 16, "neighbour", 3)
+    assert jobs.wait_for({"hangs": 12, "neighbour": 3})
+    jobs.go.set()
+    with jobs.changed:
+        assert jobs.changed.wait_for(partial(jobs.have_finished, 54), 10)
+
+
+@pytest.mark.usefixtures("slow_at_once")
+def test_an_account_alone_on_its_host_has_all_places(jobs: Jobs) -> None:
+    pool = HostBoundedPool(64)
+    pool.retain(accounts("silo", "other"))
+    finish(pool, jobs, "silo", "hangs")
+    hang(pool, jobs, "silo", 16, "hangs", 50)
+    assert jobs.wait_for({"hangs": 16})
+    jobs.go.set()
+
+
+@pytest.mark.usefixtures("slow_at_once")
+def test_hosts_that_hang_leave_the_others_threads(jobs: Jobs) -> None:
+    hosts = [f"dead-{number}" for number in range(16)]
+    pool = HostBoundedPool(64)
+    pool.retain(accounts(*hosts, "healthy"))
+    for host in hosts:
+        finish(pool, jobs, host, host)
+    for host in hosts:
+        hang(pool, jobs, host, 16, host, 16)
+    hang(pool, jobs, "healthy", 16, "healthy", 1)
+    with jobs.changed:
+        assert jobs.changed.wait_for(lambda: jobs.running["healthy"] == 1, 10)
+        assert jobs.running["dead-0"] == 16
+    jobs.go.set()
+
+
+def test_accounts_of_a_host_take_turns(jobs: Jobs) -> None:
+    pool = HostBoundedPool(8)
+    pool.retain(accounts("silo", "silo"))
+    begun: list[str] = []
+    done = threading.Semaphore(0)
+
+    def job(account: str) -> None:
+        begun.append(account)
+        jobs.go.wait(10)
+        done.release()
+
+    for account in ["many"] * 6 + ["few"] * 2:
+        pool.submit("silo", 1, account, partial(job, account))
+    jobs.go.set()
+    for _ in range(8):
+        assert done.acquire(timeout=10)
+    assert begun[:5].count("few") == 2
+    assert begun[5:] == ["many"] * 3
+
+
+class StartsNoThread:
+    """Stand in for `Thread.start` where the system has no thread left."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.refuses = True
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if self.refuses and thread.name.startswith("fetch-"):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_threads_that_cannot_be_started_are_tried_again(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    """The kind: a limit on processes, reached and lifted again."""
+    pool = HostBoundedPool(64)
+    submit(pool, jobs, "host", 16, first)
+    assert jobs.wait_for({"host": first} if first else {})
+    system = StartsNoThread(monkeypatch)
+    with capture_logs() as logs:
+        submit(pool, jobs, "host", 16, 10)
+        assert [line["event"] for line in logs] == ["Cannot start another thread"]
+        assert logs[0]["threads"] == first
+    if first:
+        # Those that there are do it all.
+        jobs.go.set()
+        with jobs.changed:
+            assert jobs.changed.wait_for(partial(jobs.have_finished, 12), 10)
+        assert len(jobs.threads) == 2
+        jobs.go.clear()
+    system.refuses = False
+    submit(pool, jobs, "host", 16, 6)
+    assert jobs.wait_for({"host": 6 if first else 16})
+    jobs.go.set()
+
+
+def test_who_waits_for_a_job_gets_it_started_once_there_is_a_thread(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = HostBoundedPool(64)
+    system = StartsNoThread(monkeypatch)
+    submit(pool, jobs, "host", 16, 3)
+    pool.start_threads()
+    assert jobs.wait_for({})
+    system.refuses = False
+    pool.start_threads()
+    assert jobs.wait_for({"host": 3})
+    jobs.go.set()

@@ -1,0 +1,255 @@
+"""A number is of now and of this host, and no queue or account is left out for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from exporter.runtime import Runtime
+from exporter.settings import Configuration, Queue
+from exporter.simulator import AVAILABLE, SimulatedAccount
+from exporter.snapshot import Snapshot
+from tests.integration.conftest import MakeAccount
+from tests.simulator import FixedWorld
+from tests.simulator_fixtures import StartSimulator
+
+START = 1_800_000_000.0
+
+
+def codes(snapshot: Snapshot) -> dict[int, str | int | None]:
+    return {
+        one.queue.id: one.result.failure.code if one.result.failure else one.result.available
+        for one in snapshot.queues
+    }
+
+
+def in_background(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+# One client with a long time-out
+
+
+def test_a_fetch_that_has_been_waiting_for_long_is_not_joined(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: an answer that is older than its question, or never comes, for all who ask."""
+    monkeypatch.setattr("exporter.scrape.jobs.JOIN_SECONDS", 0.3)
+    world = FixedWorld()
+    world.set_available(5457, 1)
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator)
+    runtime = make_runtime(account)
+    assert codes(runtime.snapshot([account], 20)) == {5457: 1}
+    simulator.faults.set("hang", seconds=30)
+    before = simulator.requests_total
+    patient = in_background(lambda: runtime.snapshot([account], 5))
+    assert simulator.wait_until(lambda: simulator.requests_total == before + 1)
+    time.sleep(0.35)
+    simulator.faults.clear()
+    world.set_available(5457, 2)
+    begun = time.monotonic()
+    assert codes(runtime.snapshot([account], 20)) == {5457: 2}
+    assert time.monotonic() - begun < 4, "the patient scrape is still waiting"
+    assert patient.is_alive()
+    patient.join()
+
+
+def test_a_fetch_that_is_joined_lasts_as_long_as_who_joins_it(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    simulator = start_simulator()
+    account = make_account(simulator)
+    runtime = make_runtime(account)
+    runtime.snapshot([account], 20)
+    simulator.faults.set("hang", seconds=1.5)
+    before = simulator.requests_total
+    hasty = in_background(lambda: runtime.snapshot([account], 0.5))
+    assert simulator.wait_until(lambda: simulator.requests_total == before + 1)
+    assert codes(runtime.snapshot([account], 20)) == {5457: 0}
+    assert simulator.requests_total == before + 1
+    hasty.join()
+
+
+# A process or a machine that stands still
+
+
+def test_an_answer_that_comes_long_after_its_deadline_is_none(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    """The kind: a container that was paused, a machine that was suspended."""
+    now = [START]
+    simulator = start_simulator()
+    account = make_account(simulator, max_age=60.0)
+    runtime = make_runtime(account, clock=lambda: now[0])
+    assert codes(runtime.snapshot([account], 10)) == {5457: 0}
+    now[0] += 61
+
+    def suspend(_: object) -> None:
+        now[0] += 300
+
+    simulator.before_answer = suspend
+    snapshot = runtime.snapshot([account], 10)
+    assert codes(snapshot) == {5457: "timeout"}
+    assert snapshot.queues[0].last_success_at == START
+    simulator.before_answer = None
+    now[0] += 1
+    simulator.forget_requests()
+    assert codes(runtime.snapshot([account], 10)) == {5457: 0}
+    assert simulator.requests, "what came late is not kept for max_age"
+
+
+# A move to another host
+
+
+def test_an_account_that_moves_keeps_nothing_of_the_old_host(
+    start_simulator: StartSimulator, make_account: MakeAccount
+) -> None:
+    old, new = start_simulator(), start_simulator()
+    before, after = make_account(old), make_account(new)
+    configurations = [Configuration((after,)), Configuration((before,)), Configuration((before,))]
+    runtime = Runtime(Configuration((before,)), load=lambda: configurations.pop(0))
+    try:
+        assert runtime.snapshot([before], 10).queues[0].last_success_at is not None
+        old.faults.set("status", code=429, retry_after="60")
+        assert runtime.snapshot([before], 10).accounts[0].hold_until is not None
+        runtime.reload()
+        new.faults.set("status", code=500)
+        snapshot = runtime.snapshot([after], 10)
+        assert codes(snapshot) == {5457: "500"}
+        assert snapshot.accounts[0].hold_until is None
+        assert snapshot.queues[0].last_success_at is None
+        # A reload that changes nothing keeps both.
+        new.faults.clear()
+        old.faults.clear()
+        runtime.reload()
+        old.faults.set("status", code=429, retry_after="60")
+        runtime.snapshot([before], 10)
+        runtime.reload()
+        assert runtime.snapshot([before], 10).accounts[0].hold_until is not None
+    finally:
+        runtime._transports.close()
+
+
+# Fairness
+
+
+@pytest.mark.parametrize("patience", [3, 7])
+def test_with_an_api_that_throttles_each_queue_is_read_in_its_turn(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    patience: int,
+) -> None:
+    """The kind: where not all can be read, it is always the same that are."""
+    ids = range(1, 21)
+    world = FixedWorld({id_: f"queue-{id_}" for id_ in ids})
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, *ids, max_parallel_requests=2)
+    runtime = make_runtime(account)
+    assert len(codes(runtime.snapshot([account], 20))) == 20
+    read: set[int] = set()
+    for _ in range(20 // (patience - 1) + 1):
+        answered = 0
+
+        def throttle(_: object) -> None:
+            nonlocal answered
+            answered += 1
+            if answered >= patience:
+                simulator.faults.set("status", code=429)
+
+        simulator.before_answer = throttle
+        snapshot = runtime.snapshot([account], 20)
+        simulator.before_answer = None
+        simulator.faults.clear()
+        found = codes(snapshot)
+        assert list(found) == list(ids), "shown in the order of the configuration all the same"
+        read |= {id_ for id_, code in found.items() if code == 0}
+    assert read == set(ids)
+
+
+def test_with_more_work_than_time_each_queue_is_read_in_its_turn(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    ids = range(1, 11)
+    world = FixedWorld({id_: f"queue-{id_}" for id_ in ids})
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, *ids, max_parallel_requests=1)
+    runtime = make_runtime(account)
+    assert set(codes(runtime.snapshot([account], 20)).values()) == {0}
+    simulator.latency = 0.25
+    read: set[int] = set()
+    for _ in range(12):
+        read |= {id_ for id_, code in codes(runtime.snapshot([account], 1.0)).items() if code == 0}
+        if read == set(ids):
+            break
+    assert read == set(ids)
+
+
+def test_a_customer_whose_queues_hang_costs_its_neighbours_one_scrape_at_most(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("exporter.scrape.workers._SLOW_SECONDS", 0.5)
+    world = FixedWorld({id_: f"queue-{id_}" for id_ in range(1, 41)})
+    world.set_available(40, 3)
+    simulator = start_simulator(SimulatedAccount(world))
+    hangs = make_account(simulator, *range(1, 40), name="hangs", max_parallel_requests=8)
+    well = make_account(simulator, 40, name="well", max_parallel_requests=8)
+    runtime = make_runtime(hangs, well)
+    runtime.snapshot([hangs, well], 20)
+    for id_ in range(1, 40):
+        simulator.faults.set("hang", queue=id_)
+    runtime.snapshot([hangs], 1)
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            runtime.snapshot([hangs], 1)
+
+    busy = in_background(keep_asking)
+    try:
+        for _ in range(4):
+            assert codes(runtime.snapshot([well], 8)) == {40: 3}
+    finally:
+        stop.set()
+        busy.join()
+
+
+# What leaves is forgotten
+
+
+def test_what_is_kept_of_queues_that_left_is_forgotten(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    """The kind: an API that names other queues each time."""
+    now = [START]
+    world = FixedWorld({})
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    runtime = make_runtime(account, clock=lambda: now[0])
+    for turn in range(4):
+        ids = range(1 + 20 * turn, 21 + 20 * turn)
+        world.set_queues({id_: f"queue-{id_}" for id_ in ids})
+        simulator.faults.set("status", queue=ids[0], code=503, retry_after="60")
+        now[0] += 601
+        for _ in range(2):
+            runtime.metrics(account=None, exporter_only=False, budget_seconds=20)
+        simulator.faults.clear()
+    state = runtime.account_state(account)
+    history = runtime._history._accounts["acme"]
+    for kept in (
+        *(state.read_at, state.asked_at, state._results, state.backoff._until),
+        *(history.scraped, history.outages, history.empty_since),
+    ):
+        assert {key for key in kept if key is not None} <= set(ids), kept
