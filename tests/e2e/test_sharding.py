@@ -112,6 +112,39 @@ def test_queues_are_shared_and_survive_an_exporter(
     assert shares(server) == share
 
 
+def test_all_queues_of_an_account_are_watched_from_a_cold_start(
+    start_simulator: StartSimulator,
+    start_command: StartCommand,
+    prometheus: StartsPrometheus,
+    tmp_path: Path,
+) -> None:
+    """Nothing has read a list before service discovery is asked; one account has no key."""
+    world = FixedWorld({5457: "sales", 5460: "support"})
+    for queue in (5457, 5460):
+        world.set_available(queue, 2)
+    url = start_simulator(SimulatedAccount(world)).url
+    file = tmp_path / "exporter.yml"
+    blind = {"name": "blind", "token_env": "CALLTOOLS_NO_SUCH_KEY"}
+    defaults = {"url": url, "token_env": "CALLTOOLS_TOKEN", "queues": "all"}
+    file.write_text(yaml.safe_dump({"defaults": defaults, "accounts": [{"name": "acme"}, blind]}))
+    exporters = [
+        start_command(f"--config.file={file}", "--web.listen-address=127.0.0.1:0") for _ in range(3)
+    ]
+    text = EXAMPLE.read_text()
+    for number, exporter in enumerate(exporters):
+        text = text.replace(f"exporter-{number}:15457", address(exporter))
+    content = yaml.safe_load(text)
+    content["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s"}
+    del content["rule_files"]
+    server = prometheus(content)
+    server.wait_for("count(calltools_queue_available_agents == 2) == 2", PATIENCE)
+    server.wait_for('calltools_account_failure{account="blind", code="token"} == 1', PATIENCE)
+    assert {target.labels["instance"] for target in server.query(f"{PROBES} == 1")} == {
+        "acme/sales",
+        "acme/support",
+    }
+
+
 def test_prometheus_accepts_the_example(promtool: RunsTool) -> None:
     checked = promtool("check", "config", "--lint-fatal", EXAMPLE)
     assert checked.returncode == 0, checked.stdout + checked.stderr

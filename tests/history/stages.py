@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
+_RECORDED = re.compile(r"\b\w+:\w+(?::\w+)?\b")
 _SECONDS = {"s": 1, "m": 60}
 
 

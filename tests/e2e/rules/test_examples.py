@@ -36,6 +36,7 @@ PLATFORM = {
     "CallToolsApiSlow": ("platform-chat", ["account=acme", "host=east-2"]),
     "CallToolsExporterAbsent": ("platform-pager", []),
     "CallToolsExporterDown": ("platform-chat", ["instance=a:15457"]),
+    "CallToolsExporterCannotRead": ("platform-chat", ["account=acme", "instance=a:15457"]),
     "CallToolsReloadFailed": ("platform-chat", []),
     "CallToolsWatchdog": ("dead-mans-switch", []),
 }
