@@ -11,6 +11,8 @@ RUN /build/bin/pip install --no-deps --require-hashes -r requirements/build.txt 
         install --no-deps --require-hashes --only-binary :all: -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
+COPY prometheus prometheus
+COPY grafana/dashboards grafana/dashboards
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . && \
     /build/bin/pip --python /opt/calltools-exporter/bin/python \
         install --no-deps --no-index --find-links /wheel calltools-exporter

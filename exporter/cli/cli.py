@@ -209,6 +209,28 @@ def init(**given: Any) -> int:
 
 
 @calltools_exporter.command()
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The folder to write to.",
+)
+@flags.link_base("runbooks", "Where you show docs/runbooks, for the alerts' links.")
+@flags.link_base("dashboards", "Grafana's URL and /d, for the alerts' links.")
+@click.option("--overwrite", is_flag=True, help="Replace files that differ, after an upgrade.")
+def files(output: Path, **given: Any) -> int:
+    """Write rules, examples and dashboards of this version.
+
+    For Prometheus, Alertmanager and Grafana: rules/, dashboards/, prometheus.yml, alertmanager.yml.
+    """
+    from exporter.cli.files import files
+
+    return files(output, **given)
+
+
+@calltools_exporter.command()
 @flags.combine(flags.LOOPBACK_ADDRESS, flags.SERVING, flags.LOGGING)
 def demo(**given: Any) -> int:
     """Run the exporter on a simulated CallTools account."""

@@ -53,6 +53,12 @@ MEANINGS: Final[Mapping[str, Mapping[int, str]]] = {
         **_ENDED,
     },
     "demo": {OK: "stopped by a signal", WRONG: "an address cannot be listened on", **_USAGE},
+    "files": {
+        OK: "written",
+        WRONG: "a file differs from the one that is there, or cannot be written",
+        **_USAGE,
+        **_ENDED,
+    },
     "schema": _PRINTED,
     "completion": _PRINTED,
     "help": _PRINTED,

@@ -26,6 +26,7 @@ __all__ = [
     "VARIABLES",
     "WEB_CONFIG_FILE",
     "combine",
+    "link_base",
 ]
 
 Decorator: TypeAlias = Callable[[Any], Any]
@@ -128,6 +129,20 @@ def _seconds_flag(name: str, words: str, default: str) -> Decorator:
         expected="seconds, from 0 to 3600, or a duration such as 500ms, 10s or 1m",
         default=default,
     )
+
+
+def link_base(name: str, words: str) -> Decorator:
+    """Return a flag for a URL that links begin with; it is written into YAML as it is."""
+
+    def read(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[\w./~%:?=&@+#-]+", url):
+            message = (
+                f"found {url!r}, expected the beginning of links, such as https://example.com/x"
+            )
+            raise click.BadParameter(message, context, parameter)
+        return url
+
+    return click.option(f"--{name}", metavar="URL", callback=read, help=words)
 
 
 def _choice(name: str, words: str, choices: Sequence[str], default: str) -> Decorator:

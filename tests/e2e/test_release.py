@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter import __version__
 from tests.process_fixtures import ROOT
@@ -61,7 +62,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions: Path) -> No
         for path in (ROOT / "exporter").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {name for name in names if name.startswith("exporter/")} == package
+    shipped = {name for name in names if name.startswith("exporter/shipped/")}
+    assert len(shipped) == 8
+    assert {name for name in names if name.startswith("exporter/")} - shipped == package
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert metadata["Version"] == __version__
     assert metadata["Requires-Python"] == ">=3.11"
@@ -97,6 +100,11 @@ def test_it_works_in_an_empty_environment(distributions: Path, tmp_path: Path) -
     (tmp_path / "exporter.yml").write_text((ROOT / "exporter.yml").read_text())
     checked = run(command, "check", cwd=tmp_path, PYTHONPATH=LIBRARIES, CALLTOOLS_TOKEN="x")
     assert checked == "exporter.yml: 1 account, 2 queues, no mistakes\n"
+    run(command, "files", "--output=files", cwd=tmp_path, PYTHONPATH=LIBRARIES)
+    for source in (*(ROOT / "prometheus/rules").iterdir(), ROOT / "prometheus/alertmanager.yml"):
+        (written,) = (tmp_path / "files").rglob(source.name)
+        assert yaml.safe_load(written.read_text()) == yaml.safe_load(source.read_text())
+    assert len(list((tmp_path / "files/dashboards").iterdir())) == 3
     schema = run(command, "schema", cwd=tmp_path, PYTHONPATH=LIBRARIES)
     assert schema == (ROOT / "exporter.schema.json").read_text()
 

@@ -228,10 +228,8 @@ def test_a_folder_for_several_processes_is_not_needed(
     assert 'calltools_api_requests_total{account="acme"}' in exporter.get("/metrics").text
 
 
-def test_a_current_folder_that_cannot_be_read_has_no_configuration(
-    run_main: RunMain, tmp_path: Path
-) -> None:
-    said = run_main("check")  # all that is needed is imported
+def test_a_current_folder_that_cannot_be_read_is_named(run_main: RunMain, tmp_path: Path) -> None:
+    run_main("check")  # all that is needed is imported
     closed = tmp_path / "closed"
     closed.mkdir()
     os.chdir(closed)
@@ -240,10 +238,12 @@ def test_a_current_folder_that_cannot_be_read_has_no_configuration(
     if user == 0:
         os.seteuid(65534)  # root may read everything
     try:
-        assert run_main("check") == said
+        said = run_main("check")
     finally:
         if user == 0:
             os.seteuid(user)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("exporter.yml: cannot be read: Permission denied; ")
 
 
 def test_the_committed_schema_is_what_the_command_prints(run_main: RunMain) -> None:
