@@ -109,10 +109,10 @@ def _why_not_read(path: Path) -> str:
     try:
         path.stat()
     except FileNotFoundError:
-        return "is not here"
+        pass
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "was not read"  # it has come meanwhile
+    return "is not here"
 
 
 def _name_of(url: str) -> str:

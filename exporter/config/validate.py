@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeVar, get_args
+from typing import Final, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -77,10 +77,8 @@ def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None
 
 
 def _explain_missing(document: Document, model: type[Keys], path: Path) -> None:
-    mapping, location, _ = document.find(path[:-1])
-    key = str(path[-1])
-    if not isinstance(mapping, YamlMapping):
-        return
+    value, location, _ = document.find(path[:-1])
+    mapping, key = cast("YamlMapping", value), str(path[-1])
     # What follows from another mistake is not reported: it goes with that one.
     if not mapping.has_key(key) and not misspelt(
         mapping, _model_at(model, document, path[:-1]), key

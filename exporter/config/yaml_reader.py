@@ -105,9 +105,7 @@ def _end_of(file: str, text: str) -> Location:
 
 
 def _syntax_mistake(file: str, text: str, error: yaml.MarkedYAMLError) -> Mistake:
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Location(file, 1, 1).mistake(f"is not YAML: {error.problem}")
+    mark = cast("yaml.Mark", error.problem_mark or error.context_mark)
     line = [*text.split("\n"), ""][mark.line]
     # What a tab in the indentation breaks is reported behind it.
     tab = line.find("\t")
