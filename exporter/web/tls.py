@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from exporter.files import load_pem
+
 __all__ = ["TlsServer", "make_context"]
 
 
@@ -37,27 +39,8 @@ def make_context(tls: TlsServer, refuse: Callable[[str, str], None]) -> ssl.SSLC
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = tls.min_version, tls.max_version
     context.set_alpn_protocols(["http/1.1"])
-    unreadable = set()
-    for key, path in tls.files.items():
-        try:
-            path.read_bytes()
-        except OSError as error:
-            unreadable.add(key)
-            refuse(key, f"{path} cannot be read: {error.strerror}")
-    if unreadable.isdisjoint({"cert_file", "key_file"}):
-        try:
-            # Without a passphrase of ours, OpenSSL would ask for one on the terminal, and wait.
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=lambda: "")
-        except (OSError, ValueError):
-            wanted = "a PEM certificate and, in key_file, its key without a passphrase"
-            refuse("cert_file", f"{tls.cert_file} does not hold what is expected, {wanted}")
-    if tls.client_ca_file and "client_ca_file" not in unreadable:
-        try:
-            context.load_verify_locations(tls.client_ca_file)
-        except (OSError, ValueError):
-            wanted = "PEM certificates"
-            refuse(
-                "client_ca_file", f"{tls.client_ca_file} does not hold what is expected, {wanted}"
-            )
+    for key, words in load_pem(context, tls.files).items():
+        refuse(key, words)
+    if tls.client_ca_file:
         context.verify_mode = tls.client_verification
     return context
