@@ -73,11 +73,11 @@ class TokenSource(Protocol):
         """
 
     def describe(self) -> str:
-        """Say where the key is, never what it is."""
+        """Return where the key is, never what it is."""
 
 
 def read_key(text: str, source: str) -> Secret:
-    """Take a key as people paste it: with white space around it or its ``Token `` prefix.
+    """Return a key as people paste it: with white space around it or its ``Token `` prefix.
 
     Raises:
         TokenError: it is empty, or holds what no key holds; the words name only the source.
@@ -132,7 +132,7 @@ class TokenFile:
         return read_key(text, self.describe())
 
     def describe(self) -> str:
-        """Name the file."""
+        """Return the name of the file."""
         return f"token_file {self.path}"
 
 
@@ -147,7 +147,7 @@ class TokenEnvironment:
         return read_key(os.environ.get(self.variable, ""), self.describe())
 
     def describe(self) -> str:
-        """Name the variable."""
+        """Return the name of the variable."""
         return f"token_env {self.variable}"
 
 

@@ -60,7 +60,7 @@ class Client:
             self._count(queue.id, status, context) for status in queue.status_ids
         ]
         if others and not any(counts):
-            # Who moved meanwhile to a status that was already counted would be in none of them.
+            # An agent who moved meanwhile to a status already counted would be in none of them.
             others = [self._count(queue.id, status, context) for status in queue.status_ids[:-1]]
         return sum(others) + last
 
@@ -130,7 +130,7 @@ class Client:
         anyway.
 
         Raises:
-            ApiError: nothing can be told.
+            ApiError: the answer does not show it.
         """
         if name == "ready":
             return self._check_ready(context)

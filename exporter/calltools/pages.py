@@ -94,7 +94,7 @@ def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool
 
 
 def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:
-    """Say how a row contradicts the filters that it should have passed, or None.
+    """Return how a row contradicts the filters that it should have passed, or None.
 
     A field that is missing or cannot be read contradicts nothing.
     """
@@ -178,7 +178,7 @@ def refuse(found: str) -> NoReturn:
 
 
 def _shape(value: object) -> str:
-    """Name the shape of a JSON value, without a word of what it holds."""
+    """Return the name of a JSON value's shape, without a word of what it holds."""
     if isinstance(value, int) and not isinstance(value, bool):
         if 0 <= value <= LARGEST_COUNT:
             return "a number"

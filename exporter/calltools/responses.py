@@ -1,4 +1,4 @@
-"""Let only what is a right and fresh answer pass, and say of any other what it says itself."""
+"""The status of an answer: only a fresh 200 passes; of any other, the error is quoted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HINTS = {
 
 
 def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
-    """Let only a 200 pass, and none that says of itself that it is old.
+    """Raise for every answer but a fresh 200.
 
     Args:
         answer: of which an error's text is quoted, cut and cleaned.
@@ -64,7 +64,7 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
 
 
 def _refuse_old(headers: Mapping[str, str]) -> None:
-    """Refuse what a cache on the way has kept: RFC 9111, 5.1, and warnings 110 and 111 of old."""
+    """Refuse what a cache on the way has kept, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
     ages = [int(age) for age in re.findall(r"\b[0-9]{1,18}\b", headers.get("age", ""))]
     if max(ages, default=0) > OLDEST_SECONDS:
         refuse(f"an answer that a cache on the way has kept for {max(ages)} s")

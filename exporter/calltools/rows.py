@@ -108,7 +108,7 @@ def summarise(
         if readable and agent.status not in wanted:
             continue
         if not readable or agent.ready is None:
-            raise unexpected("rows that do not tell who is ready, or in which status")
+            raise unexpected("rows that do not say who is ready, or in which status")
         free.append(agent)
     by_status = Counter(_name(agent.status, names) for agent in agents)
     since = [agent.since for agent in free]
@@ -123,7 +123,7 @@ def summarise(
 
 
 def _bounded(by_status: Counter[str], names: Mapping[int, str]) -> Counter[str]:
-    """Keep the account's own statuses first, then the most common; count the rest together."""
+    """Return at most `MOST_STATUSES` names: the account's own, the most common, and `other`."""
     if len(by_status) <= MOST_STATUSES:
         return by_status
     known = set(names.values())
@@ -134,7 +134,7 @@ def _bounded(by_status: Counter[str], names: Mapping[int, str]) -> Counter[str]:
 
 
 def unknown_statuses(agents: Iterable[AgentRow], names: Mapping[int, str]) -> bool:
-    """Tell whether some row has a status id that the account's list did not have."""
+    """Return whether a row has a status id that the account's list does not have."""
     return any(isinstance(agent.status, int) and agent.status not in names for agent in agents)
 
 
@@ -173,7 +173,7 @@ def resolve_statuses(
 
 
 def _automatic(rows: Sequence[StatusRow]) -> Sequence[StatusRow]:
-    """Find the status that makes an agent ready for queues: by its queue action, then its name."""
+    """Return the status that makes agents ready for queues: by queue action, then by name."""
     ready = [
         row
         for row in rows

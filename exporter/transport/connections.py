@@ -1,4 +1,4 @@
-"""Connections that are used again only while nothing speaks against it."""
+"""Connections to the API: kept alive, and not used again if they are old, idle or out of step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class _FinalResponse(http.client.HTTPResponse):
             super().begin()
 
     def _close_conn(self) -> None:
-        """Note on the socket whether more was read than the answer: it is of no question."""
+        """Record on the socket whether more was read than the answer: nobody asked for that."""
         request = current_request()
         if request is not None and self.fp is not None:
             request.peeking = True
@@ -66,7 +66,7 @@ class _DeadlineConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it may be used again: not when it is old, nor with bytes of no question on it."""
+        """Whether it may be used again: not if it is old, nor with bytes that nobody asked for."""
         now = time.monotonic()
         if now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE:
             return False

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """The moment until which an answer is waited for; it may be moved to a later one meanwhile."""
+    """The moment at which a request ends; it may be moved to a later one meanwhile."""
 
     __slots__ = ("at",)
 

@@ -1,4 +1,4 @@
-"""What `requests`, `urllib3`, `http.client`, `ssl` and `socket` raise, in this exporter's words."""
+"""The errors of `requests`, `urllib3`, `http.client`, `ssl` and `socket` as failures."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_timeout(cause: BaseException) -> bool:
-    """Recognise a time-out; `urllib3` derives a refused connection from one."""
+    """Return whether it is a timeout; `urllib3` derives a refused connection from one."""
     return isinstance(cause, TimeoutError | PoolTimeoutError) and not isinstance(
         cause, NewConnectionError
     )
 
 
 def _is_tls(cause: BaseException) -> bool:
-    """Tell a failed handshake from a connection that ended later: that is `connection`."""
+    """Return whether a handshake failed; a connection that ended later is `connection`."""
     if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return False
     return isinstance(cause, ssl.SSLError) or (
@@ -76,7 +76,7 @@ def _is_tls(cause: BaseException) -> bool:
 
 
 def _is_too_large(cause: BaseException) -> bool:
-    """Recognise the limits that `http.client` sets to a head: 64 KiB a line, 100 lines."""
+    """Return whether a head exceeds the limits of `http.client`: 64 KiB a line, 100 lines."""
     return isinstance(cause, http.client.LineTooLong) or (
         isinstance(cause, http.client.HTTPException) and str(cause).startswith("got more than")
     )

@@ -1,4 +1,4 @@
-"""What a proxy is shown of its user, and what nobody else may see of it."""
+"""Credentials for a proxy: the header that it gets, and what is masked everywhere else."""
 
 from __future__ import annotations
 

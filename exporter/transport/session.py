@@ -29,7 +29,7 @@ from exporter.transport.tls import client_context
 #: one host cannot use up the others'.
 _BODIES = 12 * 1024 * 1024
 
-# Who sets `insecure_skip_verify` is told so once, by the configuration, not at each connection.
+# The configuration logs `insecure_skip_verify` once; urllib3 would warn at each connection.
 urllib3.disable_warnings(InsecureRequestWarning)
 
 
@@ -51,7 +51,7 @@ class StaleConnectionError(ApiError):
 
 
 class _Adapter(HTTPAdapter):
-    """Hand the one SSL context to every pool, and let nothing be loaded into it afterwards.
+    """An adapter with one SSL context for every pool, into which nothing is loaded afterwards.
 
     Without ``cert_verify`` as a no-op each new connection reads the CA bundle again, and a private
     CA quietly trusts all public ones as well.
@@ -81,7 +81,7 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, *arguments: Any, **keywords: Any
     ) -> HTTPConnectionPool:
-        """Find the one pool that there is only once: finding it is a tenth of a request's cost."""
+        """Return the one pool there is, found once: finding it is a tenth of a request's cost."""
         pool = self._pool
         if pool is None:
             pool = self._pool = super().get_connection_with_tls_context(*arguments, **keywords)
@@ -111,7 +111,7 @@ class _Session(requests.Session):
         self.mount("http://", adapter)
 
     def get_redirect_target(self, resp: Response) -> None:
-        """Know of no redirect: even to look at one, `requests` would read its whole body."""
+        """Return None: to look at a redirect, `requests` would read its whole body."""
 
 
 class Transport:
