@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 import structlog
@@ -127,6 +127,7 @@ class Runtime:
         account: str | None = None,
         queues: Sequence[str] = (),
         *,
+        accounts: Collection[str] | None = None,
         budget_seconds: float,
         max_age: float = 0.0,
     ) -> Snapshot:
@@ -138,6 +139,7 @@ class Runtime:
         Args:
             account: the one account to read, None for all.
             queues: names or ids of the account's queues, none for all.
+            accounts: where no account is given, which of them to read; None for all.
             budget_seconds: after which the snapshot is returned with what is there.
             max_age: how old a number may be, in seconds; with 0 the API is asked now.
 
@@ -148,7 +150,12 @@ class Runtime:
         if account is not None:
             return self._scrape_one(account, queues or None, budget_seconds, max_age=max_age)
         scraper = self._scraper
-        return scraper.scrape(scraper.configuration.accounts, budget_seconds, max_age=max_age)
+        chosen = [
+            found
+            for found in scraper.configuration.accounts
+            if accounts is None or found.name in accounts
+        ]
+        return scraper.scrape(chosen, budget_seconds, max_age=max_age)
 
     def targets(
         self, *, by_account: bool, budget_seconds: float = LIST_SECONDS

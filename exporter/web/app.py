@@ -19,6 +19,7 @@ from exporter.errors import ConfigurationError, UnknownAccountError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web import landing
+from exporter.web.available import AvailableHandler
 from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.follow import FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
@@ -182,11 +183,13 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         max_requests=max_requests, timeout_offset=timeout_offset, max_timeout=max_timeout
     )
     routes = _Routes(runtime, metrics, reloader=reloader)
+    available = AvailableHandler(runtime, max_requests=max_requests)
     app = Starlette(
         routes=[
             Route("/", routes.landing),
             Route("/metrics", routes.metrics),
             Route("/probe", routes.probe),
+            Route("/available", available.answer),
             Route("/sd", routes.targets),
             Route("/config", routes.configuration),
             Route("/-/reload", routes.reload, methods=["POST"]),

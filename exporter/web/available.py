@@ -1,0 +1,198 @@
+"""`/available`: whether a call can be taken now, for programs that decide while a caller waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import structlog
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+
+from exporter.availability import Availability, AvailabilityReport, any_can_take_call
+from exporter.errors import ExporterError, UnknownAccountError, UnknownQueueError
+from exporter.runtime import Runtime
+from exporter.text import did_you_mean
+from exporter.web.available_reader import AvailableReader, Question, ReadAvailability
+from exporter.web.coalescer import Batch, RequestCoalescer
+from exporter.web.metrics_handler import NoFreeSlotError, ScrapeSlots
+from exporter.web.rate_limit import RateLimits
+from exporter.web.responses import CALLER, client_left
+
+__all__ = ["AvailableHandler", "BadQuestionError", "parse_question"]
+
+_PARAMETERS: Final = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?", re.ASCII)
+_TIMEOUT_SECONDS: Final = (0.05, 30.0, 2.0)
+_MAX_AGE_SECONDS: Final = (0.0, 60.0, 0.0)
+
+#: What of the timeout is left for the way back: so much, but at most a share of it.
+_WAY_BACK_SECONDS: Final = 0.05
+_WAY_BACK_SHARE: Final = 0.25
+#: As for scrapes: what comes while two of the same are in work shares the next one.
+_AT_ONCE: Final = 2
+_PATIENCE_SECONDS: Final = 0.02
+_PATIENCE_SHARE: Final = 0.1
+
+_ANSWERS: Final = {True: "yes", False: "no", None: "unknown"}
+
+log = structlog.get_logger(__name__)
+
+
+class BadQuestionError(ExporterError):
+    """A parameter of the question is wrong."""
+
+
+def parse_question(parameters: QueryParams) -> Question:
+    """Return what is asked.
+
+    Raises:
+        BadQuestionError: a parameter is unknown, given twice or out of its range.
+    """
+    for name in parameters:
+        if name not in _PARAMETERS:
+            hint = did_you_mean(name[:100], _PARAMETERS) or f"; expected {', '.join(_PARAMETERS)}"
+            raise BadQuestionError(f"unknown parameter {name[:100]!r}{hint}")
+        if name != "queue" and len(parameters.getlist(name)) > 1:
+            raise BadQuestionError(f"{name} is given more than once")
+    account, queues = parameters.get("account"), tuple(dict.fromkeys(parameters.getlist("queue")))
+    if queues and account is None:
+        raise BadQuestionError("queue needs account=NAME, whose queue it is")
+    only = parameters.get("can_take_call")
+    if only not in {None, "true"}:
+        raise BadQuestionError(f"can_take_call is {str(only)[:100]!r}; expected true, or nothing")
+    return Question(
+        account=account,
+        queues=queues,
+        team=parameters.get("team"),
+        only_true=only is not None,
+        timeout=_seconds(parameters, "timeout", _TIMEOUT_SECONDS),
+        max_age=_seconds(parameters, "max_age", _MAX_AGE_SECONDS),
+    )
+
+
+def _seconds(parameters: QueryParams, name: str, bounds: tuple[float, float, float]) -> float:
+    least, most, default = bounds
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if not _SECONDS.fullmatch(text) or not least <= float(text) <= most:
+        expected = f"expected seconds from {least:g} to {most:g}"
+        raise BadQuestionError(f"{name} is {text[:100]!r}; {expected}")
+    return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer of any kind: its status, its content, how it is counted, when to ask again."""
+
+    status: int
+    content: Mapping[str, object]
+    counted: str = "refused"
+    retry_after: float | None = None
+
+    def response(self) -> Response:
+        """Return the response; no proxy may keep it."""
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
+        body = json.dumps(self.content, separators=(",", ":")) + "\n"
+        return Response(body, self.status, headers, "application/json")
+
+
+class AvailableHandler:
+    """Answer whether calls can be taken, within the timeout of each question.
+
+    The slots are its own: a crowd of questions delays no scrape, and the other way round.
+    """
+
+    def __init__(self, runtime: Runtime, *, max_requests: int) -> None:
+        self._counters = runtime.counters.server
+        self._reader = AvailableReader(runtime)
+        self._slots = ScrapeSlots(max_requests)
+        self._limits = RateLimits()
+        self._coalescer: RequestCoalescer[ReadAvailability] = RequestCoalescer(at_once=_AT_ONCE)
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one question."""
+        started = time.monotonic()
+        answer = await self._answer(request)
+        self._counters.record_available(answer.counted, time.monotonic() - started)
+        return answer.response()
+
+    async def _answer(self, request: Request) -> _Answer:  # noqa: PLR0911 - one for each end
+        caller = request.scope["state"].get(CALLER)
+        if caller is not None and (wait := self._limits.seconds_to_wait(caller)) > 0:
+            words = f"more than {caller.user.questions_per_second:g} questions a second"
+            return _refusal(429, words, wait)
+        try:
+            question = parse_question(request.query_params)
+            return _of_result(question, await self._ask(request, question))
+        except BadQuestionError as error:
+            return _refusal(400, str(error))
+        except (UnknownAccountError, UnknownQueueError) as error:
+            return _refusal(404, str(error))
+        except NoFreeSlotError:
+            return _refusal(503, "too many questions are in work, and none ended in time", 1)
+        except TimeoutError:
+            content = {"can_take_call": None, "error": "no answer in time"}
+            return _Answer(503, content, _ANSWERS[None])
+        except Exception:
+            log.exception("a question could not be answered")
+            return _refusal(500, "the question could not be answered; the log says why")
+
+    async def _ask(self, request: Request, question: Question) -> ReadAvailability:
+        now = asyncio.get_running_loop().time()
+        user = caller.user if (caller := request.scope["state"].get(CALLER)) else None
+        way_back = min(_WAY_BACK_SECONDS, question.timeout * _WAY_BACK_SHARE)
+
+        async def read(batch: Batch) -> ReadAvailability:
+            return await self._slots.run(partial(self._reader.read, question, user), batch)
+
+        # Of similar timeouts the shortest is kept, as for scrapes.
+        key = (
+            replace(question, timeout=math.floor(math.log2(question.timeout))),
+            user and (user.accounts, user.teams),
+        )
+        async with asyncio.timeout_at(now + question.timeout - way_back / 2):
+            return await self._coalescer.get(
+                key,
+                read,
+                deadline=now + question.timeout - way_back,
+                patience=min(_PATIENCE_SECONDS, question.timeout * _PATIENCE_SHARE),
+                client_left=client_left(request),
+            )
+
+
+def _refusal(status: int, words: str, retry_after: float | None = None) -> _Answer:
+    # Where a program reads the field and not the status, "not known" is what it may act on.
+    return _Answer(status, {"can_take_call": None, "error": words}, retry_after=retry_after)
+
+
+def _of_result(question: Question, result: ReadAvailability) -> _Answer:
+    if len(question.queues) == 1:
+        (found,) = result.report.queues
+        counted = _ANSWERS[found.can_take_call]
+        if found.can_take_call is None:
+            return _Answer(503, found.as_json(), counted, result.retry_after)
+        return _Answer(200, found.as_json(), counted)
+    can_take_call = result.report.can_take_call
+    report = _only_true(result.report) if question.only_true else result.report
+    return _Answer(
+        200, {**report.as_json(), "can_take_call": can_take_call}, _ANSWERS[can_take_call]
+    )
+
+
+def _only_true(report: AvailabilityReport) -> AvailabilityReport:
+    def can(queue: Availability) -> bool:
+        return any_can_take_call([queue.can_take_call]) is True
+
+    return replace(report, queues=tuple(filter(can, report.queues)))

@@ -1,0 +1,158 @@
+"""What a question of `/available` finds: which queues it concerns, and what is read of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from exporter.availability import AvailabilityReport, report, unread_queue
+from exporter.errors import Failure, UnknownAccountError, UnknownQueueError
+from exporter.runtime import Runtime
+from exporter.settings import Account, Queue
+from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.text import nearest
+from exporter.web.available_users import AvailableUser
+
+__all__ = ["AvailableReader", "Question", "ReadAvailability"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked; ``account`` and ``team`` are None where they do not narrow it.
+
+    ``queues`` are names or ids, none for all. ``only_true`` leaves out queues that can take no
+    call. ``timeout`` and ``max_age`` are in seconds.
+    """
+
+    account: str | None
+    queues: tuple[str, ...]
+    team: str | None
+    only_true: bool
+    timeout: float
+    max_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAvailability:
+    """The report, and after how many seconds the API may be asked again, if it said so."""
+
+    report: AvailabilityReport
+    retry_after: float | None
+
+
+class AvailableReader:
+    """Read the queues that a question concerns and its user may ask about.
+
+    Accounts and queues of others do not exist for a user: neither their names nor the time of an
+    answer tell that they do.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def read(
+        self, question: Question, user: AvailableUser | None, seconds: float
+    ) -> ReadAvailability:
+        """Read within so many seconds; call it in a thread.
+
+        Raises:
+            UnknownAccountError: the user has no account of that name.
+            UnknownQueueError: the account has no queue of that name or id for the user.
+        """
+        names = [account.name for account in self._accounts(user)]
+        if question.account is not None:
+            if question.account not in names:
+                raise UnknownAccountError(question.account, nearest(question.account, names))
+            self._check_queues(question, user)
+        snapshot = self._runtime.read(
+            question.account,
+            question.queues,
+            accounts=names,
+            budget_seconds=seconds,
+            max_age=question.max_age,
+        )
+        return _result(question, user, snapshot)
+
+    def _accounts(self, user: AvailableUser | None) -> Sequence[Account]:
+        accounts = self._runtime.configuration.accounts
+        if user is None:
+            return accounts
+        if user.accounts is not None:
+            return [account for account in accounts if account.name in user.accounts]
+        return [
+            account
+            for account in accounts
+            if (queues := self._queues(account.name)) is None
+            or any(user.may_ask(account.name, queue.team) for queue in queues)
+        ]
+
+    def _queues(self, account: str) -> list[Queue] | None:
+        """Return an account's queues, None as long as the API has not named them."""
+        (status,) = self._runtime.status(account)
+        return None if status.queues is None else [found.queue for found in status.queues]
+
+    def _check_queues(self, question: Question, user: AvailableUser | None) -> None:
+        account = str(question.account)
+        queues = self._queues(account) if question.queues else None
+        if queues is None:
+            return
+        allowed = [queue for queue in queues if _may_ask(user, account, queue)]
+        known = {name for queue in allowed for name in (queue.name, str(queue.id))}
+        for wanted in question.queues:
+            if wanted not in known:
+                names = [queue.name for queue in allowed]
+                raise UnknownQueueError(account, wanted, nearest(wanted, names))
+
+
+def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:
+    return user is None or user.may_ask(account, queue.team)
+
+
+def _result(question: Question, user: AvailableUser | None, snapshot: Snapshot) -> ReadAvailability:
+    now = time.time()
+    queues = tuple(
+        queue
+        for queue in snapshot.queues
+        if _may_ask(user, queue.account.name, queue.queue)
+        and question.team in (None, queue.queue.team)
+    )
+    # An account that failed as a whole is told of where it may have queues of the question.
+    with_queues = {queue.account.name for queue in queues}
+    accounts = tuple(
+        account
+        for account in snapshot.accounts
+        if not account.queues_known or account.account.name in with_queues
+    )
+    found = report(replace(snapshot, queues=queues, accounts=accounts), now)
+    holds = [account.hold_until - now for account in snapshot.accounts if account.hold_until]
+    if len(question.queues) == 1 and not found.queues:
+        found = _unread(question, snapshot.accounts[0])
+    if user is not None:
+        found = _without_words(found)
+    return ReadAvailability(found, max(holds, default=None))
+
+
+def _unread(question: Question, account: AccountSnapshot) -> AvailabilityReport:
+    """Return the answer for one queue of an account that could not be listed."""
+    (queue,) = question.queues
+    name = account.account.name
+    if account.queues_known:
+        raise UnknownQueueError(name, queue)
+    failure = next(iter(account.failures), Failure("timeout", "the queues could not be listed"))
+    return AvailabilityReport((unread_queue(name, queue, failure),))
+
+
+def _without_words(found: AvailabilityReport) -> AvailabilityReport:
+    """Return a report whose failures have a code only: their words are for the operator."""
+
+    def plain(failure: Failure | None) -> Failure | None:
+        return failure and Failure(failure.code, "the number could not be read")
+
+    return AvailabilityReport(
+        tuple(replace(queue, failure=plain(queue.failure)) for queue in found.queues),
+        tuple(
+            replace(account, failure=Failure(account.failure.code, "the account cannot be read"))
+            for account in found.accounts
+        ),
+    )

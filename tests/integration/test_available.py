@@ -1,0 +1,265 @@
+"""Whether a call can be taken now, asked over HTTP of a running exporter."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from exporter.simulator import SimulatedAccount
+from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
+from tests.simulator_fixtures import StartSimulator
+
+ANYWHERE = "--web.listen-address=127.0.0.1:0"
+QUEUES = {5457: "sales", 5460: "support", 5463: "night"}
+CLOSED = {"timezone": "UTC", "open": {"mon": ["00:00-00:01"]}, "closed": ["2020-01-01..2099-12-31"]}
+
+
+@pytest.fixture
+def world() -> FixedWorld:
+    made = FixedWorld(QUEUES)
+    made.set_available(5457, 3)
+    made.set_available(5463, 4)
+    return made
+
+
+@pytest.fixture
+def simulator(start_simulator: StartSimulator, world: FixedWorld) -> Simulator:
+    return start_simulator(SimulatedAccount(world))
+
+
+@pytest.fixture
+def path(simulator: Simulator, write_configuration: WriteConfiguration) -> Path:
+    path = write_configuration(simulator)
+    content = yaml.safe_load(path.read_text())
+    content["accounts"][0]["queues"] = [
+        {"id": 5457, "name": "sales", "team": "east", "required_agents": 2},
+        {"id": 5460, "name": "support", "team": "west"},
+        {"id": 5463, "name": "night", "team": "east", "schedule": "closed"},
+    ]
+    content["schedules"] = {"closed": CLOSED}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def exporter(start_command: StartCommand, path: Path) -> Command:
+    return start_command(f"--config.file={path}", ANYWHERE)
+
+
+def ask(exporter: Command, query: str = "") -> tuple[int, Any]:
+    answer = exporter.get(f"/available{query}")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.status_code, answer.json()
+
+
+def counted(exporter: Command) -> dict[str, float]:
+    text = exporter.get("/metrics?collect[]=exporter").text
+    found = re.findall(r'_available_requests_total\{answer="(\w+)"\} (\S+)', text)
+    return {answer: float(number) for answer, number in found}
+
+
+@pytest.mark.parametrize("queue", ["sales", "5457"])
+def test_yes(exporter: Command, queue: str) -> None:
+    status, answer = ask(exporter, f"?account=acme&queue={queue}")
+    assert status == 200
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", answer.pop("read_at"))
+    assert 0 <= answer.pop("age_seconds") < 2
+    assert answer == {
+        "account": "acme",
+        "queue": "sales",
+        "queue_id": 5457,
+        "team": "east",
+        "can_take_call": True,
+        "available": 3,
+        "required": 2,
+        "open": True,
+        "failure": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("queue", "available", "is_open"), [("support", 0, True), ("night", 4, False)]
+)
+def test_no_because_nobody_is_there_or_it_is_closed(
+    exporter: Command, queue: str, available: int, is_open: bool
+) -> None:
+    status, answer = ask(exporter, f"?account=acme&queue={queue}")
+    assert status == 200
+    assert answer["can_take_call"] is False
+    assert (answer["available"], answer["open"]) == (available, is_open)
+
+
+def test_what_is_not_known_is_never_no(exporter: Command, simulator: Simulator) -> None:
+    simulator.faults.set("status", code=500, queue=5457)
+    answer = exporter.get("/available?account=acme&queue=sales")
+    assert answer.status_code == 503
+    assert "Retry-After" not in answer.headers
+    assert answer.json()["can_take_call"] is None
+    assert answer.json()["available"] is None
+    assert answer.json()["failure"]["code"] == "500"
+
+
+def test_it_says_when_to_ask_again_where_the_api_does(
+    exporter: Command, simulator: Simulator
+) -> None:
+    simulator.faults.set("status", code=429, retry_after="60")
+    for _ in range(2):
+        answer = exporter.get("/available?account=acme&queue=sales")
+        assert (answer.status_code, answer.json()["failure"]["code"]) == (503, "429")
+        assert 50 <= int(answer.headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize("queues", ["all", [{"id": 5457, "name": "sales"}]])
+def test_an_account_that_cannot_be_read_is_not_known(
+    start_command: StartCommand, path: Path, queues: object
+) -> None:
+    content = yaml.safe_load(path.read_text())
+    account = content["accounts"][0]
+    account.update(queues=queues, token_file=str(path.parent / "no-such-key"))
+    del account["token_env"]
+    path.write_text(yaml.safe_dump(content))
+    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    status, answer = ask(exporter, "?account=acme&queue=sales")
+    assert status == 503
+    assert (answer["queue"], answer["can_take_call"]) == ("sales", None)
+    assert answer["failure"]["code"] == "token"
+    status, answer = ask(exporter, "?account=acme")
+    assert (status, answer["can_take_call"]) == (200, None)
+    assert [one["failure"]["code"] for one in answer["accounts"]] == ["token"]
+    status, answer = ask(exporter, "?can_take_call=true")
+    assert (status, answer["can_take_call"], answer["queues"]) == (200, None, [])
+
+
+REFUSED = [
+    ("?account=acne&queue=sales", 404, "account 'acne' is not configured; did you mean 'acme'"),
+    ("?account=acme&queue=sale", 404, "has no queue 'sale'; did you mean 'sales'?"),
+    ("?account=acme&queue=sales&queue=5458", 404, "has no queue '5458'"),
+    ("?account=&queue=sales", 404, "account '' is not configured"),
+    ("?account=acme&queue=", 404, "has no queue ''"),
+    ("?queue=sales", 400, "queue needs account=NAME"),
+    ("?account=acme&account=acme", 400, "account is given more than once"),
+    ("?account=acme&quue=sales", 400, "unknown parameter 'quue'; did you mean 'queue'?"),
+    ("?account=acme&timeout=0.04", 400, "timeout is '0.04'; expected seconds from 0.05 to 30"),
+    ("?account=acme&timeout=nan", 400, "expected seconds"),
+    ("?account=acme&timeout=1e1", 400, "expected seconds"),
+    ("?account=acme&max_age=61", 400, "max_age is '61'; expected seconds from 0 to 60"),
+    ("?account=acme&max_age=-1", 400, "expected seconds"),
+    ("?account=acme&can_take_call=false", 400, "expected true, or nothing"),
+]
+
+
+def test_what_cannot_be_answered_is_said(exporter: Command, simulator: Simulator) -> None:
+    for query, status, words in REFUSED:
+        found, answer = ask(exporter, query)
+        assert found == status, query
+        assert words in answer["error"]
+        assert answer["can_take_call"] is None
+    assert simulator.requests == []
+
+
+def test_several_queues_and_all(exporter: Command, simulator: Simulator) -> None:
+    for query, names, can in (
+        ("?account=acme&queue=sales&queue=support", ["sales", "support"], True),
+        ("?account=acme&queue=support&queue=5460&queue=night", ["support", "night"], False),
+        ("?account=acme", ["sales", "support", "night"], True),
+        ("", ["sales", "support", "night"], True),
+        ("?team=east", ["sales", "night"], True),
+        ("?team=west", ["support"], False),
+        ("?team=nobody", [], False),
+        ("?can_take_call=true", ["sales"], True),
+        ("?team=west&can_take_call=true", [], False),
+    ):
+        status, answer = ask(exporter, query)
+        assert (status, answer["can_take_call"], answer["accounts"]) == (200, can, []), query
+        assert [queue["queue"] for queue in answer["queues"]] == names, query
+    simulator.faults.set("status", code=500, queue=5460)
+    assert ask(exporter, "?account=acme&queue=support&queue=night")[1]["can_take_call"] is None
+    assert ask(exporter, "?account=acme")[1]["can_take_call"] is True
+
+
+def test_it_asks_for_that_queue_alone_unless_a_number_is_young_enough(
+    exporter: Command, simulator: Simulator, world: FixedWorld
+) -> None:
+    exporter.get("/metrics")
+    simulator.forget_requests()
+    world.set_available(5457, 7)
+    assert ask(exporter, "?account=acme&queue=sales")[1]["available"] == 7
+    assert len(simulator.requests) == 1
+    world.set_available(5457, 0)
+    status, answer = ask(exporter, "?account=acme&queue=sales&max_age=60")
+    assert (status, answer["available"]) == (200, 7)
+    assert 0 < answer["age_seconds"] < 60
+    assert len(simulator.requests) == 1
+    assert ask(exporter, "?account=acme&queue=sales")[1]["can_take_call"] is False
+
+
+def test_a_crowd_of_questions_is_one_request(exporter: Command, simulator: Simulator) -> None:
+    exporter.get("/metrics")
+    simulator.forget_requests()
+    simulator.faults.set("hang", seconds=0.3)
+    address = f"{exporter.url}/available?account=acme&queue=sales"
+    with ThreadPoolExecutor(30) as clients:
+        answers = list(clients.map(lambda _: requests.get(address, timeout=20), range(30)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(simulator.requests) <= 3
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.5])
+def test_it_is_whole_within_its_timeout(
+    exporter: Command, simulator: Simulator, seconds: float
+) -> None:
+    exporter.get("/metrics")
+    simulator.faults.set("silent")
+    started = time.monotonic()
+    status, answer = ask(exporter, f"?account=acme&queue=sales&timeout={seconds}")
+    # The rest is for a machine that is busy with other tests.
+    assert time.monotonic() - started < seconds + 0.5
+    assert (status, answer["can_take_call"]) == (503, None)
+
+
+def test_questions_and_scrapes_have_slots_of_their_own(
+    start_command: StartCommand, path: Path, simulator: Simulator
+) -> None:
+    exporter = start_command(f"--config.file={path}", ANYWHERE, "--web.max-requests=1")
+    exporter.get("/metrics")
+    simulator.faults.set("silent", queue=5460)
+    with ThreadPoolExecutor(1) as clients:
+        scrape = clients.submit(
+            requests.get,
+            f"{exporter.url}/metrics",
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "4"},
+            timeout=20,
+        )
+        assert simulator.wait_until(lambda: len(simulator.requests) > 0)
+        assert ask(exporter, "?account=acme&queue=sales&timeout=2")[0] == 200
+        assert scrape.result().status_code == 200
+
+
+def test_every_answer_is_counted(exporter: Command, simulator: Simulator) -> None:
+    assert counted(exporter) == {"yes": 0, "no": 0, "unknown": 0, "refused": 0}
+    ask(exporter, "?account=acme&queue=sales")
+    ask(exporter, "?account=acme&queue=support")
+    ask(exporter, "?account=acme&queue=sale")
+    ask(exporter, "")
+    simulator.faults.set("status", code=500)
+    ask(exporter, "?account=acme&queue=sales")
+    ask(exporter, "?account=acme")
+    assert counted(exporter) == {"yes": 2, "no": 1, "unknown": 2, "refused": 1}
+    text = exporter.get("/metrics?collect[]=exporter").text
+    assert "calltools_exporter_available_request_duration_seconds_count 5.0" in text
+
+
+def test_questions_leave_no_trace_on_a_scrape(exporter: Command, simulator: Simulator) -> None:
+    simulator.faults.set("status", code=500)
+    ask(exporter, "?account=acme&queue=sales")
+    assert "cannot be read" not in exporter.written()
+    assert "Nothing has been read yet" in exporter.get("/").text
