@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from exporter import config
@@ -14,6 +15,7 @@ from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Configuration
+from exporter.web.available_users import AvailableUsers, load_available_users
 from exporter.web.config import load_web_config
 
 __all__ = ["check"]
@@ -24,6 +26,7 @@ def check(  # noqa: PLR0913 - by name
     environ: Mapping[str, str],
     *,
     web_file: Path | None = None,
+    available_users_file: Path | None = None,
     secrets: bool = True,
     schedules: bool = False,
     online: Callable[[Configuration], int] | None = None,
@@ -34,6 +37,7 @@ def check(  # noqa: PLR0913 - by name
         given: the configuration's path, None for the default.
         environ: the environment.
         web_file: the web file's path, to be checked as well.
+        available_users_file: the path of the file of users of `/available`, likewise.
         secrets: read the keys and the TLS files as well, which are not everywhere.
         schedules: print the next two weeks of each schedule as well.
         online: asks the API, once the configuration itself has no mistakes, and prints for itself.
@@ -42,12 +46,18 @@ def check(  # noqa: PLR0913 - by name
         0 if all is right, else 1.
     """
     path = config.find_file(given)
-    mistakes = _mistakes_of_web_file(web_file, read_files=secrets)
+    mistakes = _mistakes(partial(load_web_config, read_files=secrets), web_file)
     try:
         loaded = config.load(path, environ)
     except ConfigurationError as error:
-        _report((*error.mistakes, *mistakes))
+        users = _mistakes(load_available_users, available_users_file)
+        _report((*error.mistakes, *mistakes, *users))
         return exits.WRONG
+
+    def load_users(path: Path) -> AvailableUsers:
+        return load_available_users(path, loaded.configuration)
+
+    mistakes = (*mistakes, *_mistakes(load_users, available_users_file))
     warn_of_unknown_variables(environ, loaded.configuration)
     if secrets:
         mistakes = (*config.unreadable_files(loaded), *mistakes)
@@ -70,10 +80,10 @@ def check(  # noqa: PLR0913 - by name
     return exits.OK
 
 
-def _mistakes_of_web_file(path: Path | None, *, read_files: bool) -> tuple[Mistake, ...]:
+def _mistakes(load: Callable[[Path], object], path: Path | None) -> tuple[Mistake, ...]:
     try:
         if path is not None:
-            load_web_config(path, read_files=read_files)
+            load(path)
     except ConfigurationError as error:
         return error.mistakes
     return ()

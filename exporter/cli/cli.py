@@ -44,6 +44,7 @@ def calltools_exporter() -> None:
     flags.LISTEN_ADDRESS,
     flags.SERVING,
     flags.WEB_CONFIG_FILE,
+    flags.AVAILABLE_USERS_FILE,
     flags.LIFECYCLE,
     flags.LOGGING,
 )
@@ -62,7 +63,7 @@ def serve(**given: Any) -> int:
 
 @calltools_exporter.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@flags.combine(flags.CONFIG_FILE, flags.WEB_CONFIG_FILE)
+@flags.combine(flags.CONFIG_FILE, flags.WEB_CONFIG_FILE, flags.AVAILABLE_USERS_FILE)
 @click.option(
     "--online", is_flag=True, help="Ask each account's API as well, for key, ids and filters."
 )
@@ -108,6 +109,7 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         os.environ,
         web_file=given["web_config_file"],
         secrets=not given["no_secrets"],
+        available_users_file=given["web_available_users_file"],
         schedules=given["schedules"],
         online=online if given["online"] else None,
     )

@@ -221,6 +221,12 @@ WEB_CONFIG_FILE: Final = _flag(
     metavar="PATH",
     type=click.Path(path_type=Path),
 )
+AVAILABLE_USERS_FILE: Final = _flag(
+    "web.available-users.file",
+    "Users who may ask /available and nothing else, each about its accounts and teams.",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+)
 LIFECYCLE: Final = click.option(
     "--web.enable-lifecycle/--no-web.enable-lifecycle",
     "web_enable_lifecycle",

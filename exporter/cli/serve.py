@@ -20,7 +20,7 @@ from exporter.files import stamps
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
-from exporter.web.follow import FollowedWebFile
+from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
@@ -40,6 +40,7 @@ class ServeOptions:
     max_timeout_seconds: float = 120.0
     max_parallel_requests: int = 256
     web_file: Path | None = None
+    available_users_file: Path | None = None
     lifecycle: bool = False
 
     @classmethod
@@ -52,6 +53,7 @@ class ServeOptions:
             max_timeout_seconds=given["scrape_max_timeout"],
             max_parallel_requests=given.get("scrape_max_parallel_requests", 256),
             web_file=given.get("web_config_file"),
+            available_users_file=given.get("web_available_users_file"),
             lifecycle=given.get("web_enable_lifecycle", False),
         )
 
@@ -63,6 +65,11 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
     web_file = FollowedWebFile(options.web_file) if options.web_file else None
+    users_file = options.available_users_file
+    available_users = FollowedUsers(users_file) if users_file else None
+    if available_users and not (web_file and web_file.current().passwords):
+        words = "only /available needs a password; basic_auth_users protect the rest"
+        log.warning(words, file=str(users_file))
 
     def reload() -> None:
         systemd.notify(*systemd.reloading())
@@ -82,6 +89,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         timeout_offset=options.timeout_offset_seconds,
         max_timeout=options.max_timeout_seconds,
         web_file=web_file,
+        available_users=available_users,
         reloader=reloader if options.lifecycle else None,
     )
 

@@ -21,9 +21,9 @@ from exporter.settings import Configuration
 from exporter.web import landing
 from exporter.web.available import AvailableHandler
 from exporter.web.coalescer import Batch, RequestCoalescer
-from exporter.web.follow import FollowedWebFile
+from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
-from exporter.web.middleware import AuthMiddleware, TargetMiddleware
+from exporter.web.middleware import AVAILABLE_PATH, AuthMiddleware, TargetMiddleware
 from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
 from exporter.web.threads import WorkerThreads
@@ -167,6 +167,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
     timeout_offset: float = 0.5,
     max_timeout: float = 120.0,
     web_file: FollowedWebFile | None = None,
+    available_users: FollowedUsers | None = None,
     reloader: Reloader | None = None,
 ) -> Starlette:
     """Make the application.
@@ -177,6 +178,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         timeout_offset: the seconds of Prometheus' timeout that are left for the way back.
         max_timeout: the longest timeout in seconds that a scrape may ask for.
         web_file: the passwords that are needed, and the headers that every response gets.
+        available_users: the users that may ask `/available` only.
         reloader: what POST to ``/-/reload`` calls; None if that is off.
     """
     metrics = MetricsHandler(
@@ -189,7 +191,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
             Route("/", routes.landing),
             Route("/metrics", routes.metrics),
             Route("/probe", routes.probe),
-            Route("/available", available.answer),
+            Route(AVAILABLE_PATH, available.answer),
             Route("/sd", routes.targets),
             Route("/config", routes.configuration),
             Route("/-/reload", routes.reload, methods=["POST"]),
@@ -198,7 +200,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         ],
         middleware=[
             Middleware(TargetMiddleware),
-            *([Middleware(AuthMiddleware, web_file)] if web_file else []),
+            Middleware(AuthMiddleware, web_file, available_users),
         ],
         exception_handlers={404: _refuse, 405: _refuse},
     )

@@ -56,6 +56,7 @@ class BasicAuth:
     """
 
     def __init__(self, users: Mapping[str, str]) -> None:
+        self.users = users
         self._hashes = {user.encode(): hashed.encode() for user, hashed in users.items()}
         self._costs = {user.encode(): hash_cost(hashed) or 0 for user, hashed in users.items()}
         self._highest_cost = max(self._costs.values(), default=4)

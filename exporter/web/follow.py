@@ -1,28 +1,37 @@
-"""The web configuration in force, followed as its files change."""
+"""Files of the web's own configuration, followed as they change."""
 
 from __future__ import annotations
 
 import ssl
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
 
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
+from exporter.web.available_users import AvailableUsers, load_available_users
 from exporter.web.config import WebConfig, load_web_config
 
-__all__ = ["FollowedWebFile"]
+__all__ = ["Followed", "FollowedUsers", "FollowedWebFile"]
 
 log = structlog.get_logger(__name__)
 
 
-class FollowedWebFile:
-    """The web file: read again, whole, when it or a file that it names has changed.
+class _HasFiles(Protocol):
+    @property
+    def files(self) -> Iterable[Path]: ...
+
+
+T = TypeVar("T", bound=_HasFiles)
+
+
+class Followed(Generic[T]):
+    """What a file holds: read again, whole, when it or a file that it names has changed.
 
     A file that has become wrong is logged once, and what was in force before stays so. A thread
     looks, every so many seconds: storage that hangs must stop no request.
@@ -31,28 +40,21 @@ class FollowedWebFile:
         ConfigurationError: the file is wrong at the start.
     """
 
-    def __init__(self, path: Path, *, seconds: float = 1.0) -> None:
+    def __init__(
+        self, what: str, path: Path, load: Callable[[Path], T], *, seconds: float = 1.0
+    ) -> None:
+        self._what = what
         self._path = path
-        self._watched = Watched(partial(load_web_config, path), lambda config: config.files)
+        self._watched = Watched(partial(load, path), lambda loaded: loaded.files)
         self._current = self._watched.value
         self.looks = 0
-        for words in self._current.without_effect:
-            log.warning(words)
         threading.Thread(
-            target=_follow, args=(weakref.ref(self), seconds), name="web file", daemon=True
+            target=_follow, args=(weakref.ref(self), seconds), name=what, daemon=True
         ).start()
 
-    def current(self) -> WebConfig:
+    def current(self) -> T:
         """Return what is in force now."""
         return self._current
-
-    @property
-    def ssl_context(self) -> Callable[[], ssl.SSLContext] | None:
-        """What gives the context in force for each handshake; None for plain HTTP."""
-        if self._current.context is None:
-            return None
-        # Where there is one at the start there is one always: `look` sees to that.
-        return lambda: cast("ssl.SSLContext", self.current().context)
 
     def look(self) -> None:
         """Read the files again if one of them has changed."""
@@ -60,23 +62,58 @@ class FollowedWebFile:
             self._reload()
         self.looks += 1
 
+    def obstacle(self, loaded: T) -> str | None:  # noqa: ARG002 - for those that have one
+        """Return why what was loaded cannot come into force while the server runs, or None."""
+        return None
+
     def _reload(self) -> None:
         try:
             loaded = self._watched.reload()
         except ConfigurationError as error:
-            words = "web file is wrong; the one before stays in force"
+            words = f"{self._what} is wrong; the one before stays in force"
             log.error(words, mistakes=str(error))  # noqa: TRY400
             return
-        if (loaded.context is None) is not (self._current.context is None):
-            words = "TLS cannot come or go while the server runs; restart it"
-            log.error("web file cannot be used yet", file=str(self._path), reason=words)
+        if reason := self.obstacle(loaded):
+            words = f"{self._what} cannot be used yet"
+            log.error(words, file=str(self._path), reason=reason)
             return
         self._current = loaded
-        log.info("web file read again", file=str(self._path))
+        words = f"{self._what} read again"
+        log.info(words, file=str(self._path))
 
 
-def _follow(reference: weakref.ref[FollowedWebFile], seconds: float) -> None:
-    """Look as long as anybody uses the web file."""
+class FollowedWebFile(Followed[WebConfig]):
+    """The file of ``--web.config.file``."""
+
+    def __init__(self, path: Path, *, seconds: float = 1.0) -> None:
+        super().__init__("web file", path, load_web_config, seconds=seconds)
+        for words in self._current.without_effect:
+            log.warning(words)
+
+    @property
+    def ssl_context(self) -> Callable[[], ssl.SSLContext] | None:
+        """What gives the context in force for each handshake; None for plain HTTP."""
+        if self._current.context is None:
+            return None
+        # Where there is one at the start there is one always: `obstacle` sees to that.
+        return lambda: cast("ssl.SSLContext", self.current().context)
+
+    def obstacle(self, loaded: WebConfig) -> str | None:
+        """Return that TLS has come or gone, if it has."""
+        if (loaded.context is None) is (self._current.context is None):
+            return None
+        return "TLS cannot come or go while the server runs; restart it"
+
+
+class FollowedUsers(Followed[AvailableUsers]):
+    """The file of ``--web.available-users.file``."""
+
+    def __init__(self, path: Path, *, seconds: float = 1.0) -> None:
+        super().__init__("available users file", path, load_available_users, seconds=seconds)
+
+
+def _follow(reference: weakref.ref[Followed[Any]], seconds: float) -> None:
+    """Look as long as anybody uses what is followed."""
     never = threading.Event()
     while not never.wait(seconds):
         followed = reference()
@@ -85,5 +122,5 @@ def _follow(reference: weakref.ref[FollowedWebFile], seconds: float) -> None:
         try:
             followed.look()
         except Exception:
-            log.exception("the web file cannot be followed")
+            log.exception("a file cannot be followed")
         del followed

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.web.auth import BusyError, credentials
+from exporter.web.auth import BasicAuth, BusyError, credentials
+from exporter.web.available_users import AvailableUser
 from exporter.web.config import WebConfig
-from exporter.web.follow import FollowedWebFile
-from exporter.web.responses import plain
+from exporter.web.follow import FollowedUsers, FollowedWebFile
+from exporter.web.rate_limit import Caller
+from exporter.web.responses import CALLER, plain
 
-__all__ = ["AuthMiddleware", "TargetMiddleware"]
+__all__ = ["AVAILABLE_PATH", "AuthMiddleware", "TargetMiddleware"]
+
+AVAILABLE_PATH: Final = "/available"
 
 #: What Kubernetes and load balancers ask; it tells nothing that needs a password.
 _OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
 _MOST_PARAMETERS: Final = 500
+_CHALLENGE: Final = 'Basic realm="calltools-exporter", charset="UTF-8"'
 
 
 class TargetMiddleware:
@@ -42,35 +48,65 @@ class TargetMiddleware:
 
 
 class AuthMiddleware:
-    """Require a password where there are any, and add the headers to each response."""
+    """Require a password where there are any, and add the headers to each response.
 
-    def __init__(self, app: ASGIApp, web_file: FollowedWebFile) -> None:
+    Users of the second file may ask `/available` only, and there a password is always needed if
+    there is such a user.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        web_file: FollowedWebFile | None,
+        available_users: FollowedUsers | None = None,
+    ) -> None:
         self._app = app
         self._web_file = web_file
+        self._available_users = available_users
+        self._auth: tuple[BasicAuth | None, Mapping[str, AvailableUser], BasicAuth]
+        self._auth = None, {}, BasicAuth({})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        web_file = self._web_file.current()
+        config = self._web_file.current() if self._web_file else WebConfig()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *web_file.headers]
+                message["headers"] = [*message["headers"], *config.headers]
             await send(message)
 
-        refusal = None
-        if web_file.passwords and scope["path"] not in _OPEN_PATHS:
-            refusal = await _refusal(web_file, scope)
+        refusal = await self._check(config.passwords, scope)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
-
-async def _refusal(web_file: WebConfig, scope: Scope) -> Response | None:
-    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-    given = credentials(sent.decode("latin-1"))
-    try:
-        if given and await web_file.passwords.accept(*given):
+    async def _check(self, full: BasicAuth, scope: Scope) -> Response | None:
+        """Return why a request is refused, or None."""
+        path = scope["path"]
+        users = self._available_users.current().users if self._available_users else {}
+        if path in _OPEN_PATHS or not (full or (users and path == AVAILABLE_PATH)):
             return None
-    except BusyError:
-        return plain(503, "too many passwords are being checked; ask again")
-    answer = plain(401, "401 Unauthorized: a user and a password are needed")
-    answer.headers["WWW-Authenticate"] = 'Basic realm="calltools-exporter", charset="UTF-8"'
-    return answer
+        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        given = credentials(sent.decode("latin-1"))
+        try:
+            accepted = given and await self._all_users(full, users).accept(*given)
+        except BusyError:
+            return plain(503, "too many passwords are being checked; ask again")
+        if not given or not accepted:
+            answer = plain(401, "401 Unauthorized: a user and a password are needed")
+            answer.headers["WWW-Authenticate"] = _CHALLENGE
+            return answer
+        name = given[0].decode()
+        if name in full.users:
+            return None
+        if path != AVAILABLE_PATH:
+            return plain(403, f"403 Forbidden: this user may ask {AVAILABLE_PATH} only")
+        scope["state"][CALLER] = Caller(name, users[name])
+        return None
+
+    def _all_users(self, full: BasicAuth, users: Mapping[str, AvailableUser]) -> BasicAuth:
+        """Return what checks the passwords of both files, kept as long as they stay as they are."""
+        if not users:
+            return full
+        if self._auth[0] is not full or self._auth[1] is not users:
+            hashes = {name: user.password_hash for name, user in users.items()}
+            self._auth = full, users, BasicAuth({**hashes, **full.users})
+        return self._auth[2]

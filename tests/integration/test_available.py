@@ -8,15 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pytest
 import requests
 import yaml
 
 from exporter.simulator import SimulatedAccount
-from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.process_fixtures import Command, RunMain, StartCommand, WriteConfiguration
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
+HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 QUEUES = {5457: "sales", 5460: "support", 5463: "night"}
 CLOSED = {"timezone": "UTC", "open": {"mon": ["00:00-00:01"]}, "closed": ["2020-01-01..2099-12-31"]}
@@ -263,3 +265,129 @@ def test_questions_leave_no_trace_on_a_scrape(exporter: Command, simulator: Simu
     ask(exporter, "?account=acme&queue=sales")
     assert "cannot be read" not in exporter.written()
     assert "Nothing has been read yet" in exporter.get("/").text
+
+
+@pytest.fixture
+def users(path: Path) -> Path:
+    """Three users: of one account, of one team, and one who may ask one question in ten seconds."""
+    content = yaml.safe_load(path.read_text())
+    content["accounts"].append({**content["accounts"][0], "name": "beta"})
+    path.write_text(yaml.safe_dump(content))
+    users: dict[str, dict[str, object]] = {
+        "acme": {"accounts": ["acme"]},
+        "east": {"teams": ["east"]},
+        "slow": {"accounts": "all", "questions_per_second": 0.1},
+    }
+    file = path.parent / "users.yml"
+    content = {name: {"password_hash": HASH, **keys} for name, keys in users.items()}
+    file.write_text(yaml.safe_dump({"users": content}))
+    (path.parent / "web.yml").write_text(yaml.safe_dump({"basic_auth_users": {"admin": HASH}}))
+    return file
+
+
+@pytest.fixture
+def guarded(start_command: StartCommand, path: Path, users: Path) -> Command:
+    web = f"--web.config.file={path.parent / 'web.yml'}"
+    available = f"--web.available-users.file={users}"
+    return start_command(f"--config.file={path}", ANYWHERE, web, available)
+
+
+def as_user(exporter: Command, name: str, query: str) -> tuple[int, Any]:
+    exporter.session.auth = (name, "secret")
+    return ask(exporter, query)
+
+
+def test_a_user_may_ask_about_its_accounts_and_teams_only(
+    guarded: Command, simulator: Simulator
+) -> None:
+    assert as_user(guarded, "acme", "?account=acme&queue=sales")[0] == 200
+    assert as_user(guarded, "acme", "?account=acme&queue=support")[0] == 200
+    assert as_user(guarded, "east", "?account=beta&queue=sales")[0] == 200
+    assert as_user(guarded, "admin", "?account=beta&queue=support")[0] == 200
+    # Each like a name that does not exist, and without a request to the API.
+    simulator.forget_requests()
+    for name, query, words in (
+        ("acme", "?account=beta&queue=sales", "account 'beta' is not configured"),
+        ("acme", "?account=bet", "account 'bet' is not configured"),
+        ("east", "?account=acme&queue=support", "account 'acme' has no queue 'support'"),
+        ("east", "?account=acme&queue=5460", "account 'acme' has no queue '5460'"),
+        ("east", "?account=acme&queue=suport", "account 'acme' has no queue 'suport'"),
+    ):
+        status, answer = as_user(guarded, name, query)
+        assert (status, answer["error"]) == (404, words)
+    assert simulator.requests == []
+
+
+def test_lists_hold_what_the_user_may_ask_about(guarded: Command) -> None:
+    for name, query, found in (
+        ("acme", "", ["acme/sales", "acme/support", "acme/night"]),
+        ("east", "", ["acme/sales", "acme/night", "beta/sales", "beta/night"]),
+        ("east", "?account=beta", ["beta/sales", "beta/night"]),
+        ("east", "?team=west", []),
+    ):
+        status, answer = as_user(guarded, name, query)
+        assert status == 200
+        assert [f"{one['account']}/{one['queue']}" for one in answer["queues"]] == found
+
+
+def test_why_a_number_could_not_be_read_is_for_the_operator(
+    guarded: Command, simulator: Simulator
+) -> None:
+    simulator.faults.set("status", code=500)
+    query = "?account=acme&queue=sales"
+    failure = as_user(guarded, "acme", query)[1]["failure"]
+    assert failure == {"code": "500", "message": "the number could not be read"}
+    assert "simulated failure" in as_user(guarded, "admin", query)[1]["failure"]["message"]
+
+
+def test_a_user_may_ask_nothing_else(guarded: Command) -> None:
+    guarded.session.auth = ("acme", "secret")
+    for path in ("/metrics", "/", "/config", "/sd", "/probe?account=acme", "/none"):
+        assert guarded.get(path).status_code == 403
+    assert guarded.get("/-/healthy").status_code == 200
+    for auth in (None, ("acme", "guess"), ("nobody", "secret")):
+        guarded.session.auth = auth
+        for path in ("/metrics", "/available?account=acme"):
+            assert guarded.get(path).status_code == 401
+    guarded.session.auth = ("admin", "secret")
+    assert guarded.get("/metrics").status_code == 200
+
+
+def test_without_other_passwords_only_that_path_needs_one(
+    start_command: StartCommand, path: Path, users: Path
+) -> None:
+    available = f"--web.available-users.file={users}"
+    exporter = start_command(f"--config.file={path}", ANYWHERE, available)
+    assert "only /available needs a password" in exporter.written()
+    assert exporter.get("/metrics").status_code == 200
+    assert exporter.get("/available").status_code == 401
+    assert as_user(exporter, "acme", "?account=acme&queue=sales")[0] == 200
+
+
+def test_each_user_has_a_limit_of_its_own(guarded: Command) -> None:
+    assert as_user(guarded, "slow", "?account=acme&queue=sales")[0] == 200
+    answer = guarded.get("/available?account=acme&queue=sales")
+    assert answer.status_code == 429
+    assert answer.json()["can_take_call"] is None
+    assert 1 <= int(answer.headers["Retry-After"]) <= 10
+    assert as_user(guarded, "acme", "?account=acme&queue=sales")[0] == 200
+
+
+def test_users_are_followed(guarded: Command, users: Path) -> None:
+    content = yaml.safe_load(users.read_text())
+    content["users"]["acme"]["accounts"] = ["beta"]
+    users.write_text(yaml.safe_dump(content))
+    deadline = time.monotonic() + 20
+    while as_user(guarded, "acme", "?account=beta&queue=sales")[0] != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert as_user(guarded, "acme", "?account=acme&queue=sales")[0] == 404
+
+
+def test_check_reads_the_users(run_main: RunMain, path: Path, users: Path) -> None:
+    flag = f"--web.available-users.file={users}"
+    assert run_main("check", f"--config.file={path}", flag, CALLTOOLS_TOKEN="key").code == 0
+    users.write_text(users.read_text().replace("- acme", "- acne"))
+    said = run_main("check", f"--config.file={path}", flag, CALLTOOLS_TOKEN="key")
+    assert said.code == 1
+    assert "did you mean 'acme'?" in said.err
