@@ -82,6 +82,8 @@ rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md fr
 docs: $(MARK).dev ## write the tables of docs/ (configuration, metrics, faults) from the code
 	@$(VENV)/bin/python scripts/make_docs.py
 	@$(PYTEST) -q --write-docs -k has_this_table tests/integration/test_fault_matrix.py
+	@$(PYTEST) -q --write-docs tests/integration/test_account_failures.py \
+		tests/e2e/rules/test_account_failures.py
 
 .PHONY: tools
 tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests

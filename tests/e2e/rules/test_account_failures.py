@@ -1,0 +1,193 @@
+"""Alerts on an account that cannot be read: the rules on what the exporter really rendered."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import yaml
+
+from prometheus.build import RULES
+from tests.account_failures import CONFIGURED, FAILURES, READ, Asking, mark, samples, site, table
+from tests.e2e.conftest import RunsTool
+from tests.process_fixtures import RunMain, StartCommand
+
+#: Prometheus' view of half an hour, at which every alert of an outage has fired.
+INTERVAL, MINUTES = 30, 30
+EXPORTER = "exporter-0:15457"
+#: How the exporter is scraped: the path of its targets, or None where it is one target itself.
+LAYOUTS: dict[str, str | None] = {
+    "one exporter": None,
+    "by queue": "/sd",
+    "by account": "/sd?by=account",
+}
+
+
+#: Alerts that say how many agents there are, which an outage must not fire.
+ABOUT_AGENTS = {"NobodyAvailable", "NobodyLoggedIn", "TooFewAgents", "AllAgentsBusy"}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert that fires."""
+
+    name: str
+    labels: dict[str, str]
+
+    @classmethod
+    def read(cls, words: str) -> Alert:
+        labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', words))
+        return cls(labels.pop("alertname").removeprefix("CallTools"), labels)
+
+    @property
+    def concerns_beta(self) -> bool:
+        return self.labels.get("account") == "beta" or self.labels.get("instance", "").startswith(
+            "beta"
+        )
+
+    @property
+    def place(self) -> str:
+        """The queue that it names, else the target."""
+        return self.labels.get("queue") or self.labels.get("instance", "")
+
+
+def words(alerts: list[Alert]) -> str:
+    places: dict[str, set[str]] = {}
+    for alert in alerts:
+        places.setdefault(alert.name, set()).add(alert.place)
+    return (
+        ", ".join(
+            f"{name} ({', '.join(sorted(found))})" if any(found) else name
+            for name, found in sorted(places.items())
+        )
+        or "none"
+    )
+
+
+def targets(asking: Asking, discovery: str | None) -> dict[str, str]:
+    """Return the path of each target by its instance."""
+    if discovery is None:
+        return {EXPORTER: "/metrics"}
+    found = {EXPORTER: "/metrics?collect[]=exporter"}
+    answer = asking.exporter.get(discovery)
+    for group in answer.json() if answer.ok else ():
+        words = {name.removeprefix("__param_"): value for name, value in group["labels"].items()}
+        found |= {target: f"/probe?{urlencode(words)}" for target in group["targets"]}
+    return found
+
+
+def series(asking: Asking, discovery: str | None) -> Iterator[dict[str, str]]:
+    """Yield what Prometheus stores of each target, as two scrapes show it, for half an hour."""
+    times = MINUTES * 60 // INTERVAL
+    paths = targets(asking, discovery)
+    earlier = {instance: asking.page(path)[1] for instance, path in paths.items()}
+    for instance, path in paths.items():
+        status, page = asking.page(path)
+        place = {"job": "calltools", "instance": instance}
+        yield {"series": _series("up", place), "values": f"{int(status == 200)}x{times}"}
+        before = {
+            _series(sample.name, sample.labels): sample.value
+            for sample in samples(earlier[instance])
+        }
+        for sample in samples(page) if status == 200 else ():
+            value, step = sample.value, 0.0
+            if re.search(r"_(total|bucket|count|sum)$", sample.name):
+                step = value - before.get(_series(sample.name, sample.labels), value)
+            elif sample.name.endswith("_timestamp_seconds"):
+                value -= time.time()
+            sign = "+" if step >= 0 else ""
+            yield {
+                "series": _series(sample.name, {**sample.labels, **place}),
+                "values": f"{value:.6f}{sign}{step:.6f}x{times}",
+            }
+
+
+def _series(name: str, labels: dict[str, str]) -> str:
+    pairs = [f'{label}="{value}"' for label, value in labels.items()]
+    return f"{name}{{{','.join(pairs)}}}"
+
+
+def firing(
+    promtool: RunsTool, folder: Path, groups: dict[str, list[Any]]
+) -> dict[str, list[Alert]]:
+    """Return the alerts that fire after half an hour, by the name of each group of series."""
+    content = {
+        "rule_files": [
+            str(RULES / "calltools.recording.yml"),
+            str(RULES / "calltools.alerts.yml"),
+        ],
+        "evaluation_interval": "15s",
+        "tests": [
+            {
+                "name": name,
+                "interval": f"{INTERVAL}s",
+                "input_series": given,
+                "promql_expr_test": [
+                    {
+                        "expr": 'ALERTS{alertstate="firing"}',
+                        "eval_time": f"{MINUTES}m",
+                        "exp_samples": [{"labels": "nothing", "value": 1}],
+                    }
+                ],
+            }
+            for name, given in groups.items()
+        ],
+    }
+    path = folder / "alerts.yml"
+    path.write_text(yaml.safe_dump(content))
+    # What is expected is nothing that there is, so that all of what fires is said, in this order.
+    done = promtool("test", "rules", path)
+    said = re.findall(r"^ *got: ?(.*)$", done.stdout + done.stderr, re.MULTILINE)
+    assert len(said) == len(groups), said
+    return {
+        name: [Alert.read(words) for words in re.findall(r'{__name__="ALERTS", (.*?)} 1E', got)]
+        for name, got in zip(groups, said, strict=True)
+    }
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_every_layout_alerts(
+    failure: str,
+    tmp_path: Path,
+    start_command: StartCommand,
+    run_main: RunMain,
+    promtool: RunsTool,
+    check_table: Callable[[str, str, str], None],
+) -> None:
+    """The page for people has this table."""
+    groups: dict[str, list[Any]] = {}
+    for number, configured in enumerate(CONFIGURED):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with site(failure, configured, folder) as made:
+            exporter = start_command(made.flag, "--web.listen-address=127.0.0.1:0")
+            asking = Asking(made, exporter, run_main)
+            if made.breaks_later:
+                asking.page("/metrics")
+                made.break_it()
+            for layout, discovery in LAYOUTS.items():
+                groups[f"{configured}, {layout}"] = list(series(asking, discovery))
+    found = firing(promtool, tmp_path, groups)
+    wrong = [
+        f"{name}: {alert.name} {alert.labels}"
+        for name, alerts in found.items()
+        for alert in alerts
+        if alert.concerns_beta or alert.name in ABOUT_AGENTS
+    ]
+    wrong += [
+        f"{name}: no alert"
+        for name, alerts in found.items()
+        if not alerts and (failure, name.partition(", ")[0]) not in READ
+    ]
+    assert not wrong, "\n".join(wrong)
+    columns = {
+        configured: {layout: words(found[f"{configured}, {layout}"]) for layout in LAYOUTS}
+        for configured in CONFIGURED
+    }
+    check_table("account-failures.md", f"{mark(failure)}-alerts", table("scraped as", columns))
