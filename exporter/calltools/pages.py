@@ -78,6 +78,9 @@ def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool
     """
     if not isinstance(link, str) or len(link) > _LONGEST_LINK:
         return False
+    parameters = link.partition("?")[2].split("&")
+    if path in link and all(f"{name}={query.get(name)}" in parameters for name in _FILTERS):
+        return False  # word for word, as it should be
     try:
         parts = urlsplit(link)
         answered = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -65,10 +65,12 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
 
 def _refuse_old(headers: Mapping[str, str]) -> None:
     """Refuse what a cache has kept, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
-    ages = [int(age) for age in re.findall(r"\b[0-9]{1,18}\b", headers.get("age", ""))]
-    if max(ages, default=0) > OLDEST_SECONDS:
-        refuse(f"an answer that a cache on the way has kept for {max(ages)} s")
-    if re.search(r"(^|,)\s*11[01]\b", headers.get("warning", "")):
+    if age := headers.get("age"):
+        seconds = max(map(int, re.findall(r"\b[0-9]{1,18}\b", age)), default=0)
+        if seconds > OLDEST_SECONDS:
+            refuse(f"an answer that a cache on the way has kept for {seconds} s")
+    warning = headers.get("warning")
+    if warning and re.search(r"(^|,)\s*11[01]\b", warning):
         refuse("an answer that a cache on the way calls stale")
 
 

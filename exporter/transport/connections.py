@@ -13,6 +13,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.wait import wait_for_read
 
 from exporter.transport.deadline import DeadlineSocket, current_request, time_left
 
@@ -70,14 +71,23 @@ class _DeadlineConnection(HTTPConnection):
         now = time.monotonic()
         if now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE:
             return False
-        return super().is_connected and not getattr(self.sock, "has_leftover", False)
+        if self.sock is None or getattr(self.sock, "has_leftover", False):
+            return False
+        # Else only `request` looks at the socket: later, and once is enough.
+        return self._is_silent() if self.proxy_is_tunneling else True
+
+    def _is_silent(self) -> bool:
+        """Return whether nothing came on it, neither bytes nor its end."""
+        return not wait_for_read(self.sock, timeout=0.0)
 
     def request(self, *arguments: Any, **keywords: Any) -> None:
-        """Send a request, unless something came since the connection was taken from the pool."""
+        """Send a request; on a new connection if something came on this one meanwhile."""
         request = current_request()
         used_before = self.sock is not None and request is not None and not request.opened
-        if used_before and not self.is_connected:
-            raise ConnectionResetError(errno.ECONNRESET, "bytes came that nobody had asked for")
+        if used_before and not self._is_silent():
+            if self.proxy_is_tunneling:  # which only `urllib3` can open
+                raise ConnectionResetError(errno.ECONNRESET, "bytes came that nobody asked for")
+            self.close()
         super().request(*arguments, **keywords)
 
     def _new_conn(self) -> socket.socket:
@@ -120,14 +130,10 @@ def _set_options(sock: socket.socket) -> None:
 class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
     """The same under TLS; the SSL context brings its own socket class."""
 
-    @property
-    def is_connected(self) -> bool:
-        """The same, and not with bytes that TLS has read ahead.
-
-        `urllib3`, which looks at the socket below, does not see them.
-        """
+    def _is_silent(self) -> bool:
+        """Return whether nothing came, nor was read ahead by TLS, which the socket hides."""
         ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        return super().is_connected and not ahead
+        return not ahead and super()._is_silent()
 
 
 class _PlainPool(HTTPConnectionPool):
