@@ -340,7 +340,8 @@ def test_storage_that_hangs_stops_no_request(serve: Serve, folder: Folder) -> No
 
     def look() -> bool:
         hangs.set()
-        return gate.wait(20)
+        gate.wait(20)
+        return False
 
     followed._watched.has_changed = look  # type: ignore[method-assign]
     assert hangs.wait(20)
