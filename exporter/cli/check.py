@@ -65,7 +65,7 @@ def check(  # noqa: PLR0913 - by name
     if schedules:
         _print_schedules(loaded)
     if online is not None:
-        # Also with keys that cannot be read: it then tells which of the others are right.
+        # Also with keys that cannot be read: the other accounts are checked nevertheless.
         return max(online(loaded.configuration), exits.WRONG if mistakes else exits.OK)
     if mistakes:
         return exits.WRONG

@@ -133,7 +133,7 @@ def _read_lists(account: Account, options: InitOptions) -> _Lists:
         statuses = _or_failure(lambda: client.read_statuses(context))
         queues = _or_failure(lambda: client.read_queues(context))
         if isinstance(statuses, Failure) or isinstance(queues, Failure):
-            # A wrong host or key answers so as well; the agents tell which it is.
+            # A wrong host or key answers so as well; the agents show which it is.
             client.check_filter("queue", context)
     return statuses, queues
 
@@ -218,7 +218,7 @@ def _write(path: Path, text: str, mode: int) -> None:
     """Write a new file; one that is there is never touched.
 
     Raises:
-        ExporterError: it is there already, or cannot be written.
+        ExporterError: it exists already, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -233,7 +233,7 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 def _there_already(path: Path) -> ExporterError:
     return ExporterError(
-        f"{path} is there already and is not overwritten; for one more account:"
+        f"{path} exists already and is not overwritten; for one more account:"
         " init --account NAME -o accounts.d/NAME.yml, then --config.file=accounts.d"
     )
 
@@ -270,7 +270,7 @@ def _next_steps(file: Path, token_file: Path | None, *, right: bool) -> str:
     if not right:
         steps.append(f"calltools-exporter check --online{flag}  # once it is fixed")
     steps += [
-        f"calltools-exporter ping{flag}  # who is available now",
+        f"calltools-exporter ping{flag}  # who can take a call now",
         f"calltools-exporter{flag}  # serve /metrics on port 15457 for Prometheus",
     ]
     return "\n".join(["next:", *(f"  {step}" for step in steps)])

@@ -29,7 +29,7 @@ _MOST_AT_A_TIME: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """One thing that was checked; ``ok`` is None where nothing could be told."""
+    """One thing that was checked; ``ok`` is None where nothing could be found out."""
 
     check: str
     ok: bool | None
@@ -88,8 +88,10 @@ def check_online(
         for report in in_order:
             write(_lines(report))
         wrong = [report.account.name for report in in_order if report.problems]
-        right = f"{len(accounts) - len(wrong)} of {len(accounts)} accounts are right"
-        write(f"{right}; wrong: {', '.join(wrong)}" if wrong else right)
+        number = f"{len(accounts) - len(wrong)} of " if wrong else ""
+        plural = "" if len(accounts) == 1 else "s"
+        ending = f"; wrong: {', '.join(wrong)}" if wrong else ""
+        write(f"{number}{len(accounts)} account{plural} OK{ending}")
     return exits.WRONG if any(report.problems for report in in_order) else exits.OK
 
 
@@ -127,7 +129,7 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
 def _named(check: str, ids: Iterable[int], names: Mapping[int, str]) -> _Finding:
     """Name what ids stand for, so that a person sees whether they are the right ones."""
     if not names:
-        words = "their list cannot be read with this key; the ids are believed as they are"
+        words = "the list cannot be read with this key; ids not verified"
         return _Finding(check, ok=None, message=words)
     known = ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
     return _Finding(check, ok=True, message=known or "none")
@@ -149,7 +151,7 @@ def _row(report: _Report) -> dict[str, object]:
 
 def _lines(report: _Report) -> str:
     number = report.problems
-    verdict = f"{number} problem{'s' if number > 1 else ''}" if number else "all right"
+    verdict = f"{number} problem{'s' if number > 1 else ''}" if number else "OK"
     lines = [f"{report.account.name}: {verdict}, {report.seconds:.2f} s"]
     for finding in report.findings:
         mark = {True: "ok", False: "WRONG", None: "?"}[finding.ok]

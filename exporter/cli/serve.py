@@ -1,4 +1,4 @@
-"""`serve`: wire the parts together and answer Prometheus until told to stop."""
+"""`serve`: wire the parts together and answer Prometheus until a signal comes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ServeOptions:
 
 
 def make_server(runtime: Runtime, options: ServeOptions) -> Server:
-    """Listen, and return what serves a runtime's pages there.
+    """Listen, and return a server for a runtime.
 
     Raises:
         ExporterError: an address cannot be listened on, or the web file has mistakes.

@@ -54,8 +54,8 @@ def write_accounts(
 def test_ten_right_accounts(write_accounts: Callable[..., Path], run_main: RunMain) -> None:
     said = run_main("check", "--online", f"--config.file={write_accounts({})}")
     assert said.code == 0
-    assert said.out.splitlines()[-1] == "10 of 10 accounts are right"
-    assert said.out.count("all right") == 10
+    assert said.out.splitlines()[-1] == "10 accounts OK"
+    assert said.out.count(": OK, ") == 10
     assert "ok     statuses  20561 Available" in said.out
     assert "ok     queues    5457 sales, 5460 support" in said.out
     assert "ok     filters   honoured: queue, agent_status_id, ready" in said.out
@@ -74,9 +74,7 @@ def test_three_accounts_that_are_wrong_in_different_ways(
     )
     said = run_main("check", "--online", f"--config.file={path}")
     assert said.code == 1
-    assert said.out.splitlines()[-1] == (
-        "7 of 10 accounts are right; wrong: client-2, client-5, client-7"
-    )
+    assert said.out.splitlines()[-1] == ("7 of 10 accounts OK; wrong: client-2, client-5, client-7")
     assert (
         "WRONG  key       401: the API refuses the key (401), it says: Invalid token." in said.out
     )

@@ -48,7 +48,7 @@ def test_an_account_of_40_queues_in_a_pipe(
     code, out, err = init("--url", simulator.url, "--account", "acme")
     assert (code, err) == (0, "")
     assert out.startswith("wrote exporter.yml: 40 queues, available status 20561\n")
-    assert "1 of 1 accounts are right" in out
+    assert "\n1 account OK\n" in out
     assert "calltools-exporter ping  #" in out
     (account,) = config.load(tmp_path / "exporter.yml", {}).configuration.accounts
     assert account.name == "acme"
@@ -184,7 +184,7 @@ def test_nothing_is_overwritten(
         path.symlink_to(tmp_path / "elsewhere")
     code, out, err = init("--url", simulator.url)
     assert (code, out) == (1, "")
-    assert "exporter.yml is there already and is not overwritten" in err
+    assert "exporter.yml exists already and is not overwritten" in err
     assert "-o accounts.d/NAME.yml" in err
     assert not (tmp_path / "elsewhere").exists()
     assert kind == "dangling link" or path.read_text() == "mine"
