@@ -30,7 +30,7 @@ from exporter.web.responses import CALLER, client_left
 __all__ = ["AvailableHandler", "BadQuestionError", "parse_question"]
 
 _PARAMETERS: Final = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
-_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,9})?", re.ASCII)
+_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)
 _TIMEOUT_SECONDS: Final = (0.05, 30.0, 2.0)
 _MAX_AGE_SECONDS: Final = (0.0, 60.0, 0.0)
 

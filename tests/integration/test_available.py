@@ -168,6 +168,11 @@ def test_what_cannot_be_answered_is_said(exporter: Command, simulator: Simulator
     assert simulator.requests == []
 
 
+def test_a_timeout_that_a_program_worked_out_is_understood(exporter: Command) -> None:
+    assert str(11 * 0.7) == "7.699999999999999"
+    assert ask(exporter, f"?account=acme&queue=sales&timeout={11 * 0.7}")[0] == 200
+
+
 def test_several_queues_and_all(exporter: Command, simulator: Simulator) -> None:
     for query, names, can in (
         ("?account=acme&queue=sales&queue=support", ["sales", "support"], True),
