@@ -64,7 +64,8 @@ class UniqueNames:
         if first is None:
             self._locations[value] = location
             return True
-        words = f"found {value!r}, {self._what} already{first.seen_from(location)}"
+        shown = redacted(value) if isinstance(value, str) else value
+        words = f"found {shown}, {self._what} already{first.seen_from(location)}"
         self._mistakes.append(location.mistake(f"{words}, expected each once"))
         return False
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from exporter.config.schema import ALL
 from exporter.config.urls import environment_proxy, parse_account_url, parse_proxy_url
-from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence
+from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence, redacted
 from exporter.errors import ConfigurationError, Mistake
 
 #: What stands for the file's name in mistakes.
@@ -133,7 +133,7 @@ def _queues(text: str, mistakes: list[Mistake]) -> YamlSequence | None:
             items.add(number, location)
         else:
             wanted = _NEEDED["CALLTOOLS_QUEUES"]
-            mistakes.append(location.mistake(f"found {word!r}, expected {wanted}"))
+            mistakes.append(location.mistake(f"found {redacted(word)}, expected {wanted}"))
     return items or None
 
 

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from exporter.config import urls
+from exporter.config.yaml_tree import redacted
 from exporter.schedule import DAYS, Span
 
 _LARGEST_ID: Final = 2**63 - 1
@@ -177,7 +178,7 @@ def _zone(text: str) -> str:
         return ZoneInfo(text).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise plainly(
-            f"found {text!r}, expected a name of the tz database, {_zone_hint(text)}"
+            f"found {redacted(text)}, expected a name of the tz database, {_zone_hint(text)}"
         ) from None
 
 

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from exporter.config import fields
+from exporter.config.yaml_tree import redacted
 from exporter.settings import AUTO
 
 #: What stands for every queue of an account.
@@ -139,7 +140,7 @@ def _queues(value: object) -> list[Queue] | EveryQueue:
     if value == ALL:
         return EveryQueue()
     if isinstance(value, str):
-        raise fields.plainly(f"found {value!r}, expected a list of queues, or all")
+        raise fields.plainly(f"found {redacted(value)}, expected a list of queues, or all")
     if isinstance(value, list) and ALL in value:
         items = _ALL_AND_EXCEPTIONS.validate_python(value)
         return EveryQueue(tuple(item for item in items if item is not None))

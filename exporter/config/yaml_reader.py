@@ -184,7 +184,7 @@ class _Reader:
 
     def _alias(self, anchor: str, location: Location) -> Value | None:
         if anchor not in self._anchors:
-            message = f"found the alias *{anchor}, but no anchor &{anchor} before it"
+            message = f"found the alias {redacted(anchor)}, but no such anchor before it"
             self._add_mistake(location, message)
             return None
         value, size = self._anchors[anchor]
@@ -231,7 +231,8 @@ class _Reader:
             return None
         key = _scalar(event)
         if not isinstance(key, str):
-            message = f'found the key {event.value}, expected text (quote it: "{event.value}")'
+            written = redacted(event.value)[1:-1]
+            message = f'found the key {written}, expected text (quote it: "{written}")'
             self._add_mistake(self._location(event, location.path), message)
             return None
         return key

@@ -10,12 +10,13 @@ from exporter.errors import ConfigurationError, Mistake
 
 __all__ = ["Document", "Location", "Value", "YamlMapping", "YamlSequence", "redacted"]
 
-_KEY_LIKE: Final = re.compile(r"\b[0-9a-f]{40}\b|\btoken\s+[^\s']+", re.IGNORECASE)
+_KEY: Final = re.compile(r"[0-9a-f]{40,}", re.IGNORECASE)
+_KEY_WITH_PREFIX: Final = re.compile(r"\btoken\s+[^\s']+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
     """Quote what was written: on one line, not too long, without what may be an API key."""
-    masked = _KEY_LIKE.sub("***", text)
+    masked = _KEY.sub("***", _KEY_WITH_PREFIX.sub("***", text))
     return repr(masked if len(masked) <= 80 else masked[:77] + "...")
 
 
@@ -37,8 +38,12 @@ class Location(NamedTuple):
         return f"{file} on line {self.line}" if self.line else file
 
     def mistake(self, message: str) -> Mistake:
-        """Return the mistake at this place."""
-        return Mistake(self.file, self.line, self.column, self.path, message)
+        """Return the mistake at this place.
+
+        Whatever was quoted: an API key may have been pasted into any place.
+        """
+        path, message = (_KEY.sub("***", text) for text in (self.path, message))
+        return Mistake(self.file, self.line, self.column, path, message)
 
 
 class YamlMapping(dict[str, "Value"]):
