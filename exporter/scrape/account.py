@@ -237,10 +237,10 @@ class AccountScrape:
         found += self._state.catalog.failures()
         if not found and self._asked is None and not self._state.catalog.queues_known:
             found = [_LATE]
-        if not found and untrusted is not None and self._asked is not None:
-            found = [untrusted]
         if not found and self._request.only is None and _host_is_dead(of_queues):
             found = [one for one in of_queues if one is not None][:1]
+        if not found and untrusted is not None and self._asked is not None:
+            found = [untrusted]
         by_code = {failure.code: failure for failure in reversed(found)}
         return tuple(failure for failure in found if by_code[failure.code] is failure)
 
