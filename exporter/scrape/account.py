@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.calltools import Client
-from exporter.clock import Clock
+from exporter.clock import Clock, boot_seconds
 from exporter.errors import Failure
 from exporter.scrape.checks import Check, CheckJob, due_checks, read_queues
 from exporter.scrape.jobs import (
@@ -60,7 +59,7 @@ class ScrapeRequest:
 
     def remaining(self) -> float:
         """Return the seconds that are left, at least 0."""
-        return max(0.0, self.begun + self.seconds - time.monotonic())
+        return max(0.0, self.begun + self.seconds - boot_seconds())
 
 
 class AccountScrape:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 import structlog
 
 from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
-from exporter.clock import Clock
+from exporter.clock import Clock, boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
@@ -266,7 +266,7 @@ class JobsInFlight:
         return job, False
 
     def _run(self, key: Hashable, job: Job[Any]) -> None:
-        job.begun = time.monotonic()
+        job.begun = boot_seconds()
         result = job.work()
         # First: a scrape that begins once the result is out must not find this job.
         with self._lock:
@@ -282,4 +282,4 @@ def _is_worth_joining(job: Job[Any]) -> bool:
     be one that never comes. As only young jobs are joined, none is kept going by scrapes that
     overlap.
     """
-    return job.begun is None or time.monotonic() - job.begun < JOIN_SECONDS
+    return job.begun is None or boot_seconds() - job.begun < JOIN_SECONDS

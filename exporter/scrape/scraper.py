@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
 
 from exporter.calltools import Client
-from exporter.clock import Clock
+from exporter.clock import Clock, boot_seconds
 from exporter.scrape.account import AccountScrape, ScrapeRequest, Tools
 from exporter.scrape.catalog import Catalog
 from exporter.scrape.jobs import JobsInFlight, ScrapeObserver
@@ -64,7 +63,7 @@ class Scraper:
             only: names or ids of the queues to ask for, None for all.
             max_age: how old a number may be, in seconds; None for what each account says.
         """
-        request = ScrapeRequest(time.monotonic(), budget_seconds, only, max_age)
+        request = ScrapeRequest(boot_seconds(), budget_seconds, only, max_age)
         scrapes = [self._account_scrape(account, request) for account in accounts]
         # As with an account's queues: what was asked for longest ago comes first.
         in_order = sorted(scrapes, key=lambda scrape: scrape.last_asked_at)
@@ -80,7 +79,7 @@ class Scraper:
 
     def read_lists(self, accounts: Iterable[Account], budget_seconds: float) -> Snapshot:
         """Read which queues these accounts have; the snapshot has no queues, but says why not."""
-        request = ScrapeRequest(time.monotonic(), budget_seconds, only=())
+        request = ScrapeRequest(boot_seconds(), budget_seconds, only=())
         scrapes = [self._account_scrape(account, request) for account in accounts]
         for scrape in self._opened(scrapes, request):
             scrape.start_list()
@@ -119,6 +118,6 @@ def _finish(scrapes: Sequence[AccountScrape], request: ScrapeRequest) -> Snapsho
     return Snapshot(
         tuple(summary for summary, _ in finished),
         tuple(queue for _, queues in finished for queue in queues),
-        time.monotonic() - request.begun,
+        boot_seconds() - request.begun,
         request.seconds,
     )

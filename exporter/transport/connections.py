@@ -6,7 +6,6 @@ import errno
 import http.client
 import socket
 import ssl
-import time
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +14,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.wait import wait_for_read
 
+from exporter.clock import boot_seconds
 from exporter.transport.deadline import DeadlineSocket, current_request, time_left
 
 #: The longest that a connection may be idle and still be used, in seconds. What stands between
@@ -68,7 +68,7 @@ class _DeadlineConnection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether it may be used again: not if it is old, nor with bytes that nobody asked for."""
-        now = time.monotonic()
+        now = boot_seconds()
         if now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE:
             return False
         if self.sock is None or getattr(self.sock, "has_leftover", False):
@@ -109,7 +109,7 @@ class _DeadlineConnection(HTTPConnection):
                 sock.close()
                 failure = error
                 continue
-            self.opened_at = self.used_at = time.monotonic()
+            self.opened_at = self.used_at = boot_seconds()
             if (request := current_request()) is not None:
                 request.opened = True
                 request.on_connect()
@@ -141,7 +141,7 @@ class _PlainPool(HTTPConnectionPool):
 
     def _put_conn(self, conn: HTTPConnection | None) -> None:  # type: ignore[override]
         if isinstance(conn, _DeadlineConnection):
-            conn.used_at = time.monotonic()
+            conn.used_at = boot_seconds()
         super()._put_conn(conn)
 
 

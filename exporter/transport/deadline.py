@@ -11,15 +11,16 @@ import errno
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+from exporter.clock import boot_seconds
 
 T = TypeVar("T")
 
 
 class Deadline:
-    """The moment at which a request ends; it may be moved to a later one meanwhile."""
+    """The moment at which a request ends, by `boot_seconds`; it may be moved to a later one."""
 
     __slots__ = ("at",)
 
@@ -29,11 +30,11 @@ class Deadline:
     @classmethod
     def after(cls, seconds: float) -> Deadline:
         """Return the deadline that many seconds from now."""
-        return cls(time.monotonic() + seconds)
+        return cls(boot_seconds() + seconds)
 
     def remaining(self) -> float:
         """Return the seconds that are left, negative once it has passed."""
-        return self.at - time.monotonic()
+        return self.at - boot_seconds()
 
     def extend(self, at: float) -> None:
         """Move it to a later moment; an earlier one changes nothing."""
