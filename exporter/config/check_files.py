@@ -10,8 +10,6 @@ from exporter.errors import Mistake, TokenError
 from exporter.files import load_pem
 from exporter.settings import TlsFiles
 
-__all__ = ["unreadable_files"]
-
 
 def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
     """Return what `check` finds: keys that are missing, certificates that are none.

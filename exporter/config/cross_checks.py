@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Final
 
 from exporter.config import fields, urls
 from exporter.config.environment import EnvironmentProxies
@@ -20,8 +19,8 @@ from exporter.errors import Mistake
 from exporter.schedule import DAYS, Span, overlaps
 from exporter.text import nearest
 
-TOKEN_KEYS: Final = ("token_file", "token_env")
-_NEEDED: Final = {
+TOKEN_KEYS = ("token_file", "token_env")
+_NEEDED = {
     "url": "expected the URL you log in to, such as https://east-2.calltools.io",
     "queues": "expected a list of the queues to ask for, or all",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 from urllib.parse import urlsplit
 
 from exporter.config.schema import ALL
@@ -14,15 +13,15 @@ from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSeque
 from exporter.errors import ConfigurationError, Mistake
 
 #: What stands for the file's name in mistakes.
-ENVIRONMENT: Final = "environment"
+ENVIRONMENT = "environment"
 
-_NEEDED: Final = {
+_NEEDED = {
     "CALLTOOLS_URL": "the URL you log in to, such as https://east-2.calltools.io",
     "CALLTOOLS_TOKEN": "the API key, from Integrations > API Keys in CallTools",
     "CALLTOOLS_QUEUES": "the ids of the queues to ask for, such as 5457,5460, or all",
 }
 #: The variables of an account; those after the first three may be left out.
-VARIABLES: Final = (*_NEEDED, "CALLTOOLS_AVAILABLE_STATUS", "CALLTOOLS_ACCOUNT")
+VARIABLES = (*_NEEDED, "CALLTOOLS_AVAILABLE_STATUS", "CALLTOOLS_ACCOUNT")
 
 
 class EnvironmentProxies:

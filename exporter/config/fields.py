@@ -10,7 +10,7 @@ import difflib
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
@@ -27,14 +27,14 @@ from exporter.config import urls
 from exporter.config.yaml_tree import redacted
 from exporter.schedule import DAYS, Span
 
-_LARGEST_ID: Final = 2**63 - 1
-_CONTROL: Final = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_LABEL: Final = rf"[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?"
-_NAME: Final = r"(?!\.{1,2}$)" + _LABEL.replace("[^", "[^/")
-_FILE_NAME: Final = rf"[^{_CONTROL}]+"
-_VARIABLE: Final = r"([A-Za-z_]|\{account\})([A-Za-z0-9_]|\{account\})*"
-_URL: Final = r"[Hh][Tt][Tt][Pp][Ss]?://\S+"
-_UNITS: Final = {
+_LARGEST_ID = 2**63 - 1
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_LABEL = rf"[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?"
+_NAME = r"(?!\.{1,2}$)" + _LABEL.replace("[^", "[^/")
+_FILE_NAME = rf"[^{_CONTROL}]+"
+_VARIABLE = r"([A-Za-z_]|\{account\})([A-Za-z0-9_]|\{account\})*"
+_URL = r"[Hh][Tt][Tt][Pp][Ss]?://\S+"
+_UNITS = {
     "y": 31_536_000,
     "w": 604_800,
     "d": 86_400,
@@ -43,18 +43,16 @@ _UNITS: Final = {
     "s": 1,
     "ms": 0.001,
 }
-_DURATION: Final = "0|(?=[0-9])" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _UNITS)
+_DURATION = "0|(?=[0-9])" + "".join(f"([0-9]{{1,9}}{unit})?" for unit in _UNITS)
 #: In any case: `Tue` is what people write.
-_DAY: Final = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
-_DAYS: Final = rf"({_DAY})(-({_DAY}))?"
-_TIME: Final = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
-_HOURS: Final = rf"({_TIME}) ?- ?({_TIME}|24:00)"
-_DATE: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATES: Final = rf"({_DATE})(?:\.\.({_DATE}))?"
-_ZONE: Final = r"[A-Za-z][A-Za-z0-9_+/-]*"
-_OFFSET: Final = re.compile(
-    r"(?:(?:Etc/)?(?:GMT|UTC))? *([+-])([0-9]{1,2})(:?[0-9]{2})?", re.IGNORECASE
-)
+_DAY = "|".join("".join(f"[{c.upper()}{c}]" for c in day) for day in DAYS)
+_DAYS = rf"({_DAY})(-({_DAY}))?"
+_TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]"
+_HOURS = rf"({_TIME}) ?- ?({_TIME}|24:00)"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATES = rf"({_DATE})(?:\.\.({_DATE}))?"
+_ZONE = r"[A-Za-z][A-Za-z0-9_+/-]*"
+_OFFSET = re.compile(r"(?:(?:Etc/)?(?:GMT|UTC))? *([+-])([0-9]{1,2})(:?[0-9]{2})?", re.IGNORECASE)
 
 
 def plainly(words: str) -> PydanticCustomError:

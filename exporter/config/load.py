@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks, lay_defaults_under
 from exporter.config.environment import EnvironmentProxies, read_environment
@@ -20,9 +19,9 @@ from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Configuration
 
-DEFAULT_FILE: Final = Path("exporter.yml")
+DEFAULT_FILE = Path("exporter.yml")
 
-_TLS_FILES: Final = ("ca_file", "cert_file", "key_file")
+_TLS_FILES = ("ca_file", "cert_file", "key_file")
 
 
 @dataclass(frozen=True, slots=True)

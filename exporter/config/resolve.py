@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping
-from typing import Final
 
 from exporter import settings
 from exporter.config import fields, schema
@@ -12,8 +11,8 @@ from exporter.config.cross_checks import token_variable
 from exporter.config.environment import EnvironmentProxies
 from exporter.schedule import DAYS, Schedule, Span
 
-_NO_TLS: Final = schema.Tls.model_construct()
-_NOTHING_SAID: Final = schema.QueueKeys.model_construct()
+_NO_TLS = schema.Tls.model_construct()
+_NOTHING_SAID = schema.QueueKeys.model_construct()
 
 
 class Resolver:

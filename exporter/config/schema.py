@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -20,9 +20,9 @@ from exporter.config.yaml_tree import redacted
 from exporter.settings import AUTO
 
 #: What stands for every queue of an account.
-ALL: Final = "all"
+ALL = "all"
 
-_KEY_IN_THE_FILE: Final = (
+_KEY_IN_THE_FILE = (
     "the API key has no place in this file, which others read and copy; "
     "put it into a file or an environment variable and name that: token_file or token_env"
 )
@@ -125,8 +125,8 @@ QueueOrId: TypeAlias = Annotated[
     Queue, BeforeValidator(_long_form, json_schema_input_type=fields.Id | Queue)
 ]
 QueueList: TypeAlias = Annotated[list[QueueOrId], Field(min_length=1)]
-_QUEUES: Final = TypeAdapter[list[Queue]](QueueList)
-_ALL_AND_EXCEPTIONS: Final = TypeAdapter[list[QueueException | None]](
+_QUEUES = TypeAdapter[list[Queue]](QueueList)
+_ALL_AND_EXCEPTIONS = TypeAdapter[list[QueueException | None]](
     list[
         Annotated[
             QueueException | None,

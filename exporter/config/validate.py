@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, TypeVar, cast, get_args
+from typing import TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -23,8 +23,8 @@ from exporter.text import nearest
 K = TypeVar("K", bound=Keys)
 
 #: The end of the path of a key that is wrong itself.
-_KEY: Final = "[key]"
-_EXPECTED: Final = {
+_KEY = "[key]"
+_EXPECTED = {
     "string_type": "text",
     "list_type": "a list",
     "dict_type": "a mapping of keys and values",

@@ -11,7 +11,7 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NoReturn, cast
+from typing import NoReturn, cast
 
 import yaml
 
@@ -25,27 +25,23 @@ from exporter.config.yaml_tree import (
 )
 from exporter.errors import ConfigurationError, Mistake
 
-__all__ = ["read_yaml"]
-
-_DEEPEST: Final = 32
-_MOST_ALIASED: Final = 100_000
+_DEEPEST = 32
+_MOST_ALIASED = 100_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUES: Final = frozenset({"true", "True", "TRUE"})
-_FALSES: Final = frozenset({"false", "False", "FALSE"})
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUES = frozenset({"true", "True", "TRUE"})
+_FALSES = frozenset({"false", "False", "FALSE"})
 #: What a scalar that is no text can begin with.
-_NOT_TEXT: Final = frozenset("+-.0123456789~nNtTfF")
-_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}")
-_HEX_OR_OCTAL: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
-)
-_TEXT_TAGS: Final = frozenset({None, "!", "tag:yaml.org,2002:str"})
+_NOT_TEXT = frozenset("+-.0123456789~nNtTfF")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
+_HEX_OR_OCTAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
-_HINTS: Final = {
+_HINTS = {
     "cannot start any token": "quote text that begins with @, ` or %",
     "mapping values are not allowed": "indent evenly; quote text that holds ': '",
     "flow": "close what [ or { begins; quote text that begins with one",

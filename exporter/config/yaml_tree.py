@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from exporter.errors import ConfigurationError, Mistake
 
-__all__ = ["Document", "Location", "Value", "YamlMapping", "YamlSequence", "redacted"]
-
-_KEY: Final = re.compile(r"[0-9a-f]{40,}", re.IGNORECASE)
-_KEY_WITH_PREFIX: Final = re.compile(r"\btoken\s+[^\s']+", re.IGNORECASE)
+_KEY = re.compile(r"[0-9a-f]{40,}", re.IGNORECASE)
+_KEY_WITH_PREFIX = re.compile(r"\btoken\s+[^\s']+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:

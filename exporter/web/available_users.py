@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, TypeAdapter
 
@@ -22,7 +22,7 @@ from exporter.settings import Account, Configuration
 from exporter.text import nearest
 from exporter.web.config import hash_mistake, name_mistake
 
-_NAMES: Final = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)])
+_NAMES = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)])
 
 
 @dataclass(frozen=True, slots=True)

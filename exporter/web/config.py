@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
@@ -23,34 +23,34 @@ from exporter.config.yaml_tree import Document, Value, YamlMapping, YamlSequence
 from exporter.web.auth import BasicAuth, hash_cost
 from exporter.web.tls import TlsServer, make_context
 
-_INLINE: Final = (
+_INLINE = (
     "is not supported: what belongs in a file of its own has no place in this one; name that: {}"
 )
-_CHOSEN_BY_OPENSSL: Final = "is not supported: OpenSSL chooses, and its choice is good; take it out"
+_CHOSEN_BY_OPENSSL = "is not supported: OpenSSL chooses, and its choice is good; take it out"
 
 #: What is accepted, so that a file of other exporters works, but changes nothing.
-WITHOUT_EFFECT: Final[Mapping[str, str]] = {
+WITHOUT_EFFECT: Mapping[str, str] = {
     "tls_server_config.prefer_server_cipher_suites": "OpenSSL chooses",
     "http_server_config.http2": "HTTP/1.1 is what is spoken",
 }
 
-_VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
-_OLD_VERSIONS: Final = ("TLS10", "TLS11")
-_CLIENT_AUTH: Final = {
+_VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+_OLD_VERSIONS = ("TLS10", "TLS11")
+_CLIENT_AUTH = {
     "NoClientCert": ssl.CERT_NONE,
     "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
-_VERIFYING: Final = " or ".join(name for name, mode in _CLIENT_AUTH.items() if mode)
-_UNVERIFIED_CLIENT_AUTH: Final = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
-_HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
+_VERIFYING = " or ".join(name for name, mode in _CLIENT_AUTH.items() if mode)
+_UNVERIFIED_CLIENT_AUTH = ("RequestClientCert", "RequireAnyClientCert", "RequireClientCert")
+_HEADERS: Mapping[str, tuple[str, ...]] = {
     "Strict-Transport-Security": (),
     "X-Content-Type-Options": ("nosniff",),
     "X-Frame-Options": ("deny", "sameorigin"),
     "X-XSS-Protection": (),
     "Content-Security-Policy": (),
 }
-_HIGHEST_COST: Final = 16
+_HIGHEST_COST = 16
 
 
 @dataclass(frozen=True, slots=True)
