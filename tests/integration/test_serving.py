@@ -64,7 +64,7 @@ def test_a_probe_tells_of_one_queue_and_its_account_only(
     assert page.status_code == 200
     assert 'calltools_queue_available_agents{account="acme",queue="sales"} 3.0' in page.text
     assert "support" not in page.text
-    of_account = {"calltools_up", "calltools_account_info"}
+    of_account = {"calltools_up", "calltools_account_info", "calltools_scrape_budget_seconds"}
     found = names(page.text)
     assert {name for name in found if not name.startswith("calltools_queue_")} == of_account
     simulator.faults.set("status", code=500)
