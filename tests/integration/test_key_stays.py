@@ -183,7 +183,7 @@ def test_the_key_is_no_argument_and_not_in_the_help(
     assert TOKEN.encode() not in arguments
     for words in ([], ["serve"], ["check"], ["ping"], ["init"]):
         done = run_main(*words, "--help", CALLTOOLS_TOKEN=TOKEN)
-        assert done.out.startswith("usage: ")
+        assert done.out.startswith("Usage: ")
         assert TOKEN not in done.out + done.err
 
 
