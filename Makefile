@@ -45,7 +45,7 @@ test: lint tools ## check and test everything, with coverage (what CI runs)
 	@$(PYTEST) -n auto --dist loadgroup --cov
 
 .PHONY: test-matrix
-test-matrix: $(MARK).dev ## run the tests that depend on it with Debian's oldest and newest Prometheus
+test-matrix: $(MARK).dev ## run the tests that depend on it with Prometheus 2.42, 2.53 and 3, as Debian has them
 	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
 
 .PHONY: install-test

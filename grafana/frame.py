@@ -92,6 +92,7 @@ def dashboard(
     rows: Sequence[tuple[str | None, Panels]],
     *,
     since: str,
+    refresh: str = "30s",
     queues: bool = True,
     more: Sequence[Builder[Any]] = (),
 ) -> Dashboard:
@@ -105,7 +106,7 @@ def dashboard(
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .timezone("browser")
         .time(since, "now")
-        .refresh("30s")
+        .refresh(refresh)
         .variables([*_variables(queues), *more])
         .annotations(
             [

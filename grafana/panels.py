@@ -204,8 +204,12 @@ def graph(
     lowest: float | None = 0,
     table_legend: bool = False,
     highest: float | None = None,
+    points: int = 120,
 ) -> series.Panel:
-    """Return lines over time; `overrides` are properties by a name, or by a /pattern/ of it."""
+    """Return lines over time; `overrides` are properties by a name, or by a /pattern/ of it.
+
+    Each of the points is asked of every queue, so that with hundreds of queues they are the cost.
+    """
     legend = common.VizLegendOptions().placement(m.LegendPlacement.BOTTOM).show_legend(True)
     if table_legend:
         legend.display_mode(m.LegendDisplayMode.TABLE).calcs(["lastNotNull", "max"])
@@ -224,7 +228,7 @@ def graph(
         .tooltip(
             common.VizTooltipOptions().mode(m.TooltipDisplayMode.MULTI).sort(m.SortOrder.DESCENDING)
         )
-        .max_data_points(300)
+        .max_data_points(points)
         .line_width(1)
         .fill_opacity(fill)
         .show_points(m.VisibilityMode.NEVER)

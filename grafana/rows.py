@@ -43,6 +43,7 @@ def rows(
     height: int,
     overrides: Mapping[str, Mapping[str, object]],
     sort: tuple[str, bool] | None = None,
+    then: str | None = None,
     transformations: Sequence[tuple[str, dict[str, object]]] | None = None,
     unit: str = "none",
     cell: m.TableCellOptions | None = None,
@@ -92,5 +93,8 @@ def rows(
             made.override_by_name(name, column(**properties))
     if sort is not None:
         heading, descending = sort
-        made.sort_by([common.TableSortByFieldState().display_name(heading).desc(descending)])
+        order = [(heading, descending), *([(then, False)] if then else [])]
+        made.sort_by(
+            [common.TableSortByFieldState().display_name(name).desc(down) for name, down in order]
+        )
     return made

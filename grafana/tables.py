@@ -7,31 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from grafana.coverage import EMPTY_MINUTES, OPEN, READ, SPELLS, STAFFED
 from grafana.frame import Dashboard
-from grafana.promql import QUEUES, Now
+from grafana.operations.shared import EMPTY_FOR
+from grafana.promql import QUEUES, READ, STATE, TEAM
 
 __all__ = ["README", "with_tables"]
 
 README: Final = Path(__file__).with_name("README.md")
 
-_NOW: Final = Now()
 #: Shared parts of queries by the names that the README gives them, the longest first.
-_PARTS: Final = {
-    "STATE": _NOW.state,
-    "STATE at the end": Now("@ end()").state,
-    "AVAILABLE": _NOW.available,
-    "KNOWN": _NOW.known,
-    "OPEN": _NOW.open,
-    "REQUIRED": _NOW.required,
-    "EMPTY MINUTES": EMPTY_MINUTES,
-    "SPELLS": SPELLS,
-    "STAFFED SAMPLES": STAFFED,
-    "READ SAMPLES": READ,
-    "OPEN SAMPLES": OPEN,
-}
-_DEFINED: Final = ("STATE", "AVAILABLE", "KNOWN", "OPEN", "REQUIRED", "EMPTY MINUTES", "SPELLS",
-                   "STAFFED SAMPLES", "READ SAMPLES", "OPEN SAMPLES")  # fmt: skip
+_PARTS: Final = {"EMPTY FOR": EMPTY_FOR, "STATE": STATE, "TEAM": TEAM, "READ": READ}
 _BEGIN: Final = "<!-- panels: made by grafana/build.py -->\n"
 _END: Final = "<!-- /panels -->"
 
@@ -45,7 +30,7 @@ def with_tables(document: str, dashboards: Sequence[Dashboard]) -> str:
 
 def _tables(dashboards: Sequence[Dashboard]) -> str:
     lines = ["Parts that queries share, for the queues that the variables select:", "", "```promql"]
-    lines += [f"# {name}\n{_PARTS[name]}\n" for name in _DEFINED]
+    lines += [f"# {name}\n{part}\n" for name, part in _PARTS.items()]
     lines += ["```", ""]
     for dashboard in dashboards:
         lines += [f"### {dashboard['title']}", "", "| panel | what it answers | query |"]

@@ -47,17 +47,15 @@ ACTIVITY: Final = "blue"
 
 
 class State(IntEnum):
-    """What a queue is at a moment; the worst has the lowest number, so that it comes first.
+    """What a queue is at a moment, as `account_queue:calltools_queue_state` has it."""
 
-    `grafana.promql.Now.state` adds the numbers up.
-    """
-
+    NO_EXPORTER = -2
+    UNREADABLE = -1
     EMPTY = 0
-    UNKNOWN = 1
-    LOW = 2
-    OPTIONAL = 3
-    STAFFED = 5
-    CLOSED = 6
+    LOW = 1
+    STAFFED = 2
+    NOT_REQUIRED = 3
+    CLOSED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,11 @@ class Look:
 
 STATES: Final = {
     State.EMPTY: Look("empty", BAD),
-    State.UNKNOWN: Look("unknown", UNKNOWN),
+    State.UNREADABLE: Look("unreadable", UNKNOWN),
+    State.NO_EXPORTER: Look("no exporter", "#5b2a86"),
     State.LOW: Look("low", WARNING),
-    State.OPTIONAL: Look("nobody, none required", "#3f6e8c"),
     State.STAFFED: Look("staffed", "#37872d"),
+    State.NOT_REQUIRED: Look("not required", "#3f6e8c"),
     State.CLOSED: Look("closed", CALM),
 }
 
@@ -118,16 +117,15 @@ def nothing(text: str, color: str) -> list[ValueMapping]:
 
 
 def states() -> list[ValueMapping]:
-    """Return the mappings of every state; no value at all is unknown as well."""
+    """Return the mappings of every state, and of no value at all."""
     known = words({str(int(state)): (look.word, look.color) for state, look in STATES.items()})
-    look = STATES[State.UNKNOWN]
-    return [*known, *nothing(look.word, look.color)]
+    return [*known, *nothing("not recorded", UNKNOWN)]
 
 
 def reasons() -> list[ValueMapping]:
     """Return the mappings of every failure code to plain words, and of none."""
     texts = {code: (_REASONS[code], UNKNOWN) for code in (*HTTP_CODES, *WORD_CODES)}
-    return [*words(texts), *nothing("no exporter tells of it", UNKNOWN)]
+    return [*words(texts), *nothing("no exporter names it", UNKNOWN)]
 
 
 def steps(lowest: str, *above: tuple[float, str]) -> list[Threshold]:

@@ -5,24 +5,22 @@ from __future__ import annotations
 from grafana.coverage.hours import by_hour
 from grafana.coverage.series import (
     COVERED,
-    EMPTY_MINUTES,
-    LONGEST,
     NOTHING,
-    OPEN,
-    READ,
     SPELLS,
-    STAFFED,
     UID,
     UNREAD,
+    WORST_HOUR,
     minutes,
+    total,
 )
 from grafana.frame import Dashboard, choice, dashboard
 from grafana.operations import UID as OPERATIONS
 from grafana.panels import Panels, bars, count, graph, query
+from grafana.promql import TEAM
 from grafana.rows import link_to_queue, rows
 from grafana.words import BAD, GOOD, NEUTRAL, UNKNOWN, WARNING, steps
 
-__all__ = ["EMPTY_MINUTES", "OPEN", "READ", "SPELLS", "STAFFED", "UID", "coverage"]
+__all__ = ["UID", "coverage"]
 
 
 def coverage() -> Dashboard:
@@ -39,6 +37,7 @@ def coverage() -> Dashboard:
             ("Today and a week ago", _today()),
         ),
         since="now-7d",
+        refresh="5m",
         more=(
             choice(
                 "objective",
@@ -51,7 +50,7 @@ def coverage() -> Dashboard:
 
 
 def _first() -> Panels:
-    share = f"sum({STAFFED})\n/\nsum({READ})"
+    share = f"{total('staffed')}\n/ {total('staffed|empty')}"
     return (
         count(
             "Covered",
@@ -84,7 +83,7 @@ def _first() -> Panels:
             "Not read",
             "Part of the open time that could not be read. Nothing is known of it: it counts"
             " neither as covered nor as empty, and the numbers beside leave it out.",
-            f"clamp_min(1 - (sum({READ}) or 0 * sum({OPEN})) / sum({OPEN}), 0)",
+            f"{total('unreadable')}\n/ {total('.+')}",
             unit="percentunit",
             decimals=1,
             levels=steps(GOOD, (0.001, UNKNOWN)),
@@ -94,7 +93,7 @@ def _first() -> Panels:
             "Empty minutes",
             "Minutes of open time in which nobody was available, as read, all selected queues"
             " added up.",
-            f"sum({EMPTY_MINUTES})",
+            total("empty"),
             unit="m",
             decimals=1,
             empty="nothing read",
@@ -102,7 +101,7 @@ def _first() -> Panels:
         count(
             "Empty spells",
             "How often somebody was available and then nobody, all selected queues added up.",
-            f"sum({SPELLS})",
+            f"sum({SPELLS}\n)",
             unit="none",
             decimals=0,
             empty="nothing read",
@@ -116,28 +115,26 @@ def _by_queue() -> Panels:
         rows(
             "Queues",
             "Each queue over the range: the part of its open time in which somebody was available,"
-            " how that stands to the objective, minutes and spells without anybody, the longest"
-            " of them (to five minutes; what cannot be read ends it), and the part of the open"
-            " time that could not be read, which none of the others counts.",
+            " minutes and spells without anybody, the minutes"
+            " without anybody in its worst hour, and the part of the open time that could not be"
+            " read, which none of the others counts.",
             (
                 COVERED,
-                f"({COVERED}) - $objective",
-                EMPTY_MINUTES,
+                f"{minutes('empty')}\n{TEAM}",
                 SPELLS,
-                LONGEST,
+                WORST_HOUR,
                 UNREAD,
-                f"{OPEN} / 60",
+                f"{minutes('.+')} / 60 > 0\n{TEAM}",
             ),
             {
                 "queue": "Queue",
                 "account": "Account",
                 "Value #A": "Covered",
-                "Value #B": "To objective",
-                "Value #C": "Empty minutes",
-                "Value #D": "Empty spells",
-                "Value #E": "Longest spell",
-                "Value #F": "Not read",
-                "Value #G": "Open hours",
+                "Value #B": "Empty minutes",
+                "Value #C": "Empty spells",
+                "Value #D": "Worst hour",
+                "Value #E": "Not read",
+                "Value #F": "Open hours",
             },
             empty=NOTHING,
             width=16,
@@ -145,16 +142,9 @@ def _by_queue() -> Panels:
             overrides={
                 "Queue": {"links": [link_to_queue(OPERATIONS, "data.fields")]},
                 "Covered": {"unit": "percentunit", "decimals": 1, "noValue": "not read"},
-                "To objective": {
-                    "unit": "percentunit",
-                    "decimals": 1,
-                    "cell": {"type": "color-text"},
-                    "thresholds": {"mode": "absolute", "steps": steps(BAD, (0, GOOD))},
-                    "noValue": "not read",
-                },
                 "Empty minutes": {"unit": "m", "decimals": 1, "noValue": "not read"},
                 "Empty spells": {"decimals": 0, "noValue": "not read"},
-                "Longest spell": {"unit": "m", "decimals": 0, "noValue": "under 5 min"},
+                "Worst hour": {"unit": "m", "decimals": 0, "noValue": "not read"},
                 "Not read": {
                     "unit": "percentunit",
                     "decimals": 1,
@@ -171,7 +161,7 @@ def _by_queue() -> Panels:
         bars(
             "Empty minutes, the worst fifteen",
             "Minutes of open time in which nobody was available, as read.",
-            f"sort_desc(topk(15,\n{EMPTY_MINUTES}\n))",
+            f"sort_desc(topk(15, {minutes('empty')}\n{TEAM}))",
             "{{queue}} · {{account}}",
             unit="m",
             empty=NOTHING,
@@ -184,13 +174,8 @@ def _by_queue() -> Panels:
 
 def _today() -> Panels:
     def share(offset: str) -> str:
-        staffed, read = (
-            f"sum({minutes(seen, '[1h]', offset)})" for seen in ("staffed", "staffed|empty")
-        )
-        return f"{staffed}\n/\n{read}"
+        return f"{total('staffed', '1h', offset)}\n/ {total('staffed|empty', '1h', offset)}"
 
-    unread = f"sum({minutes('staffed|empty', '[1h]')})"
-    opened = f"(sum({minutes('.+', '[1h]')}) > 0)"
     panel = graph(
         "Covered, today and a week ago",
         "Part of each hour's open time that could be read in which somebody was available, of the"
@@ -200,7 +185,7 @@ def _today() -> Panels:
             query(share(""), "today", over_time=True),
             query(share(" offset 1w"), "a week ago", over_time=True),
             query(
-                f"clamp_min(1 - ({unread} or 0 * {opened}) / {opened}, 0)",
+                f"{total('unreadable', '1h')}\n/ {total('.+', '1h')}",
                 "not read",
                 over_time=True,
             ),
@@ -209,6 +194,7 @@ def _today() -> Panels:
         empty=NOTHING,
         width=24,
         highest=1,
+        points=48,
         overrides={
             "today": {"color": {"mode": "fixed", "fixedColor": GOOD}, "line": 2},
             "a week ago": {

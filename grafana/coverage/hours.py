@@ -34,12 +34,12 @@ _HEAT: Final = steps("dark-red", (0.5, "red"), (0.8, "orange"), (0.9, "#b5a316")
 def by_hour() -> Panels:
     """Return the tables by hour."""
     split = (
-        "label_replace(\n  label_replace(\n{share},\n"
-        '  "day", "$1", "hour", "(.).."),\n"hour", "$1", "hour", ".(..)")'
+        'label_replace(label_replace({share}, "day", "$1", "hour", "(.).."),'
+        ' "hour", "$1", "hour", ".(..)")'
     )
     hours = [f"{hour:02}" for hour in range(24)]
-    two_digits = 'label_replace(\n{share},\n"hour", "0$1", "hour", "(.)")'
-    where = 'label_join(\n{share},\n"queue", " · ", "queue", "account")'
+    two_digits = 'label_replace({share}, "hour", "0$1", "hour", "(.)")'
+    where = 'label_join({share}, "queue", " · ", "queue", "account")'
     days = {str(number): name for number, name in enumerate(DAYS, 1)}
 
     def matrix(row: str, heading: str) -> tuple[tuple[str, dict[str, object]], ...]:
@@ -70,9 +70,9 @@ def by_hour() -> Panels:
         rows(
             "Hour of the week",
             "Part of the open time that could be read in which somebody was available, by the day"
-            " and hour on each queue's own clock; a sample every five minutes. Blank: closed, or"
-            " not read.",
-            (split.format(share=share_by_hour(HOUR_OF_WEEK, by_queue=False)),),
+            " and hour on each queue's own clock; each hour of each queue counts alike. Blank:"
+            " closed, or not read.",
+            (split.format(share=share_by_hour(HOUR_OF_WEEK, by="hour")),),
             {},
             empty=NOTHING,
             width=24,
@@ -95,7 +95,11 @@ def by_hour() -> Panels:
             "Where to send, at what hour",
             "The same for each queue by the hour of its own day: green hours can take a transfer."
             " Blank: closed, or not read.",
-            (where.format(share=two_digits.format(share=share_by_hour(HOUR, by_queue=True))),),
+            (
+                where.format(
+                    share=two_digits.format(share=share_by_hour(HOUR, by="account, queue, hour"))
+                ),
+            ),
             {},
             empty=NOTHING,
             width=24,

@@ -7,10 +7,12 @@ from grafana.exporter_and_api.series import (
     BUCKETS,
     BY_HOST,
     ERRORS,
+    ERRORS_BY_HOST,
     LIMITS,
     NO_EXPORTER,
     RATE,
     REQUESTS,
+    REQUESTS_BY_HOST,
     ratio,
 )
 from grafana.panels import Panels, graph, query
@@ -29,8 +31,7 @@ def api() -> Panels:
             (
                 query(f"sum({REQUESTS})", "requests", over_time=True),
                 query(
-                    f"sum by (code) ({ERRORS})\nand on (code)\nsum by (code) (increase("
-                    f"calltools_api_errors_total{ACCOUNT}[$__range] @ end())) > 0",
+                    f"sum by (code) ({ERRORS}) > 0",
                     "{{code}}",
                     over_time=True,
                 ),
@@ -46,7 +47,7 @@ def api() -> Panels:
             " CallTools' outage; one account is not seen here, but in the list above.",
             (
                 query(
-                    ratio("host", f"{ERRORS} {BY_HOST}", f"{REQUESTS} {BY_HOST}"),
+                    ratio("host", ERRORS_BY_HOST, REQUESTS_BY_HOST),
                     "{{host}}",
                     over_time=True,
                 ),
@@ -81,7 +82,7 @@ def api() -> Panels:
             (
                 query(
                     f"histogram_quantile({LIMITS.slow_quantile},"
-                    f" sum by (le, host) ({BUCKETS} {BY_HOST}))",
+                    f" sum by (le, host) (sum by (account, le) ({BUCKETS}) {BY_HOST}))",
                     "{{host}}",
                     over_time=True,
                 ),

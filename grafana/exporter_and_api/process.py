@@ -129,4 +129,42 @@ def exporter() -> Panels:
             width=8,
             height=6,
         ),
+        graph(
+            "Connections and log lines dropped",
+            "Connections that the exporter closed because of one of its limits, by reason, and log"
+            " lines that it dropped because nobody read them fast enough. Any at all is worth a"
+            " look at who connects, or at where the log goes.",
+            (
+                query(
+                    "sum by (reason) ("
+                    f"increase(calltools_exporter_dropped_connections_total{RATE}))",
+                    "connections: {{reason}}",
+                    over_time=True,
+                ),
+                query(
+                    f"sum(increase(calltools_exporter_dropped_log_lines_total{RATE}))",
+                    "log lines",
+                    over_time=True,
+                ),
+            ),
+            unit="short",
+            empty=NO_EXPORTER,
+            width=12,
+            height=7,
+        ),
+        graph(
+            "Questions whether a call can be taken",
+            "Requests to /available, a second, by answer.",
+            (
+                query(
+                    f"sum by (answer) (rate(calltools_exporter_available_requests_total{RATE}))",
+                    "{{answer}}",
+                    over_time=True,
+                ),
+            ),
+            unit="reqps",
+            empty=NO_EXPORTER,
+            width=12,
+            height=7,
+        ),
     )

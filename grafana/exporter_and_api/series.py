@@ -11,11 +11,13 @@ __all__ = [
     "BUCKETS",
     "BY_HOST",
     "ERRORS",
+    "ERRORS_BY_HOST",
     "HOST",
     "LIMITS",
     "NO_EXPORTER",
     "RATE",
     "REQUESTS",
+    "REQUESTS_BY_HOST",
     "SHARE_OF_TIME",
     "UID",
     "UP",
@@ -35,6 +37,11 @@ REQUESTS: Final = f"rate(calltools_api_requests_total{ACCOUNT}{RATE})"
 BUCKETS: Final = f"rate(calltools_api_request_duration_seconds_bucket{ACCOUNT}{RATE})"
 SHARE_OF_TIME: Final = "calltools_scrape_duration_seconds / calltools_scrape_budget_seconds"
 NO_EXPORTER: Final = "no exporter"
+
+
+#: Requests by account, and what failed of them, with the host of each account's silo.
+ERRORS_BY_HOST: Final = f"sum by (account) ({ERRORS}) {BY_HOST}"
+REQUESTS_BY_HOST: Final = f"sum by (account) ({REQUESTS}) {BY_HOST}"
 
 
 def ratio(by: str, errors: str = ERRORS, requests: str = REQUESTS) -> str:

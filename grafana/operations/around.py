@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from grafana.operations.shared import (
-    BLIND,
-    NOW,
-    STALE,
-    UID,
-    age,
-    open_only,
-    raw,
-)
+from grafana.operations.shared import BLIND, STALE, UID, raw
 from grafana.panels import Panels, graph, query
-from grafana.promql import BY_QUEUE
+from grafana.promql import BY_QUEUE, MISSING, PICKED, QUEUES, READ, recorded
 from grafana.rows import rows
 from grafana.words import (
     ACTIVITY,
     BAD,
     GOOD,
     NEUTRAL,
-    STATES,
     UNKNOWN,
     WARNING,
-    State,
     steps,
     words,
 )
@@ -33,23 +23,31 @@ __all__ = ["around"]
 def around() -> Panels:
     """Return what is around the queues: accounts, alerts, age."""
 
-    def by_team(state: State) -> str:
-        return f"sum by (account, team) (\n{NOW.state} == bool {state:d}\n)"
+    def by_team(expression: str) -> str:
+        return (
+            f"sum by (account, team) (\n  {expression}\n  + on ({BY_QUEUE}) group_left (team)"
+            f' 0 * account_queue:calltools_queue_info:last{{{QUEUES}, team=~"$team"}}\n)'
+        )
 
-    shown = (State.EMPTY, State.UNKNOWN, State.LOW, State.STAFFED, State.CLOSED)
-    fields = {f"Value #{chr(65 + place)}": STATES[s].word for place, s in enumerate(shown)}
-    agents = f"{NOW.known} * 0\n+ on ({BY_QUEUE}) group_left ()\n({open_only(NOW.available)})"
+    shown = {
+        "empty": "== bool 0",
+        "not known": "< bool 0",
+        "low": "== bool 1",
+        "staffed": "== bool 2",
+        "closed": "== bool 4",
+    }
+    fields = {f"Value #{chr(65 + place)}": word for place, word in enumerate(shown)}
     return (
         rows(
             "Accounts and teams",
-            "Queues of each account and team by state, the worst first, and the sum of available"
-            " agents of those that could be read: read it beside `unknown`.",
+            "Queues of each account and team by state, by name, and the sum of available agents of"
+            " those that could be read: read it beside `not known`.",
             (
-                *(by_team(state) for state in shown),
-                f"sum by (account, team) (\n{agents}\n)",
+                *(by_team(f"({PICKED} {condition})") for condition in shown.values()),
+                by_team(f"({recorded('available_agents:max')} {READ})"),
             ),
             {"account": "Account", "team": "Team", **fields, "Value #F": "agents"},
-            empty="No exporter tells of any queue",
+            empty=MISSING,
             width=12,
             height=10,
             overrides={
@@ -63,15 +61,16 @@ def around() -> Panels:
                     ]
                 },
                 **{
-                    STATES[state].word: {
+                    word: {
                         "cell": {"type": "color-text"},
-                        "thresholds": raw(steps(NEUTRAL, (1, STATES[state].color))),
+                        "thresholds": raw(steps(NEUTRAL, (1, color))),
                     }
-                    for state in (State.EMPTY, State.UNKNOWN, State.LOW)
+                    for word, color in (("empty", BAD), ("not known", UNKNOWN), ("low", WARNING))
                 },
                 "agents": {"noValue": "not known"},
             },
-            sort=("empty", True),
+            sort=("Account", False),
+            then="Team",
         ),
         rows(
             "Firing alerts",
@@ -118,7 +117,14 @@ def around() -> Panels:
             "For how long a queue has not been read: the oldest ten. From 75 s on the rules do not"
             " take a number for fresh; after 10 min without one CallToolsQueueUnreadable fires, in"
             " open hours.",
-            (query(f"topk(10,\n{age()}\n)", "{{queue}} · {{account}}", over_time=True),),
+            (
+                query(
+                    f"topk(10, time() - max by ({BY_QUEUE})"
+                    f" (calltools_queue_last_success_timestamp_seconds{{{QUEUES}}}))",
+                    "{{queue}} · {{account}}",
+                    over_time=True,
+                ),
+            ),
             unit="s",
             empty="No queue has ever been read",
             width=24,

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from grafana.operations.shared import (
-    LINKED,
-    NAMES,
-    NOBODY_KNOWS,
-    NOW,
-    PAGE,
-    age,
-    empty_for,
-    number_in,
-    of,
-    open_only,
-    raw,
-)
+from grafana.operations.shared import EMPTY_FOR, LINKED, NAMES, PAGE, number_in, raw
 from grafana.panels import Panels, count
-from grafana.promql import BY_QUEUE, QUEUES, and_known
+from grafana.promql import BY_QUEUE, MISSING, QUEUES, READ, TEAM, of, recorded
 from grafana.rows import rows
-from grafana.words import (
-    BAD,
-    GOOD,
-    UNKNOWN,
-    WARNING,
-    State,
-    reasons,
-    steps,
-    words,
-)
+from grafana.words import BAD, GOOD, UNKNOWN, WARNING, reasons, steps, words
 
 __all__ = ["counts", "lists"]
+
+
+#: What a list says that is empty: the counts above tell the two apart.
+_NONE = "None (if there are numbers above; else the rules are missing)"
 
 
 def counts() -> Panels:
@@ -38,55 +21,57 @@ def counts() -> Panels:
         count(
             "Empty",
             "Open queues that were read and have nobody available, though somebody is required."
-            " The page fires after 4 minutes of it. Queues that cannot be read are not counted"
-            " here, but under Unknown.",
-            number_in(State.EMPTY),
+            " The alert fires after 4 minutes of it. Queues that cannot be read are not counted"
+            " here, but under Not known.",
+            number_in("== 0"),
             levels=steps(GOOD, (1, BAD)),
-            empty=NOBODY_KNOWS,
+            empty=MISSING,
         ),
         count(
             "Low",
             "Open queues that were read and have somebody available, but fewer than"
             " required_agents.",
-            number_in(State.LOW),
+            number_in("== 1"),
             levels=steps(GOOD, (1, WARNING)),
-            empty=NOBODY_KNOWS,
+            empty=MISSING,
         ),
         count(
-            "Unknown",
-            "Queues in their hours that the last scrape could not read, or of which no exporter"
-            " tells any more. Nobody knows whether they are staffed; no other number here counts"
+            "Not known",
+            "Queues in their hours that the last scrape could not read, and queues that no exporter"
+            " reports any more. Nobody knows whether they are staffed; no other number here counts"
             " them.",
-            number_in(State.UNKNOWN),
+            number_in("< 0"),
             levels=steps(GOOD, (1, UNKNOWN)),
-            empty="no exporter",
+            empty=MISSING,
         ),
         count(
             "Staffed",
             "Open queues that were read and have as many agents available as required.",
-            number_in(State.STAFFED),
-            empty=NOBODY_KNOWS,
+            number_in("== 2"),
+            empty=MISSING,
         ),
         count(
             "Closed",
-            "Queues outside their hours. Nothing is asked of them.",
-            number_in(State.CLOSED),
-            empty=NOBODY_KNOWS,
+            "Queues outside their hours.",
+            number_in("== 4"),
+            empty=MISSING,
         ),
         count(
             "Agents available",
-            "Sum over the open queues that could be read; those under Unknown are not in it. An"
+            "Sum over the open queues that could be read; those under Not known are not in it. An"
             " agent of two queues counts twice.",
-            f"sum(\n{and_known(open_only(NOW.available))}\n)",
-            empty=NOBODY_KNOWS,
+            f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM})",
+            empty="not known",
         ),
     )
 
 
 def lists() -> Panels:
     """Return the names of the queues that somebody has to see to."""
-    seconds_column = {"unit": "s", "decimals": 0, "width": 110}
+    # as a clock: minutes and seconds, and from an hour on hours and minutes
+    time_column = {"unit": "clocks", "decimals": 1, "width": 110}
     coloured = {"cell": {"type": "color-text"}}
+    age = f"calltools_queue_last_success_timestamp_seconds{{{QUEUES}}}[1h]"
     return (
         rows(
             "Empty now",
@@ -94,20 +79,17 @@ def lists() -> Panels:
             " somebody was last seen, or from when the queue opened; 12 h means that or longer."
             " Logged in: only with `detail: agents`.",
             (
-                empty_for(),
-                (
-                    f"max by ({BY_QUEUE}) (calltools_queue_logged_in_agents{{{QUEUES}}})"
-                    f"\nand on ({BY_QUEUE}) {NOW.state} == {State.EMPTY:d}"
-                ),
+                EMPTY_FOR,
+                f"{recorded('logged_in_agents:last')}\n{of('== 0')}",
             ),
             {**NAMES, "Value #A": "Empty for", "Value #B": "Logged in"},
-            empty="No open queue that could be read is empty",
+            empty=_NONE,
             width=8,
             height=8,
             overrides={
                 **LINKED,
                 "Empty for": {
-                    **seconds_column,
+                    **time_column,
                     **coloured,
                     "thresholds": raw(steps(WARNING, (PAGE, BAD))),
                 },
@@ -119,11 +101,11 @@ def lists() -> Panels:
             "Below required",
             "Open queues with somebody available, but fewer than required_agents.",
             (
-                of(State.LOW, NOW.available),
-                f"{NOW.required}\nand on ({BY_QUEUE}) {NOW.state} == {State.LOW:d}",
+                f"{recorded('available_agents:max')}\n{of('== 1')}",
+                f"max by ({BY_QUEUE}) (calltools_queue_required_agents{{{QUEUES}}})\n{of('== 1')}",
             ),
             {**NAMES, "Value #A": "Available", "Value #B": "Required"},
-            empty="No open queue that could be read is low",
+            empty=_NONE,
             width=8,
             height=8,
             overrides={
@@ -135,24 +117,24 @@ def lists() -> Panels:
         ),
         rows(
             "Cannot be read",
-            "Queues in their hours whose number is unknown, with the reason and when they were"
+            "Queues in their hours whose number is not known, with the reason and when they were"
             " last read. They are neither empty nor staffed: nobody knows.",
             (
-                f"{of(State.UNKNOWN, age())}\nor ({NOW.state} == {State.UNKNOWN:d}) * 0 - 1",
                 (
-                    f"max by ({BY_QUEUE}, code) (calltools_queue_failure{{{QUEUES}}})"
-                    f"\nand on ({BY_QUEUE}) {NOW.state} == {State.UNKNOWN:d}"
+                    f"time() - max by ({BY_QUEUE}) (last_over_time({age}))\n{of('< 0')}\n"
+                    f"or on ({BY_QUEUE}) 0 * {recorded('state')} - 1\n{of('< 0')}"
                 ),
+                f"max by ({BY_QUEUE}, code) (calltools_queue_failure{{{QUEUES}}})\n{of('< 0')}",
             ),
             {"queue": "Queue", "account": "Account", "code": "Reason", "Value #A": "Last read"},
-            empty="Every open queue could be read",
+            empty=_NONE,
             width=8,
             height=8,
             overrides={
                 **LINKED,
                 "Reason": {**coloured, "width": 180, "mappings": raw(reasons())},
                 "Last read": {
-                    **seconds_column,
+                    **time_column,
                     "mappings": raw(words({"-1": ("not known", UNKNOWN)})),
                 },
             },

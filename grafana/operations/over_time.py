@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from grafana.operations.shared import (
-    END,
-    LINKED,
-    NOW,
-    UID,
-    WORST_LINES,
-    WORST_TILES,
-    fixed,
-    open_only,
-)
+from grafana.operations.shared import LINKED, UID, WORST_LINES, WORST_TILES, fixed
 from grafana.panels import Panels, bars, graph, query, tiles, timeline
-from grafana.promql import BY_QUEUE, QUEUES, and_known
+from grafana.promql import BY_QUEUE, MISSING, PICKED, QUEUES, READ, TEAM, TEAM_AT_END, recorded
 from grafana.rows import link_to_queue, rows
 from grafana.words import (
     ACTIVITY,
@@ -29,18 +20,31 @@ from grafana.words import (
 __all__ = ["agents", "queues"]
 
 
+_BY_STATUS = f"max by ({BY_QUEUE}, status) (calltools_queue_agents{{{QUEUES}}})\n{TEAM}"
+#: The alert that fires for a queue, as a label.
+_ALERT = (
+    f'label_replace(ALERTS{{alertstate="firing", {QUEUES}, queue!=""}}, "alert", " · $1",'
+    ' "alertname", "CallTools(.*)")'
+)
+
+
 def queues() -> Panels:
     """Return every queue, now and over time."""
     look = ", ".join(look.word for look in STATES.values())
     return (
         tiles(
             "Queues",
-            f"A tile for each queue: {look}. The worst {WORST_TILES} are shown, the worst first;"
-            " account, team and queue narrow it down. A click shows the queue alone.",
-            f"sort(\n  bottomk({WORST_TILES},\n{NOW.state}\n  )\n)",
-            "{{queue}} · {{account}}",
+            f"A tile for each queue: {look}; beside its name the alert that fires for it. The worst"
+            f" {WORST_TILES} are shown, the worst first; account, team and queue narrow it down. A"
+            " click shows the queue alone.",
+            f"sort(bottomk({WORST_TILES}, (\n"
+            f"  {PICKED} + on ({BY_QUEUE}) group_left (alert)\n"
+            f"  0 * topk by ({BY_QUEUE}) (1, {_ALERT})\n"
+            f"  or on ({BY_QUEUE}) {PICKED}\n"
+            f") {TEAM}))",
+            "{{queue}} · {{account}}{{alert}}",
             mappings=states(),
-            empty="No exporter tells of any queue",
+            empty=MISSING,
             height=8,
             link=link_to_queue(UID, "field.labels"),
         ),
@@ -48,10 +52,11 @@ def queues() -> Panels:
             "State over time",
             f"The state of the {WORST_LINES} queues that are worst at the end of the range:"
             f" {look}. Purple is time that could not be read.",
-            f"{NOW.state}\nand on ({BY_QUEUE})\nbottomk({WORST_LINES},\n{END.state}\n)",
+            f"{PICKED}\nand on ({BY_QUEUE})\n"
+            f"bottomk({WORST_LINES}, {PICKED} @ end()\n{TEAM_AT_END})",
             "{{queue}} · {{account}}",
             mappings=states(),
-            empty="No exporter tells of any queue",
+            empty=MISSING,
             height=11,
             link=link_to_queue(UID, "field.labels"),
         ),
@@ -60,9 +65,6 @@ def queues() -> Panels:
 
 def agents() -> Panels:
     """Return the agents, over time and by status."""
-    up = f"max by ({BY_QUEUE}) (calltools_queue_up{{{QUEUES}}})"
-    unread = f"sum(\n{and_known(open_only(f'1 - {up}'))}\n)"
-    closed = f"avg(\n{and_known(f'{NOW.open} == bool 0')}\n)"
     return (
         graph(
             "Available and required",
@@ -72,19 +74,21 @@ def agents() -> Panels:
             " closed; for one queue, its closed hours.",
             (
                 query(
-                    f"sum(\n{and_known(open_only(NOW.available))}\n)", "available", over_time=True
+                    f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM_AT_END})",
+                    "available",
+                    over_time=True,
                 ),
                 query(
-                    f"sum(\n{and_known(open_only(NOW.required))}"
-                    f"\nand on ({BY_QUEUE}) {NOW.available}\n)",
+                    f"sum(max by ({BY_QUEUE}) (calltools_queue_required_agents{{{QUEUES}}})"
+                    f"\n{READ}\n{TEAM_AT_END})",
                     "required",
                     over_time=True,
                 ),
-                query(unread, "queues not read", over_time=True),
-                query(closed, "closed", over_time=True),
+                query(f"count({PICKED} < 0\n{TEAM_AT_END})", "queues not read", over_time=True),
+                query(f"avg({PICKED} == bool 4\n{TEAM_AT_END})", "closed", over_time=True),
             ),
             unit="short",
-            empty="No open queue could be read",
+            empty="No open queue was read, or the rules are missing",
             width=16,
             overrides={
                 "available": {"color": fixed(GOOD), "fill": 15, "line": 2},
@@ -115,17 +119,17 @@ def agents() -> Panels:
             "How long the longest waiting available agent of each queue has waited; only with"
             " `detail: agents`.",
             (
-                and_known(
-                    f"time() - min by ({BY_QUEUE}) (\n"
-                    f"  calltools_queue_available_since_timestamp_seconds{{{QUEUES}}}\n)"
-                    f"\nand {NOW.available} > 0"
+                (
+                    f"time() - min by ({BY_QUEUE})"
+                    f" (calltools_queue_available_since_timestamp_seconds{{{QUEUES}}})"
+                    f"\n{READ} == 1\n{TEAM}"
                 ),
             ),
             {"queue": "Queue", "account": "Account", "Value": "Has waited"},
             empty="Only with detail: agents",
             width=8,
             height=9,
-            overrides={**LINKED, "Has waited": {"unit": "s", "decimals": 0}},
+            overrides={**LINKED, "Has waited": {"unit": "clocks", "decimals": 1}},
             sort=("Has waited", True),
         ),
         graph(
@@ -134,9 +138,7 @@ def agents() -> Panels:
             " `detail: agents`. An agent of two queues counts twice.",
             (
                 query(
-                    "sum by (status) (\n"
-                    + and_known(f"max by ({BY_QUEUE}, status) (calltools_queue_agents{{{QUEUES}}})")
-                    + "\n)",
+                    f"sum by (status) (\n{_BY_STATUS} @ end()\n)",
                     "{{status}}",
                     over_time=True,
                 ),
@@ -150,9 +152,7 @@ def agents() -> Panels:
         bars(
             "Agents by status now",
             "The same at the end of the range: where the agents are who are not available.",
-            "sort_desc(sum by (status) (\n"
-            + and_known(f"max by ({BY_QUEUE}, status) (calltools_queue_agents{{{QUEUES}}})")
-            + "\n))",
+            f"sort_desc(sum by (status) (\n{_BY_STATUS}\n))",
             "{{status}}",
             unit="short",
             empty="Only with detail: agents",

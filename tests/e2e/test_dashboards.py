@@ -46,5 +46,5 @@ def test_it_says_what_was_made(filled: Server) -> None:
         for labels, points in filled.query_range(state, END - 60, END, 60)
     }
     assert len(series) == 12
-    assert series["billing"][END] == str(State.UNKNOWN.value)  # not read for the last 25 minutes
+    assert series["billing"][END] == str(State.UNREADABLE.value)  # not read for the last 25 minutes
     assert series["weekend"][END] == str(State.CLOSED.value)  # a Thursday

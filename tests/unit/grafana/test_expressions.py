@@ -10,6 +10,7 @@ import yaml
 from exporter.counters import Counters
 from exporter.metrics import FAMILIES
 from grafana.build import FOLDER
+from prometheus.build import rules
 from tests.grafana_expressions import Expression, all_expressions
 
 RULES = FOLDER.parents[1] / "prometheus/rules"
@@ -54,7 +55,7 @@ def test_every_label_exists(expression: Expression) -> None:
     of_exporter = {label for labels in exported().values() for label in labels}
     of_alerts = {"alertname", "alertstate", "severity"}
     of_targets = {"instance", "job"}
-    of_rules = {"seen"}
+    of_rules = {"seen", "alert"}
     made = set(re.findall(r'(?:count_values[^"]*|label_\w+\([^"]*)"(\w+)"', expression.text))
     lists = (name for found in LABEL_LISTS.findall(expression.text) for name in found.split(","))
     used = {name.strip() for name in lists if name.strip()} | set(MATCHERS.findall(expression.text))
@@ -72,12 +73,11 @@ def test_there_is_an_expression_for_every_exported_series() -> None:
         # seen in the latencies and in the state of the queue
         "calltools_queue_fetch_duration_seconds",
         "calltools_queue_ready_agents",
-        # what the exporter's own clients and the log's reader do: for questions, not for a wall
-        "calltools_exporter_dropped_connections_total",
-        "calltools_exporter_dropped_log_lines_total",
-        "calltools_exporter_available_requests_total",
+        # for questions about those who ask whether a call can be taken
         *(f"calltools_exporter_available_request_duration_seconds_{part}"
           for part in ("bucket", "count", "sum")),
     }  # fmt: skip
-    names: set[Any] = {name for one in EXPRESSIONS for name in NAMES.findall(one.text)}
+    texts = [one.text for one in EXPRESSIONS]
+    texts += [rule["expr"] for rule in rules()]  # what is recorded of it is shown
+    names: set[Any] = {name for text in texts for name in NAMES.findall(text)}
     assert exported().keys() - names == not_shown

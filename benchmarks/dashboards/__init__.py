@@ -1,0 +1,1 @@
+"""What the dashboards and the rules cost Prometheus with many queues."""
