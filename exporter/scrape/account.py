@@ -53,6 +53,11 @@ class ScrapeRequest:
     only: Sequence[str] | None = None
     max_age: float | None = None
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether somebody waits for one queue alone, as before a transfer."""
+        return self.only is not None and len(self.only) == 1
+
     def deadline(self) -> Deadline:
         """Return the moment at which the scrape ends."""
         return Deadline(self.begun + self.seconds)
@@ -208,7 +213,13 @@ class AccountScrape:
             return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
 
         key = (access.account.name, queue.id)
-        job, shared = tools.jobs.join_or_start(key, self.host_limit, self._request.deadline(), make)
+        job, shared = tools.jobs.join_or_start(
+            key,
+            self.host_limit,
+            self._request.deadline(),
+            make,
+            urgent=self._request.is_urgent,
+        )
         if shared:
             tools.observer.coalesced(self.account.name)
         self.jobs.append(job)

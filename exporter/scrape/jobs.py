@@ -14,7 +14,7 @@ from exporter.calltools import Client, RequestContext, summarise, unknown_status
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
-from exporter.scrape.workers import HostBoundedPool
+from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, Queue, Secret
 from exporter.snapshot import AgentDetail, Attempt, QueueResult
 from exporter.transport import Deadline, Transport
@@ -142,6 +142,7 @@ class Job(Future[T]):
     def __init__(self, access: AccountAccess, deadline: Deadline, attempts: Attempts) -> None:
         super().__init__()
         self.begun: float | None = None
+        self.ticket: Ticket | None = None
         self.access = access
         self.deadline = deadline
         self.attempts = attempts
@@ -240,7 +241,13 @@ class JobsInFlight:
         self._jobs: dict[Hashable, Job[Any]] = {}
 
     def join_or_start(
-        self, key: Hashable, host_limit: int, deadline: Deadline, make: Callable[[], J]
+        self,
+        key: Hashable,
+        host_limit: int,
+        deadline: Deadline,
+        make: Callable[[], J],
+        *,
+        urgent: bool = False,
     ) -> tuple[J, bool]:
         """Return the job under way, or a new one; and whether it was under way.
 
@@ -249,6 +256,7 @@ class JobsInFlight:
             host_limit: how many jobs of the account's host may run at a time.
             deadline: until when the result is wanted.
             make: makes a new job.
+            urgent: somebody waits for this job alone.
         """
         with self._lock:
             found = self._jobs.get(key)
@@ -260,9 +268,13 @@ class JobsInFlight:
         if found is not None:
             # It may have been waiting all along for a thread that could not be started.
             self._pool.start_threads()
+            if urgent and found.ticket is not None:
+                self._pool.hurry(found.access.account.host, found.ticket)
             return cast("J", found), True
         account = job.access.account
-        self._pool.submit(account.host, host_limit, account.name, lambda: self._run(key, job))
+        job.ticket = self._pool.submit(
+            account.host, host_limit, account.name, lambda: self._run(key, job), urgent=urgent
+        )
         return job, False
 
     def _run(self, key: Hashable, job: Job[Any]) -> None:

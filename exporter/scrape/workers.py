@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import structlog
 
@@ -51,25 +52,59 @@ class _Places:
         (self.slow.add if slow else self.slow.discard)(party)
 
 
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A job that waits for a place; ``run`` is None once it has one."""
+
+    account: str
+    run: Callable[[], None] | None
+    urgent: bool = False
+
+
+#: The jobs that wait, by account; the account served last is at the end.
+_Line: TypeAlias = "dict[str, deque[Ticket]]"
+
+
 @dataclass(slots=True)
 class _Host:
-    """A host's places, and the jobs that wait for one; the account served last is at the end."""
+    """A host's places, and the jobs that wait for one: urgent ones and others take turns."""
 
     places: _Places
-    waiting: dict[str, deque[Callable[[], None]]] = field(default_factory=dict)
+    waiting: _Line = field(default_factory=dict)
+    urgent: _Line = field(default_factory=dict)
+    last_was_urgent: bool = False
+
+    def add(self, ticket: Ticket) -> None:
+        """Put a job at the end of its account's line."""
+        line = self.urgent if ticket.urgent else self.waiting
+        line.setdefault(ticket.account, deque()).append(ticket)
 
     def next(self) -> tuple[str, Callable[[], None]] | None:
         """Take the next job that has a place at the host."""
         if self.places.taken >= self.places.limit:
             return None
-        account = next((name for name in self.waiting if self.places.has_one_for(name)), None)
-        if account is None:
-            return None
-        jobs = self.waiting.pop(account)
-        job = jobs.popleft()
-        if jobs:
-            self.waiting[account] = jobs
-        return account, job
+        first_urgent = not self.last_was_urgent
+        for urgent in (first_urgent, not first_urgent):
+            if found := self._take(self.urgent if urgent else self.waiting):
+                self.last_was_urgent = urgent
+                return found
+        return None
+
+    def _take(self, line: _Line) -> tuple[str, Callable[[], None]] | None:
+        while account := next((name for name in line if self.places.has_one_for(name)), None):
+            jobs = line.pop(account)
+            # What became urgent while it waited is in both lines.
+            while jobs and jobs[0].run is None:
+                jobs.popleft()
+            if not jobs:
+                continue
+            ticket = jobs.popleft()
+            if jobs:
+                line[account] = jobs
+            run, ticket.run = ticket.run, None
+            if run is not None:
+                return account, run
+        return None
 
 
 class HostBoundedPool:
@@ -99,14 +134,23 @@ class HostBoundedPool:
             self._places.shared = len(number) > 1
             self._places.slow &= set(number)
             for name in [name for name in self._hosts if name not in number]:
-                if not self._hosts[name].places.taken and not self._hosts[name].waiting:
+                host = self._hosts[name]
+                if not (host.places.taken or host.waiting or host.urgent):
                     del self._hosts[name]
             for name in number:
                 host = self._hosts.setdefault(name, _Host(_Places(1)))
                 host.places.shared = number[name] > 1
                 host.places.slow.clear()
 
-    def submit(self, host: str, host_limit: int, account: str, job: Callable[[], None]) -> None:
+    def submit(
+        self,
+        host: str,
+        host_limit: int,
+        account: str,
+        job: Callable[[], None],
+        *,
+        urgent: bool = False,
+    ) -> Ticket:
         """Run a job as soon as its host and the whole have a place for it.
 
         Args:
@@ -114,15 +158,25 @@ class HostBoundedPool:
             host_limit: how many jobs of this host may run at a time.
             account: takes turns with the host's other accounts.
             job: reports its own failures; what it raises is only logged.
+            urgent: somebody waits for this job alone; it takes turns with all that are not.
         """
+        ticket = Ticket(account, job, urgent)
         with self._changed:
             known = self._hosts.get(host)
             if known is None:
                 known = self._hosts[host] = _Host(_Places(host_limit))
             known.places.limit = host_limit
-            known.waiting.setdefault(account, deque()).append(job)
+            known.add(ticket)
             self._dispatch(host)
             self._start_threads()
+        return ticket
+
+    def hurry(self, host: str, ticket: Ticket) -> None:
+        """Make a job urgent that may be waiting still."""
+        with self._changed:
+            if ticket.run is not None and not ticket.urgent:
+                ticket.urgent = True
+                self._hosts[host].add(ticket)
 
     def start_threads(self) -> None:
         """Try again to start the threads that are missing."""
@@ -141,7 +195,7 @@ class HostBoundedPool:
             self._places.take(name)
             host.places.take(account)
             self._ready.append((name, account, job))
-        if host.waiting:
+        if host.waiting or host.urgent:
             self._refused[name] = None
 
     def _start_threads(self) -> None:

@@ -173,6 +173,42 @@ def test_a_timeout_that_a_program_worked_out_is_understood(exporter: Command) ->
     assert ask(exporter, f"?account=acme&queue=sales&timeout={11 * 0.7}")[0] == 200
 
 
+def test_a_question_does_not_wait_for_a_scrape_of_many_queues(
+    simulator: Simulator,
+    world: FixedWorld,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    """Whether the scrape has put the same queue at the end of its line, or does not want it."""
+    queues = {number: f"queue-{number}" for number in range(1, 301)}
+    world.set_queues(queues)
+    world.set_available(300, 1)
+    path = write_configuration(simulator, queues, max_parallel_requests=2)
+    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    assert "calltools_up" in exporter.get("/metrics").text
+    simulator.forget_requests()
+    simulator.latency = 0.03
+    with ThreadPoolExecutor(1) as prometheus:
+        scrape = prometheus.submit(
+            requests.get,
+            f"{exporter.url}/metrics",
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "60"},
+            timeout=60,
+        )
+        assert simulator.wait_until(lambda: len(simulator.requests) >= 10)
+        last = 300
+        assert last not in asked_queues(simulator)
+        assert ask(exporter, f"?account=acme&queue={last}&timeout=20")[0] == 200
+        asked = asked_queues(simulator)
+        assert len(asked) < 150, "the scrape goes on"
+        assert "calltools_queue_up" in scrape.result().text
+    assert asked_queues(simulator).count(last) == 1, "the scrape shares the question's request"
+
+
+def asked_queues(simulator: Simulator) -> list[int]:
+    return [int(request.query.get("queue", 0)) for request in simulator.requests]
+
+
 def test_several_queues_and_all(exporter: Command, simulator: Simulator) -> None:
     for query, names, can in (
         ("?account=acme&queue=sales&queue=support", ["sales", "support"], True),

@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Self
 
 import pytest
 from structlog.testing import capture_logs
 
 from exporter.scrape import HostBoundedPool
+from exporter.scrape.workers import Ticket
 from exporter.settings import Account, TokenEnvironment
 
 
@@ -75,6 +77,57 @@ def test_all_hosts_together_have_only_so_many_places(jobs: Jobs) -> None:
     with jobs.changed:
         assert jobs.changed.wait_for(partial(jobs.have_finished, 12), 10)
     assert len(jobs.threads) == 4
+
+
+class Line:
+    """A host with one place, which is taken until the block ends; what ran then, in its order."""
+
+    def __init__(self) -> None:
+        self.pool = HostBoundedPool(4)
+        self.ran: list[str] = []
+        self._go = threading.Event()
+        self._ended = threading.Semaphore(0)
+        self._jobs = 0
+
+    def __enter__(self) -> Self:
+        self.submit("first")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._go.set()
+        for _ in range(self._jobs):
+            assert self._ended.acquire(timeout=10)
+
+    def submit(self, name: str, *, urgent: bool = False, account: str = "acme") -> Ticket:
+        def job() -> None:
+            self._go.wait(10)
+            self.ran.append(name)
+            self._ended.release()
+
+        self._jobs += 1
+        return self.pool.submit("host", 1, account, job, urgent=urgent)
+
+
+def test_what_is_urgent_and_what_is_not_take_turns() -> None:
+    with Line() as line:
+        for number in range(4):
+            line.submit(f"scrape {number}")
+        for number in range(3):
+            line.submit(f"question {number}", urgent=True)
+    assert line.ran == [
+        *("first", "question 0", "scrape 0", "question 1", "scrape 1", "question 2", "scrape 2"),
+        "scrape 3",
+    ]
+
+
+def test_a_job_that_becomes_urgent_runs_once() -> None:
+    with Line() as line:
+        line.submit("scrape 0")
+        line.submit("of another account", account="other")
+        ticket = line.submit("scrape 1")
+        for _ in range(3):
+            line.pool.hurry("host", ticket)
+    assert line.ran == ["first", "scrape 1", "scrape 0", "of another account"]
 
 
 def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
