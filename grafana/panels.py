@@ -125,7 +125,7 @@ def tiles(
         .color_mode(m.BigValueColorMode.BACKGROUND_SOLID)
         .graph_mode(m.BigValueGraphMode.NONE)
         .justify_mode(m.BigValueJustifyMode.CENTER)
-        .text(common.VizTextDisplayOptions().title_size(13).value_size(20))
+        .text(common.VizTextDisplayOptions().title_size(11).value_size(15))
         .text_mode(m.BigValueTextMode.VALUE_AND_NAME)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .span(width)

@@ -78,6 +78,7 @@ def rule_files(
         "where": WHERE,
         "held": HELD,
         "piece": f"{seconds(limits.coverage_evaluation) - 1:g}s",
+        "coarse": duration(2 * seconds(limits.evaluation)),
         "sample_minutes": f"{seconds(limits.evaluation) / 60:g}",
         "runbooks": runbooks.rstrip("/"),
         "queue_dashboard": f"{dashboards}/calltools-operations?{_QUEUE}",

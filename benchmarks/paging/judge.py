@@ -140,12 +140,12 @@ class _Reading:
         """Return when the rules must know that a spell is over: closed, or staffed for long."""
         if not self._week.is_open(end):
             after = next((at for at in self._reached if at >= end), self._week.length)
-            return after + LAG
+            return min(after + LAG, self._week.length)
         for at in _steps(end, self._week.length):
             if not self._week.is_open(at):
                 return self.known_to_be_over(at)
             if self._staffed(at, at + 150) and self._steady(at, at + 150):
-                return at + 150 + LAG
+                return min(at + 150 + LAG, self._week.length)
         return self._week.length
 
     def _staffed(self, start: float, end: float) -> bool:

@@ -51,6 +51,7 @@ def around() -> Panels:
             width=12,
             height=10,
             overrides={
+                "Team": {"noValue": "-"},
                 "Account": {
                     "links": [
                         {

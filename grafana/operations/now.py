@@ -68,8 +68,8 @@ def counts() -> Panels:
 
 def lists() -> Panels:
     """Return the names of the queues that somebody has to see to."""
-    # as a clock: minutes and seconds, and from an hour on hours and minutes
-    time_column = {"unit": "clocks", "decimals": 1, "width": 110}
+    # hours, minutes and seconds
+    time_column = {"unit": "dthms", "width": 110}
     coloured = {"cell": {"type": "color-text"}}
     age = f"calltools_queue_last_success_timestamp_seconds{{{QUEUES}}}[1h]"
     return (

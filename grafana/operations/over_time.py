@@ -129,7 +129,7 @@ def agents() -> Panels:
             empty="Only with detail: agents",
             width=8,
             height=9,
-            overrides={**LINKED, "Has waited": {"unit": "clocks", "decimals": 1}},
+            overrides={**LINKED, "Has waited": {"unit": "dthms"}},
             sort=("Has waited", True),
         ),
         graph(
