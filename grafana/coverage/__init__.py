@@ -50,7 +50,7 @@ def coverage() -> Dashboard:
 
 
 def _first() -> Panels:
-    share = f"{total('staffed')}\n/ {total('staffed|empty')}"
+    share = f"{total('staffed')}\n/ ({total('staffed|empty')} > 0)"
     return (
         count(
             "Covered",
@@ -154,7 +154,7 @@ def _by_queue() -> Panels:
                         "steps": steps(NEUTRAL, (0.001, UNKNOWN)),
                     },
                 },
-                "Open hours": {"decimals": 0},
+                "Open hours": {"decimals": 0, "noValue": "-"},
             },
             sort=("Covered", False),
         ),

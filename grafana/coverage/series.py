@@ -41,8 +41,8 @@ def total(seen: str, span: str = "$__range", offset: str = "") -> str:
     return f"sum(sum_over_time({series}[{span}]{offset})\n{TEAM})"
 
 
-COVERED: Final = f"{minutes('staffed')}\n/ {minutes('staffed|empty')}\n{TEAM}"
-UNREAD: Final = f"{minutes('unreadable')}\n/ {minutes('.+')}\n{TEAM}"
+COVERED: Final = f"{minutes('staffed')}\n/ ({minutes('staffed|empty')} > 0)\n{TEAM}"
+UNREAD: Final = f"{minutes('unreadable')}\n/ ({minutes('.+')} > 0)\n{TEAM}"
 #: The minutes without anybody in the hour that had most of them.
 WORST_HOUR: Final = (
     f"max by ({BY_QUEUE}) (max_over_time(sum_over_time(\n"
@@ -70,6 +70,6 @@ def share_by_hour(code: str, *, by: str) -> str:
 avg by ({by}) (avg_over_time((
   count_values by ({BY_QUEUE}) ("hour", {code})
   * on ({BY_QUEUE}) group_left () ({minutes("staffed", "1h")}
-  / {minutes("staffed|empty", "1h")})
+  / ({minutes("staffed|empty", "1h")} > 0))
 )[$__range:1h])
 {TEAM})"""

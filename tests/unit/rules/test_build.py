@@ -89,6 +89,13 @@ def test_there_are_at_most_half_of_the_58_rules_that_there_were() -> None:
     assert len(list(build.rules())) <= 29
 
 
+def test_no_branch_of_an_or_keeps_the_name_of_another_series() -> None:
+    """Over a range it would be a series of its own, which a past that is filled in has twice."""
+    for rule in build.rules():
+        for branch in re.findall(r"^\s*or (account\w*:[\w:]+)$", rule["expr"], re.MULTILINE):
+            assert branch == rule.get("record"), rule
+
+
 def test_no_rule_makes_nothing_into_zero() -> None:
     for rule in build.rules():
         assert "vector(0)" not in rule["expr"]
