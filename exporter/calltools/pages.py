@@ -134,11 +134,7 @@ def read_json(body: bytes) -> object:
     if containers > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
         raise ApiError(Failure("too_large", "the API sent more values than any list of it has"))
     try:
-        return json.loads(
-            body.decode("utf-8-sig"),
-            object_pairs_hook=_object_of,
-            parse_constant=_refuse_constant,
-        )
+        return _DECODER.decode(body.decode("utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError):
         kind = "an HTML page" if body.lstrip()[:1] == b"<" else "text that is not JSON"
         found = kind if body.strip() else "an empty answer"
@@ -160,6 +156,10 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(constant: str) -> NoReturn:
     refuse(f"{constant}, which is no JSON")
+
+
+# One for all answers: `json.loads` would make one for each.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_of, parse_constant=_refuse_constant)
 
 
 def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
