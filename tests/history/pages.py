@@ -21,6 +21,7 @@ from exporter.counters import Counters
 from exporter.errors import ApiError, Failure
 from exporter.metrics import Families, snapshot_families
 from exporter.scrape import HostBoundedPool, Scraper
+from exporter.scrape.workers import Ticket
 from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
@@ -103,12 +104,21 @@ class _Wires:
             yield account, Access(wire, account.token.read())
 
 
-class _AtOnce:
-    """Stands where the pool of threads stands: does each job at once, in this thread."""
+class _AtOnce(HostBoundedPool):
+    """A pool without threads: each job is done at once, in the thread that submits it."""
 
-    def submit(self, host: str, host_limit: int, account: str, job: Callable[[], None]) -> None:
-        del host, host_limit, account
+    def submit(
+        self,
+        host: str,
+        host_limit: int,
+        account: str,
+        job: Callable[[], None],
+        *,
+        urgent: bool = False,
+    ) -> Ticket:
+        del host, host_limit
         job()
+        return Ticket(account, None, urgent)
 
     def start_threads(self) -> None:
         """Need no thread."""
@@ -145,7 +155,7 @@ def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]
     counters.reloaded(now.at)
     scraper = Scraper(
         configuration,
-        pool=cast("HostBoundedPool", _AtOnce()),
+        pool=_AtOnce(1),
         transports=cast("Transports", _Wires(centre, now)),
         observer=counters,
         clock=Clock(now, now),
