@@ -32,7 +32,7 @@ def test_no_page_is_false_none_is_missed_and_none_is_late(setup: Setup) -> None:
     ("limits", "wrong"),
     [
         (Thresholds(page_window="9m"), "missed"),
-        (Thresholds(blink_samples=12), "false"),
+        (Thresholds(blink_samples=12, empty_samples=3), "false"),
         (Thresholds(staffed_share=0.1, staffed_samples=1), "interrupted"),
         (Thresholds(page_window="6m"), "late"),
     ],
