@@ -56,6 +56,38 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(path), target
 
 
+SCRAPE_TIME = re.compile(
+    r"^ *(?:- )?(scrape_timeout|scrapeTimeout|scrape_interval|scrapeInterval): (\d\S*)", re.MULTILINE
+)
+
+
+def shown_scrape_times() -> dict[str, dict[str, str]]:
+    """Return the scrape interval and timeout of each example, by file."""
+    kinds = ("*.md", "*.yml", "*.yaml", "*.html")
+    files = [
+        path
+        for folder in ("prometheus", "deploy", "docs", "exporter", "grafana")
+        for kind in kinds
+        for path in (ROOT / folder).rglob(kind)
+    ]
+    found = {
+        named(path): dict(SCRAPE_TIME.findall(path.read_text()))
+        for path in [ROOT / "README.md", *files]
+    }
+    return {name: times for name, times in found.items() if times}
+
+
+def test_every_example_scrapes_alike() -> None:
+    """One number for one thing; the timeout fits either interval that the rules are made for."""
+    found = shown_scrape_times()
+    assert {"README.md", "prometheus/prometheus.yml", "exporter/web/landing/page.html"} <= set(
+        found
+    )
+    for name, times in found.items():
+        for key, value in times.items():
+            assert value == ("30s" if "nterval" in key else "15s"), name
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (DOCS / "README.md").read_text()
     for page in DOCS.glob("*.md"):
