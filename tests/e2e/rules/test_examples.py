@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from prometheus.build import REPOSITORY, rules
+from prometheus.build import DOCUMENT, REPOSITORY, rules
 from tests.e2e.conftest import RunsTool
 
 FOLDER = REPOSITORY / "prometheus"
 ALERTMANAGER = FOLDER / "alertmanager.yml"
+
+#: The first of docs/alerting.md, and where its routes send what is not for the platform team.
+FIRST = re.findall(r"^```yaml\n(route:.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+FIRST_RECEIVERS = {
+    **dict.fromkeys(
+        ("NobodyAvailable", "NobodyLoggedIn", "AllAgentsBusy", "TooFewAgents"), "operations"
+    ),
+    **dict.fromkeys(("QueueFlapping", "Watchdog"), "nobody"),
+}
 
 #: Where each alert goes, for a queue whose team has a route, and for one without a team.
 RECEIVERS = {
@@ -70,9 +80,52 @@ def test_the_route_of_every_alert_is_tested() -> None:
     assert set(RECEIVERS) | set(PLATFORM) == set(SEVERITIES)
 
 
-def route(amtool: RunsTool, alert: str, *labels: str) -> str:
+@pytest.fixture
+def first(tmp_path: Path) -> Path:
+    """Return the first example of docs/alerting.md as a file."""
+    (text,) = FIRST
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.matrix
+def test_amtool_accepts_the_first_example(amtool: RunsTool, first: Path) -> None:
+    done = amtool("check-config", first)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(yaml.safe_load(first.read_text())["receivers"]) == 3
+
+
+def test_the_first_example_sends_each_alert_to_one_of_three(amtool: RunsTool, first: Path) -> None:
+    sent = {alert: route(amtool, alert, file=first) for alert in SEVERITIES}
+    assert sent == {
+        alert: FIRST_RECEIVERS.get(alert.removeprefix("CallTools"), "platform")
+        for alert in SEVERITIES
+    }
+
+
+def test_the_first_example_silences_nothing_that_the_long_one_does_not(first: Path) -> None:
+    def silenced(file: Path) -> dict[str, set[str]]:
+        inhibitions = yaml.safe_load(file.read_text())["inhibit_rules"]
+        return {
+            cause: {name for name in SEVERITIES if matches(rule["target_matchers"], name)}
+            for rule in inhibitions
+            for cause in SEVERITIES
+            if matches(rule["source_matchers"], cause)
+        }
+
+    def matches(matchers: list[str], name: str) -> bool:
+        (matcher,) = matchers
+        _, _, pattern = matcher.partition("=")
+        return re.fullmatch(pattern.strip('~ "'), name) is not None
+
+    long = silenced(ALERTMANAGER)
+    assert all(effects <= long[cause] for cause, effects in silenced(first).items())
+
+
+def route(amtool: RunsTool, alert: str, *labels: str, file: Path = ALERTMANAGER) -> str:
     done = amtool(
-        *("config", "routes", "test", f"--config.file={ALERTMANAGER}"),
+        *("config", "routes", "test", f"--config.file={file}"),
         *(f"alertname={alert}", f"severity={SEVERITIES[alert]}", "job=calltools", *labels),
     )
     assert done.returncode == 0, done.stderr
