@@ -72,15 +72,16 @@ def tables() -> dict[str, str]:
 
 
 def _exits() -> str:
-    """Return every meaning of an exit code, with the commands that share it."""
-    commands: dict[tuple[int, str], list[str]] = {}
+    """Return what each exit code means, with a line for the commands of which the same holds."""
+    commands: dict[tuple[tuple[int, str], ...], list[str]] = {}
     for command, meanings in exits.MEANINGS.items():
-        for code, words in meanings.items():
-            commands.setdefault((code, words), []).append(f"`{command}`")
+        commands.setdefault(tuple(sorted(meanings.items())), []).append(f"`{command}`")
+    codes = sorted({code for meanings in exits.MEANINGS.values() for code in meanings})
     rows = (
-        (str(code), ", ".join(commands[code, words]), words) for code, words in sorted(commands)
+        (", ".join(names), *(dict(meanings).get(code, "") for code in codes))
+        for meanings, names in commands.items()
     )
-    return _table(("code", "command", "meaning"), rows)
+    return _table(("command", *map(str, codes)), rows)
 
 
 def _flags() -> Iterable[tuple[str, str, str, str]]:

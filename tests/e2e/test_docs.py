@@ -11,8 +11,8 @@ import yaml
 from exporter.simulator import TOKEN
 from tests.e2e.conftest import RunsTool
 from tests.e2e.shell import Bash
-from tests.process_fixtures import ROOT, StartCommand
-from tests.simulator_fixtures import StartSimulator
+from tests.process_fixtures import ROOT, StartCommand, WriteConfiguration
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -47,6 +47,20 @@ def test_getting_started_from_key_to_number(
     address = running.url.removeprefix("http://")
     answered = bash.run(ask.replace("localhost:15457", address))
     assert 'calltools_queue_up{account="acme",queue="sales"} 1.0' in answered
+
+
+def test_a_companys_certificates_are_trusted_by_the_environment(
+    start_simulator: StartSimulator,
+    tls_authority: TlsAuthority,
+    write_configuration: WriteConfiguration,
+    bash: Bash,
+) -> None:
+    path = write_configuration(start_simulator(tls=True), tls={})
+    (bash.folder / "exporter.yml").write_text(path.read_text())
+    (lines,) = (text for text in blocks("configuration.md", "sh") if "SSL_CERT_FILE" in text)
+    typed = lines.replace("/etc/ssl/company-ca.pem", str(tls_authority.ca_file))
+    assert typed != lines
+    assert "1 account OK" in bash.run(typed, CALLTOOLS_TOKEN=TOKEN)
 
 
 SHOWN = {

@@ -57,7 +57,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 SCRAPE_TIME = re.compile(
-    r"^ *(?:- )?(scrape_timeout|scrapeTimeout|scrape_interval|scrapeInterval): (\d\S*)", re.MULTILINE
+    r"^ *(?:- )?(scrape_timeout|scrapeTimeout|scrape_interval|scrapeInterval): (\d\S*)",
+    re.MULTILINE,
 )
 
 
