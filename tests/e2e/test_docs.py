@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from exporter.simulator import TOKEN
+from prometheus.build import RULES
 from tests.e2e.conftest import RunsTool
 from tests.e2e.shell import Bash
 from tests.process_fixtures import ROOT, StartCommand, WriteConfiguration
@@ -82,3 +83,49 @@ def test_prometheus_accepts_what_is_shown(text: str, promtool: RunsTool, tmp_pat
     path.write_text(text)
     checked = promtool("check", kind, "--lint-fatal", path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_rule_of_ones_own_fires_in_open_hours_only(promtool: RunsTool, tmp_path: Path) -> None:
+    (text,) = (text for text in blocks("faq.md", "yaml") if text.startswith("groups:"))
+    own = tmp_path / "own.yml"
+    own.write_text(text)
+    recording = RULES / "calltools.recording.yml"
+
+    def series(name: str, account: str, value: int) -> dict[str, str]:
+        labels = f'instance="a", job="calltools", account="{account}", queue="emergency"'
+        return {"series": f"calltools_queue_{name}{{{labels}}}", "values": f"{value}x60"}
+
+    test = {
+        "interval": "30s",
+        "input_series": [
+            series(name, account, value)
+            for account, open_ in {"acme": 1, "closed": 0}.items()
+            for name, value in {"available_agents": 0, "required_agents": 0, "open": open_}.items()
+        ],
+        "alert_rule_test": [
+            {
+                "alertname": "EmergencyQueueEmpty",
+                "eval_time": "10m",
+                "exp_alerts": [
+                    {
+                        "exp_labels": {
+                            "severity": "critical",
+                            "job": "calltools",
+                            "account": "acme",
+                            "queue": "emergency",
+                        }
+                    }
+                ],
+            }
+        ],
+    }
+    content = {
+        "rule_files": [str(recording), str(own)],
+        "evaluation_interval": "15s",
+        "group_eval_order": ["calltools-now", "calltools-coverage", "emergency"],
+        "tests": [test],
+    }
+    path = tmp_path / "test.yml"
+    path.write_text(yaml.safe_dump(content))
+    done = promtool("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr

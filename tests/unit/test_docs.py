@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import pytest
 
 from exporter import config
 from exporter.cli.run import main
+from exporter.counters import Counters
 from exporter.errors import HTTP_CODES, WORD_CODES
+from exporter.metrics import FAMILIES
 from exporter.web.available_users import load_available_users
+from prometheus.build import rules
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -114,6 +118,28 @@ def test_no_key_and_no_metric_is_left_out() -> None:
     metrics = (DOCS / "metrics.md").read_text()
     names = set(re.findall(r"^\| `(calltools_\w+)`", readme, re.MULTILINE))
     assert names == set(re.findall(r"^\| `(calltools_\w+)`", metrics, re.MULTILINE))
+
+
+@functools.cache
+def known_series() -> set[str]:
+    """Return every series of the exporter and of the rules."""
+    counters = {
+        sample.name for family in Counters(["acme"]).families() for sample in family.samples
+    }
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    return {*FAMILIES, *counters, *recorded}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_series_that_is_named_exists(page: Path) -> None:
+    """A query that is copied from a page must not be empty because a series was renamed."""
+    text = page.read_text()
+    series = re.findall(
+        r"\b(?:account(?:_queue)?|host):calltools_[\w:]+|\bcalltools_[a-z_]+\w", text
+    )
+    known = known_series()
+    wrong = {name for name in series if not any(one.startswith(name) for one in known)}
+    assert wrong <= {"calltools_exporter"}
 
 
 def test_every_code_is_explained() -> None:
