@@ -21,7 +21,7 @@ from prometheus.build import rules
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SKIPPED = {".venv", ".cache", ".git", "node_modules"}
+SKIPPED = {".venv", ".cache", ".git", ".pytest_cache", "node_modules"}
 PAGES = sorted(
     path for path in ROOT.rglob("*.md") if SKIPPED.isdisjoint(path.relative_to(ROOT).parts)
 )
