@@ -46,9 +46,9 @@ BLOCKS = [
 
 #: How each block begins, in the order of README; each one has a test below.
 TESTED = (
-    ("console", "$ curl -s localhost:15457/metrics | grep"),
-    ("sh", "make demo"),
     ("sh", "python3 -m venv"),
+    ("sh", "make demo"),
+    ("console", "$ curl -s localhost:15457/metrics | grep"),
     ("console", "$ calltools-exporter init"),
     ("sh", "export CALLTOOLS_URL="),
     ("console", "$ CALLTOOLS_QUEUES=5457,5460,5461 calltools-exporter ping"),
@@ -103,7 +103,9 @@ def test_make_knows_the_targets(bash: Bash) -> None:
 def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
     pytest.importorskip("ensurepip", reason="this Python cannot make environments with pip")
     place = tmp_path / "calltools-exporter"
-    script = block("python3 -m venv").text.replace("/opt/calltools-exporter", str(place))
+    shown, found, _ = block("python3 -m venv").text.partition("calltools-exporter init")
+    assert found
+    script = shown.replace("/opt/calltools-exporter", str(place))
     # What it needs is here already: nothing is fetched.
     (bash.folder / "environment").write_text(script.replace("pip install .", f"pip install {ROOT}"))
     (bash.bin / "python3").symlink_to(sys.executable)
