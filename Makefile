@@ -1,12 +1,12 @@
-# Everything starts here; `make` alone tells what there is.
-# PYTHON=python3.13 chooses the interpreter; CACHE=FOLDER shares what is fetched between clones.
+# Everything starts here; `make` alone lists the targets.
+# PYTHON=python3.13 chooses the interpreter; CACHE=FOLDER shares downloads between clones.
 
 PYTHON ?= python3
 VENV ?= .venv
 CACHE ?= .cache
 HISTORY ?= $(CACHE)/history
 
-# Ports for demo and stack, where the usual ones are taken.
+# Ports for demo and stack, if the usual ones are taken.
 PORT ?=
 PROMETHEUS_PORT ?=
 ALERTMANAGER_PORT ?=
@@ -24,16 +24,16 @@ MARK = $(VENV)/$(subst /,_,$(PYTHON))
 MAKEFLAGS += --no-print-directory
 
 .PHONY: help
-help: ## say what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a simulated CallTools, nothing to configure
+demo: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## run the exporter on a simulated CallTools; nothing to configure
 	@$(VENV)/bin/python -m exporter demo $(if $(PORT),--web.listen-address=127.0.0.1:$(PORT)) \
 		|| { code=$$?; [ $$code -ne 1 ] || echo 'For another port: make demo PORT=15458' >&2; exit $$code; }
 
 .PHONY: stack
-stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## watch a queue empty and its notification arrive: Prometheus, rules, Alertmanager
+stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## the same with Prometheus, rules and Alertmanager: watch a queue empty and its notification arrive
 	@$(VENV)/bin/python scripts/stack.py $(CACHE) \
 		$(if $(PORT),--exporter=$(PORT)) \
 		$(if $(PROMETHEUS_PORT),--prometheus=$(PROMETHEUS_PORT)) \
@@ -41,11 +41,11 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## watch a queue empty a
 		$(if $(NOTIFICATIONS_PORT),--notifications=$(NOTIFICATIONS_PORT))
 
 .PHONY: test
-test: lint tools ## check and test everything, with coverage (what CI runs)
+test: lint tools ## run all checks and tests, with coverage, as CI does
 	@$(PYTEST) -n auto --dist loadgroup --cov
 
 .PHONY: test-matrix
-test-matrix: $(MARK).dev ## run the tests that depend on it with Prometheus 2.42, 2.53 and 3, as Debian has them
+test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2.53 and 3, from Debian
 	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
 
 .PHONY: install-test
@@ -57,7 +57,7 @@ image-test: $(MARK).dev ## build the image and run it, without a container engin
 	@$(PYTEST) -m image -rP tests/e2e
 
 .PHONY: venv
-venv: $(MARK).dev ## set up the environment for development, and nothing else
+venv: $(MARK).dev ## only set up the environment for development
 
 .PHONY: unit
 unit: $(MARK).dev ## run the fast tests
@@ -90,30 +90,30 @@ tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-t
 	@$(VENV)/bin/python scripts/fetch_tools.py $(CACHE)
 
 .PHONY: lock
-lock: $(MARK).dev ## bring the lock files in line with pyproject.toml (UPGRADE=--upgrade: all of them newest)
+lock: $(MARK).dev ## update the lock files from pyproject.toml (UPGRADE=--upgrade: to the newest versions)
 	@$(LOCK) $(UPGRADE) pyproject.toml -o requirements/run.txt
 	@$(LOCK) $(UPGRADE) --group build -o requirements/build.txt
 	@$(LOCK) $(UPGRADE) pyproject.toml --group dev -o requirements/dev.txt
 
 .PHONY: dashboards
-dashboards: $(MARK).dev ## write the dashboards' JSON anew
+dashboards: $(MARK).dev ## write the dashboards' JSON from its source
 	@$(VENV)/bin/python -m grafana.build
 
 .PHONY: cluster
-cluster: $(MARK).dev ## copy rules and dashboards into deploy/, for the chart and for kustomize
+cluster: $(MARK).dev ## copy rules and dashboards into deploy/, for Helm and kustomize
 	@$(VENV)/bin/python scripts/cluster_files.py
 
 .PHONY: bench
-bench: $(MARK).dev ## measure speed and cost, and against peers; write benchmarks/results.md (12 minutes)
+bench: $(MARK).dev ## measure speed and cost, compare with peers, write benchmarks/results.md (about 20 minutes)
 	@$(VENV)/bin/python scripts/fetch_peers.py $(CACHE)
 	@$(VENV)/bin/python -m benchmarks $(CACHE)
 
 .PHONY: history
-history: tools ## make two weeks of a simulated call centre in HISTORY, a folder for Prometheus
+history: tools ## write two weeks of a simulated call centre into HISTORY, a folder for Prometheus
 	@$(VENV)/bin/python -m tests.history --tools $(CACHE)/tools/native/usr/bin $(HISTORY)
 
 .PHONY: audit
-audit: $(MARK).dev ## look the locked versions up among the known vulnerabilities (asks the internet)
+audit: $(MARK).dev ## check the locked versions against known vulnerabilities (needs the internet)
 	@$(VENV)/bin/uv tool run --quiet pip-audit --strict --disable-pip --require-hashes \
 		-r requirements/run.txt -r requirements/build.txt
 
