@@ -118,7 +118,8 @@ class Requester:
                 self._prepared.clear()
             url = f"{self._account.url}{request.path}?{urlencode(request.query)}"
             prepared = self._prepared[key] = PreparedRequest()
-            prepared.prepare(method="GET", url=url, headers=dict(_HEADERS))
+            headers = {"Host": self._account.host, **_HEADERS}
+            prepared.prepare(method="GET", url=url, headers=headers)
         with_key = prepared.copy()
         if token.reveal():  # without a key, what is asked is only whether the host answers
             with_key.headers["Authorization"] = f"Token {token.reveal()}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib3 import BaseHTTPResponse
 
 from exporter.errors import ApiError, Failure
+from exporter.transport.http1 import StreamedAnswer
 
 #: The largest body that is read, in bytes, as sent and after decompression.
 BODY_LIMIT = 10 * 1024 * 1024
@@ -75,7 +76,9 @@ class BodyShare:
             self._memory.give_back(held)
 
 
-def read_body(raw: BaseHTTPResponse, host: str, limit: int, share: BodyShare) -> bytes:
+def read_body(
+    raw: BaseHTTPResponse | StreamedAnswer, host: str, limit: int, share: BodyShare
+) -> bytes:
     """Read a body piece by piece, so that it can be cut at the limit.
 
     It is decompressed here: `urllib3` takes a stream of gzip that was cut short for a whole one.
@@ -89,20 +92,19 @@ def read_body(raw: BaseHTTPResponse, host: str, limit: int, share: BodyShare) ->
         raise ApiError(
             Failure("unexpected_answer", f"{host} answered in an encoding that was not asked for")
         )
-    pieces, size, received = [], 0, 0
-    while piece := raw.read1(_PIECE, decode_content=False):
+    body, received = bytearray(), 0
+    for piece in raw.stream(_PIECE, decode_content=False):
         received += len(piece)
         for part in _inflated(inflate, piece, host) if inflate else [piece]:
-            pieces.append(part)
-            size += len(part)
-            if max(received, size) > limit:
+            body += part
+            if max(received, len(body)) > limit:
                 shown = f"{limit // 1024**2} MiB" if limit >= 1024**2 else f"{limit // 1024} KiB"
                 raise _too_large(f"the answer of {host} is larger than {shown}")
-            if not share.grow(size):
+            if not share.grow(len(body)):
                 raise _too_large(f"{host} sends too many large answers at the same time")
     if inflate and received and not inflate.eof:
         raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
-    return b"".join(pieces)
+    return bytes(body)
 
 
 def _too_large(words: str) -> ApiError:

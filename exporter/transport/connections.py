@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import http.client
 import socket
 import ssl
-from contextlib import suppress
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -16,6 +15,7 @@ from urllib3.util.wait import wait_for_read
 
 from exporter.clock import boot_seconds
 from exporter.transport.deadline import DeadlineSocket, current_request, time_left
+from exporter.transport.http1 import StreamedAnswer, request_head
 
 #: The longest that a connection may be idle and still be used, in seconds. What stands between
 #: (NAT, load balancers) forgets idle connections without a word, after 240 s or 350 s as a rule.
@@ -26,34 +26,6 @@ LONGEST_LIFE = 180.0
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
-class _FinalResponse(http.client.HTTPResponse):
-    """Wait for the final answer: of interim ones (RFC 9110, 15.2) Python passes over only 100.
-
-    An interim answer taken for the final one leaves that on the connection, where it would be taken
-    for the answer to the next request.
-    """
-
-    def __init__(self, sock: socket.socket, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(sock, *arguments, **keywords)
-        self._sock = sock
-
-    def begin(self) -> None:
-        super().begin()
-        while self.status < 200:
-            self.headers = None  # type: ignore[assignment]  # what `begin` knows a new answer by
-            super().begin()
-
-    def _close_conn(self) -> None:
-        """Record on the socket whether more was read than the answer: nobody asked for that."""
-        request = current_request()
-        if request is not None and self.fp is not None:
-            request.peeking = True
-            with suppress(OSError):  # one that has timed out is not used again anyway
-                self._sock.has_leftover = bool(self.fp.peek(1))  # type: ignore[attr-defined]
-            request.peeking = False
-        super()._close_conn()  # type: ignore[misc]
-
-
 class _DeadlineConnection(HTTPConnection):
     """Connect within the deadline, all addresses of the name together.
 
@@ -61,34 +33,19 @@ class _DeadlineConnection(HTTPConnection):
     of the others, so each is given its share of what is left.
     """
 
-    response_class = _FinalResponse
     opened_at = 0.0
     used_at = 0.0
 
     @property
     def is_connected(self) -> bool:
-        """Whether it may be used again: not if it is old, nor with bytes that nobody asked for."""
+        """Whether it may be used again, unless something came on it: that is seen when it is."""
         now = boot_seconds()
-        if now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE:
-            return False
-        if self.sock is None or getattr(self.sock, "has_leftover", False):
-            return False
-        # Else only `request` looks at the socket: later, and once is enough.
-        return self._is_silent() if self.proxy_is_tunneling else True
+        too_old = now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE
+        return not (too_old or self.is_closed)
 
-    def _is_silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Return whether nothing came on it, neither bytes nor its end."""
         return not wait_for_read(self.sock, timeout=0.0)
-
-    def request(self, *arguments: Any, **keywords: Any) -> None:
-        """Send a request; on a new connection if something came on this one meanwhile."""
-        request = current_request()
-        used_before = self.sock is not None and request is not None and not request.opened
-        if used_before and not self._is_silent():
-            if self.proxy_is_tunneling:  # which only `urllib3` can open
-                raise ConnectionResetError(errno.ECONNRESET, "bytes came that nobody asked for")
-            self.close()
-        super().request(*arguments, **keywords)
 
     def _new_conn(self) -> socket.socket:
         try:
@@ -130,19 +87,46 @@ def _set_options(sock: socket.socket) -> None:
 class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
     """The same under TLS; the SSL context brings its own socket class."""
 
-    def _is_silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Return whether nothing came, nor was read ahead by TLS, which the socket hides."""
         ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        return not ahead and super()._is_silent()
+        return not ahead and super().is_silent()
 
 
 class _PlainPool(HTTPConnectionPool):
     ConnectionCls = _DeadlineConnection
 
-    def _put_conn(self, conn: HTTPConnection | None) -> None:  # type: ignore[override]
-        if isinstance(conn, _DeadlineConnection):
-            conn.used_at = boot_seconds()
-        super()._put_conn(conn)
+    def urlopen(  # type: ignore[override]
+        self, method: str, url: str, *, headers: Mapping[str, str], **_: object
+    ) -> StreamedAnswer:
+        """Send a request without a body, on a kept connection or a new one; read the answer's head.
+
+        Of what `urllib3` does besides, nothing is asked for here: no retries, no redirects.
+        """
+        connection: Any = self._get_conn()
+        try:
+            if not connection.is_closed and not connection.is_silent():
+                connection.close()
+            through_tunnel = self.proxy is not None and url.startswith("/")
+            if self.proxy is not None and not through_tunnel:
+                headers = {**headers, **self.proxy_headers}
+            if connection.is_closed:
+                if through_tunnel:
+                    self._prepare_proxy(connection)
+                else:
+                    connection.connect()
+            connection.sock.sendall(request_head(method, url, headers))
+            return StreamedAnswer(connection.sock, partial(self._release, connection))
+        except BaseException:
+            self._release(connection, keep=False)
+            raise
+
+    def _release(self, connection: _DeadlineConnection, keep: bool) -> None:  # noqa: FBT001
+        """Keep a connection for the next request, or let that one open a new one."""
+        if not keep:
+            connection.close()
+        connection.used_at = boot_seconds()
+        self._put_conn(connection if keep else None)
 
 
 class _TlsPool(_PlainPool, HTTPSConnectionPool):

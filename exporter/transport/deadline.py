@@ -7,7 +7,6 @@ never late. Here every operation on the socket is given only the time that is le
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 import ssl
 import threading
@@ -42,19 +41,15 @@ class Deadline:
 
 
 class InFlightRequest:
-    """What the sockets record of the request that this thread has in flight.
+    """What the sockets record of the request that this thread has in flight."""
 
-    While ``peeking`` nothing is read from the socket: only what has been read ahead is looked at.
-    """
-
-    __slots__ = ("deadline", "on_connect", "opened", "peeking", "received")
+    __slots__ = ("deadline", "on_connect", "opened", "received")
 
     def __init__(self, deadline: Deadline, on_connect: Callable[[], None]) -> None:
         self.deadline = deadline
         self.on_connect = on_connect
         self.opened = False
         self.received = False
-        self.peeking = False
 
 
 class _Current(threading.local):
@@ -95,8 +90,6 @@ def time_left() -> float:
 def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) -> T:
     """Receive within the deadline, and go on waiting when it was moved meanwhile."""
     request = _current.request
-    if request is not None and request.peeking:
-        raise BlockingIOError(errno.EAGAIN, "nothing has been read ahead")
     while True:
         sock.settimeout(time_left())
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -89,7 +90,17 @@ class _Adapter(HTTPAdapter):
 
     def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:
         """Return path and query, which only a proxy that is no tunnel wants whole."""
-        return super().request_url(request, proxies) if proxies else request.path_url
+        if proxies:
+            return super().request_url(request, proxies)
+        return "/" + (request.url or "").split("/", 3)[3]
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:  # noqa: ANN401
+        """Return what is read of an answer here; it has neither history, cookies nor encoding."""
+        response = Response()
+        response.status_code = resp.status
+        response.raw = resp
+        response.request = req
+        return response
 
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs; the next one opens a new pool."""
@@ -110,8 +121,9 @@ class _Session(requests.Session):
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
-    def get_redirect_target(self, resp: Response) -> None:
-        """Return None: to look at a redirect, `requests` would read its whole body."""
+    def resolve_redirects(self, *_: object, **__: object) -> Iterator[Response]:
+        """Return none: to look at a redirect, `requests` would read its whole body."""
+        return iter(())
 
 
 class Transport:
@@ -160,7 +172,12 @@ class Transport:
                 # It lay there while the process was stopped, and is older than it looks.
                 answer.release()
                 failure = late(self._host, time.monotonic() - begun)
-            except (requests.RequestException, HTTPError, OSError) as error:
+            except (
+                requests.RequestException,
+                HTTPError,
+                http.client.HTTPException,
+                OSError,
+            ) as error:
                 failure = failure_of(error, self._host, time.monotonic() - begun)
         # Raised out here, without a chain: an exception of requests holds the request and its key.
         if failure.code == "connection" and not (current.opened or current.received):
@@ -183,7 +200,7 @@ class Transport:
             share.release()
             response.close()
             raise
-        return HttpAnswer(response.status_code, response.headers, body, share.release)
+        return HttpAnswer(response.status_code, response.raw.headers, body, share.release)
 
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs."""

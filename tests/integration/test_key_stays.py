@@ -165,7 +165,7 @@ def test_the_libraries_debug_logs_name_no_key(
             read(simulator)
     finally:
         logger.setLevel(level)
-    assert "/api/agentstatuses/" in caplog.text, "they do speak"
+    assert "Starting new HTTPS connection" in caplog.text, "they do speak"
     assert TOKEN not in caplog.text
     assert TOKEN not in "".join(capfd.readouterr())
 
