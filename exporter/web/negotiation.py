@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from prometheus_client import exposition as text
-from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+
+from exporter.web.exposition import write_families
 
 __all__ = ["ExpositionFormat", "accepts_gzip", "choose_format", "compress"]
 
@@ -26,16 +26,8 @@ _MOST_PARAMETERS: Final = 8
 _OPENMETRICS: Final = "application/openmetrics-text"
 _TEXT: Final = "text/plain"
 
-_render_openmetrics: Callable[[Collector, str], bytes] = openmetrics.generate_latest
-
-# How names outside the old character set would be written; ours are all inside it. For `values`
-# they stay as they are, and prometheus_client would still change them in OpenMetrics samples.
-_ESCAPING: Final = {
-    "allow-utf-8": openmetrics.ALLOWUTF8,
-    "underscores": openmetrics.UNDERSCORES,
-    "dots": openmetrics.DOTS,
-    "values": openmetrics.ALLOWUTF8,
-}
+#: How names outside the old character set would be written; ours are all inside it.
+_ESCAPING: Final = {"allow-utf-8", "underscores", "dots", "values"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +46,14 @@ class ExpositionFormat:
 
     def render(self, collector: Collector) -> bytes:
         """Write what the collector holds."""
-        escaping = _ESCAPING[self.escaping or "underscores"]
-        if self.media_type == _OPENMETRICS:
-            return _render_openmetrics(collector, escaping)
-        return text.generate_latest(collector, escaping)
+        name_as = _with_dots if self.escaping == "dots" else str
+        openmetrics = self.media_type == _OPENMETRICS
+        return write_families(collector.collect(), openmetrics=openmetrics, name_as=name_as)
+
+
+def _with_dots(name: str) -> str:
+    """Return a name that holds no dot as a client wants it that would have one as `_dot_`."""
+    return name.replace("_", "__")
 
 
 # In the order in which they are chosen when the client likes them equally well, as with `*/*`.
