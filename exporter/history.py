@@ -102,6 +102,8 @@ class ScrapeHistory:
 
     def record(self, snapshot: Snapshot, at: float) -> None:
         """Record a scrape that ended at a Unix time."""
+        # Bound once, not for each line: at most levels of the log nothing is said of most queues.
+        bound: structlog.typing.FilteringBoundLogger = log.bind()
         with self._lock:
             for summary in snapshot.accounts:
                 account = self._accounts.setdefault(summary.account.name, _AccountHistory())
@@ -116,7 +118,7 @@ class ScrapeHistory:
                 account.scraped[queue.queue.id] = queue
                 account.record_emptiness(queue)
                 account.record_failure(queue.queue.id, queue.result.failure, at)
-                _log_queue(queue, before, at)
+                _log_queue(bound, queue, before, at)
 
     def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
         """Return what is remembered of an account and its queues as they are configured now.
@@ -153,14 +155,19 @@ def _log_account(summary: AccountSnapshot, before: Outage | None, at: float) -> 
         _log("account", {"account": summary.account.name}, summary.failure, before, at)
 
 
-def _log_queue(snapshot: QueueSnapshot, before: Outage | None, at: float) -> None:
+def _log_queue(
+    bound: structlog.typing.FilteringBoundLogger,
+    snapshot: QueueSnapshot,
+    before: Outage | None,
+    at: float,
+) -> None:
     """Log once that a queue cannot be read, and once that it can again; else only at debug."""
     place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
     result = snapshot.result
     if result.failure is not None or _failing_since(before) is not None:
         _log("queue", place, result.failure, before, at)
     else:
-        log.debug("queue read", available=result.available, **place)
+        bound.debug("queue read", available=result.available, **place)
 
 
 def _log(

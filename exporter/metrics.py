@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from exporter.snapshot import AgentDetail, QueueSnapshot, Snapshot
 
@@ -139,10 +140,12 @@ def probe_families(snapshot: Snapshot) -> list[Metric]:
 
 def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) -> None:
     account, queue, result = snapshot.account, snapshot.queue, snapshot.result
-    labels = (account.name, queue.name)
+    # One for all of the queue's samples: thousands of them are made for a scrape.
+    labels = {"account": account.name, "queue": queue.name}
 
-    def add(name: str, value: float, *more: str) -> None:
-        families[f"calltools_queue_{name}"].add_metric((*labels, *more), value)
+    def add(name: str, value: float, **more: str) -> None:
+        family = families[f"calltools_queue_{name}"]
+        family.samples.append(Sample(family.name, {**labels, **more} if more else labels, value))
 
     if result.available is not None:
         add("available_agents", result.available)
@@ -153,18 +156,18 @@ def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) 
     add("utc_offset_seconds", snapshot.utc_offset)
     add("up", result.failure is None)
     if result.failure is not None:
-        add("failure", 1, result.failure.code)
+        add("failure", 1, code=result.failure.code)
     if result.duration_seconds is not None:
         add("fetch_duration_seconds", result.duration_seconds)
     if snapshot.last_success_at is not None:
         add("last_success_timestamp_seconds", snapshot.last_success_at)
     statuses = ",".join(str(status) for status in queue.status_ids)
-    add("info", 1, str(queue.id), statuses, queue.team)
+    add("info", 1, queue_id=str(queue.id), status_id=statuses, team=queue.team)
 
 
 def _add_detail(add: Callable[..., None], detail: AgentDetail) -> None:
     for status, number in detail.by_status:
-        add("agents", number, status)
+        add("agents", number, status=status)
     if detail.logged_in is not None:
         add("logged_in_agents", detail.logged_in)
     if detail.ready is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,6 +124,8 @@ def serve(
         load=loading.load,
     )
     server = make_server(runtime, options)
+    # What is there by now stays: the collector need not look at it again during scrapes.
+    gc.freeze()
     log.info(
         "calltools-exporter listens",
         version=__version__,
