@@ -21,7 +21,7 @@ from exporter.errors import (
 from exporter.history import AccountStatus, ScrapeHistory
 from exporter.metrics import Families, probe_families, snapshot_families
 from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
-from exporter.settings import Account, Configuration
+from exporter.settings import Account, Configuration, Queue
 from exporter.snapshot import Snapshot
 from exporter.text import nearest
 from exporter.transport import Transports
@@ -200,6 +200,16 @@ class Runtime:
             self._history.status(one, catalog.queues if catalog.queues_known else None)
             for one, catalog in catalogs
         ]
+
+    def known_queues(self, account: str) -> Sequence[Queue] | None:
+        """Return an account's queues, None as long as the API has not named them.
+
+        Raises:
+            UnknownAccountError: there is no account of that name.
+        """
+        scraper = self._scraper
+        catalog = scraper.catalog(self._account(scraper, account))
+        return catalog.queues if catalog.queues_known else None
 
     def configuration_text(self) -> str:
         """Return the configuration in force as YAML, without a secret."""

@@ -71,6 +71,7 @@ class Catalog:
         self.statuses = CachedList[StatusRow](needed=by_name)
         self.listed_queues = CachedList[QueueRow](needed=account.every_queue is not None)
         self._resolved: dict[int, Queue] = {}
+        self._by_word: dict[str, Queue] = {}
         self._unknown: dict[int, Failure] = {}
         self._resolve()
 
@@ -109,10 +110,7 @@ class Catalog:
 
     def find(self, wanted: str) -> Queue | None:
         """Return the queue with this name, else the one with this id, else None."""
-        queues = self.queues
-        by_name = (queue for queue in queues if queue.name == wanted)
-        by_id = (queue for queue in queues if str(queue.id) == wanted)
-        return next(by_name, None) or next(by_id, None)
+        return self._by_word.get(wanted)
 
     def unknown(self, queue: Queue) -> Failure | None:
         """Return why a queue cannot be asked for: the account does not have what it names."""
@@ -175,6 +173,8 @@ class Catalog:
                 self.listed_queues.incomplete = True
         # Replaced whole: scrapes in other threads read them at any time.
         self._resolved, self._unknown = resolved, unknown
+        by_id = {str(id_): queue for id_, queue in resolved.items()}
+        self._by_word = by_id | {queue.name: queue for queue in resolved.values()}
 
     def _available_status(self, queue: Queue) -> tuple[int | str, ...] | Failure:
         if self.statuses.rows is not None:

@@ -77,6 +77,7 @@ class AccountState:
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unverifiable: dict[Filter, Failure] = {}
         self._results: dict[int, tuple[Moment, QueueResult]] = {}
+        self._retained: object = None
 
     def filters_to_verify(self, now: Moment) -> list[Filter]:
         """Return the filters of which a verdict is missing, or will expire soon."""
@@ -130,8 +131,10 @@ class AccountState:
 
     def forget_queues_that_left(self) -> None:
         """Forget the queues that the account, whose queues the API lists, no longer has."""
-        if not self.catalog.listed_queues.rows:
+        listed = self.catalog.listed_queues.rows
+        if not listed or listed is self._retained:
             return
+        self._retained = listed
         queue_ids = {queue.id for queue in self.catalog.queues}
         self.backoff.retain(queue_ids)
         _retain(self.read_at, queue_ids)

@@ -83,18 +83,16 @@ class AvailableReader:
         return [
             account
             for account in accounts
-            if (queues := self._queues(account.name)) is None
+            if (queues := self._runtime.known_queues(account.name)) is None
             or any(user.may_ask(account.name, queue.team) for queue in queues)
         ]
 
-    def _queues(self, account: str) -> list[Queue] | None:
-        """Return an account's queues, None as long as the API has not named them."""
-        (status,) = self._runtime.status(account)
-        return None if status.queues is None else [found.queue for found in status.queues]
-
     def _check_queues(self, question: Question, user: AvailableUser | None) -> None:
+        """Check that a user may ask about the queues; whether they exist, reading them tells."""
         account = str(question.account)
-        queues = self._queues(account) if question.queues else None
+        if user is None or not question.queues:
+            return
+        queues = self._runtime.known_queues(account)
         if queues is None:
             return
         allowed = [queue for queue in queues if _may_ask(user, account, queue)]
