@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import commits, cost, growth, limit, report
+from benchmarks import availability, commits, cost, growth, limit, report
 from benchmarks.peers import compare
 from benchmarks.processes import API_CORES, pin
 
@@ -52,6 +52,7 @@ node_exporter's; they are as old as its last run, and nothing tells of what fail
 WORK = compare.Work(queues=200, parallel=16, latency=0.05)
 SHARED = growth.Size(accounts=50, queues=40)
 COMPARING = commits.Work()
+ASKING = availability.Work()
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Plan:
     silo_accounts: tuple[int, ...] = (150, 600)
     silo_budget: float = 9.5
     comparing: commits.Work = COMPARING
+    asking: availability.Work = ASKING
 
 
 QUICK = Plan(
@@ -91,6 +93,7 @@ QUICK = Plan(
     silo_accounts=(7,),
     silo_budget=1.5,
     comparing=commits.Work(queues=20, many=30, rounds=1),
+    asking=availability.Work(queues=20, rates=(10,), seconds=2.0, scrape_interval=1.0),
 )
 
 
@@ -141,6 +144,7 @@ def _measure(plan: Plan, peers: Path) -> dict[str, str]:
                 cost.growth_over_scrapes(plan.scrapes, 5),
             ]
         ),
+        "Before a transfer": lambda: availability.measure(plan.asking),
         "Growth": lambda: _growth(plan),
     }
     found = {}

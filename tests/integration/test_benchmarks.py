@@ -40,6 +40,9 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
     # One request a queue, for each of two servers; half of that with `max_age`.
     assert re.search(r"^\| this exporter \| 0 \| 0 \| \S+ \| 10 \| 20 \|$", results, re.MULTILINE)
     assert re.search(r"`max_age: 10s` \|.*\| 10 \|$", results, re.MULTILINE)
+    # Each question is answered by asking, and with `max_age` most are from memory.
+    assert re.search(r"^\| 10 \| 0 \| by asking \| 20 \|", results, re.MULTILINE)
+    assert re.search(r"^\| 10 \| 5 \| from memory \| ", results, re.MULTILINE)
     growth = (tmp_path / "docs/scaling.md").read_text()
     assert re.search(r"^\| 2 x 4 \| 0\.05 \| ", growth, re.MULTILINE)
     assert re.search(r"^\| 7 x 4 \| .* \| 24 of 24 \|$", growth, re.MULTILINE)
