@@ -30,7 +30,12 @@ class Bash:
         done = subprocess.run(
             ["bash", "-e", "-c", script],
             cwd=self.folder,
-            env={**ENVIRON, "PATH": f"{self.bin}:{os.environ['PATH']}", **environ},
+            env={
+                **ENVIRON,
+                "HOME": str(self.folder),
+                "PATH": f"{self.bin}:{os.environ['PATH']}",
+                **environ,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -29,21 +29,26 @@ def test_getting_started_from_key_to_number(
     assert (demo, stack) == ("make demo\n", "make stack\n")
     assert "make demo" in (ROOT / "README.md").read_text()
     # How it is installed is tested with README, which says the same.
-    assert install.partition("calltools-exporter init")[0] in (ROOT / "README.md").read_text()
+    enter = re.findall(r"^mkdir .*$", install, re.MULTILINE)[0]
+    assert install.partition(f"{enter}\n")[0] in (ROOT / "README.md").read_text()
+    assert enter in (ROOT / "README.md").read_text()
 
     # So are Docker's lines with the image, which takes root.
     build, *_, container = docker.splitlines()
     assert f"{build}\n{container}\n" in (ROOT / "README.md").read_text()
 
-    wrote = bash.run(re.sub(r"https://east-2\S+", url, script), CALLTOOLS_TOKEN=TOKEN)
+    # The shell is in the clone, which has an exporter.yml already.
+    (bash.folder / "exporter.yml").write_bytes((ROOT / "exporter.yml").read_bytes())
+    script = re.sub(r"https://east-2\S+", url, script)
+    wrote = bash.run(f"{enter}\n{script}", CALLTOOLS_TOKEN=TOKEN)
     assert "wrote exporter.yml: 2 queues" in wrote
     # As in a script, where nobody is asked for a key: each account names its own, as is said there.
     typed = re.sub(r"https://\S+", url, several)
     typed = re.sub(r"(--account \w+)", r"\1 --token-env 'KEY_{account}'", typed)
-    assert "2 accounts OK" in bash.run(typed, KEY_ACME=TOKEN, KEY_GLOBEX=TOKEN)
+    assert "2 accounts OK" in bash.run(f"{enter}\n{typed}", KEY_ACME=TOKEN, KEY_GLOBEX=TOKEN)
 
     assert serve == "calltools-exporter\n"
-    file = f"--config.file={bash.folder / 'exporter.yml'}"
+    file = f"--config.file={bash.folder / 'calltools/exporter.yml'}"
     running = start_command(file, "--web.listen-address=127.0.0.1:0", CALLTOOLS_TOKEN=TOKEN)
     address = running.url.removeprefix("http://")
     answered = bash.run(ask.replace("localhost:15457", address))

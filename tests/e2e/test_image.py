@@ -149,7 +149,7 @@ def test_dockers_lines_work_one_after_the_other(
     os.chown(bash.folder, 1234, 1234)
     bash.folder.chmod(0o700)
     (lines,) = (text for text in blocks("getting-started.md", "sh") if "docker" in text)
-    build, init, ping, serve = lines.splitlines()
+    build, make_folder, init, ping, serve = lines.splitlines()
 
     def docker(port: int) -> None:
         shim = Path(__file__).with_name("docker.py")
@@ -157,8 +157,10 @@ def test_dockers_lines_work_one_after_the_other(
         bash.program("docker", f'exec {sys.executable} {shim} {place} "$@"')
 
     docker(0)
-    bash.run(build)
-    path = {"PATH": f"{bash.bin}:{os.environ['PATH']}"}
+    bash.run(f"{build}\n{make_folder}")
+    configuration = bash.folder / "calltools"
+    os.chown(configuration, 1234, 1234)
+    path = {"HOME": str(bash.folder), "PATH": f"{bash.bin}:{os.environ['PATH']}"}
     screen = Terminal(bash.folder, init, program=("bash", "-c"), **path)
     try:
         screen.answer("The URL you log in to", url)
@@ -168,10 +170,10 @@ def test_dockers_lines_work_one_after_the_other(
         assert screen.end() == 0, screen.everything
     finally:
         screen.close()
-    key = (bash.folder / "acme.token").stat()
+    key = (configuration / "acme.token").stat()
     assert (key.st_uid, key.st_mode & 0o777) == (1234, 0o600)
 
-    assert re.search(r"^acme +sales +\d", bash.run(ping), re.MULTILINE)
+    assert re.search(r"^acme +sales +yes +\d", bash.run(ping), re.MULTILINE)
 
     def command(port: int) -> list[str]:
         docker(port)

@@ -103,7 +103,7 @@ def test_make_knows_the_targets(bash: Bash) -> None:
 def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
     pytest.importorskip("ensurepip", reason="this Python cannot make environments with pip")
     place = tmp_path / "calltools-exporter"
-    shown, found, _ = block("python3 -m venv").text.partition("calltools-exporter init")
+    shown, found, _ = block("python3 -m venv").text.partition("mkdir")
     assert found
     script = shown.replace("/opt/calltools-exporter", str(place))
     # What it needs is here already: nothing is fetched.
@@ -172,12 +172,13 @@ def test_the_container_is_run_as_its_recipe_says(bash: Bash) -> None:
     recipe = (ROOT / "Dockerfile").read_text()
     bash.program("docker", 'printf "%s " "$@"; echo')
     bash.program("id", "echo 1234")
-    build, run = bash.run(block("docker").text, PWD="/here").splitlines()
+    build, run = bash.run(block("docker").text).splitlines()
     assert build == "build -t calltools-exporter . "
     *flags, image = run.split()
     assert image == "calltools-exporter"
     mount = flags[flags.index("-v") + 1]
-    assert mount.startswith(str(bash.folder))
+    assert mount.startswith(f"{bash.folder}/calltools:")
+    assert "cd ~/calltools " in block("python3 -m venv").text
     folder = mount.removesuffix(":ro").rpartition(":")[2]
     assert re.findall(r"^WORKDIR (\S+)$", recipe, re.MULTILINE)[-1] == folder
     # `init` writes the key so that only its user can read it; the image's own user cannot.
