@@ -96,6 +96,20 @@ def test_amtool_accepts_the_first_example(amtool: RunsTool, first: Path) -> None
     assert len(yaml.safe_load(first.read_text())["receivers"]) == 3
 
 
+def test_the_lowest_alertmanager_is_named_alike(amtool: RunsTool) -> None:
+    """Of the versions that the matrix has, the lowest is the one that is named."""
+    named = [
+        re.findall(r"Alertmanager (\d+)\.(\d+) or newer", file.read_text())
+        for file in (DOCUMENT, ALERTMANAGER)
+    ]
+    assert named[0] == named[1] != []
+    done = amtool("--version")
+    found = re.search(r"version (\d+)\.(\d+)", done.stdout + done.stderr)
+    assert found is not None
+    lowest = tuple(map(int, named[0][0]))
+    assert tuple(map(int, found.groups())) >= lowest
+
+
 def test_the_first_example_sends_each_alert_to_one_of_three(amtool: RunsTool, first: Path) -> None:
     sent = {alert: route(amtool, alert, file=first) for alert in SEVERITIES}
     assert sent == {
