@@ -108,8 +108,8 @@ def rules(files: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
 def with_tables(document: str) -> str:
     """Return docs/alerting.md with the tables that are made of the rules' comments."""
     severities = {rule["alert"]: rule["labels"]["severity"] for rule in rules() if "alert" in rule}
-    alerts = ["| alert | severity | fires when | why so |", "| --- | --- | --- | --- |"]
-    series = ["| series | what it is |", "| --- | --- |"]
+    alerts = ["| alert | severity | fires when | why |", "| --- | --- | --- | --- |"]
+    series = ["| series | meaning |", "| --- | --- |"]
     for text in rule_files().values():
         for comment, kind, name in _COMMENTED.findall(text):
             reason = " ".join(line.strip("# ") for line in comment.splitlines())

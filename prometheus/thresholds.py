@@ -1,4 +1,4 @@
-"""Every threshold and window of the rules, each with its reason; the templates name no number."""
+"""Every threshold and window of the rules, each with its reason; the templates have no numbers."""
 
 from __future__ import annotations
 
@@ -15,104 +15,105 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What the rules rest on. Times are text as in Prometheus; shares are between 0 and 1."""
+    """The numbers of the rules. Times are text as in Prometheus; shares are between 0 and 1."""
 
-    #: The rules are evaluated so often, whatever the server's own interval, so that the number of
-    #: recorded samples in a window is known, with scrapes of 15 s as with 30 s.
+    #: How often the rules are evaluated, whatever the server's own interval, so that the number of
+    #: recorded samples in a window is known, whether scrapes come every 15 s or every 30 s.
     evaluation: str = "15s"
-    #: Alerts that nobody needs within the minute are evaluated so often: they read long ranges.
+    #: How often alerts are evaluated that nobody needs within a minute: they read long ranges.
     slow_evaluation: str = "1m"
-    #: Open hours are added up in pieces of this length.
+    #: The length of the pieces in which open hours are added up.
     coverage_evaluation: str = "5m"
-    #: A number scraped longer ago is not the present: two scrapes of 30 s and some delay.
+    #: How old a number may be to count as current: two scrapes of 30 s and some delay.
     fresh: str = "1m15s"
 
-    #: An alert about missing agents rests on a window of this length. The aim is that it fires
-    #: within five minutes: that leaves one for the scrape and the evaluation.
+    #: The window of readings behind an alert about missing agents. The aim is that it fires within
+    #: five minutes: that leaves one for the scrape and the evaluation.
     page_window: str = "4m"
-    #: So many samples of the window may show somebody: one scrape of 30 s. An agent who appears
-    #: for a moment ends nothing, and one who just left delays nothing.
+    #: How many samples of the window may show somebody: one scrape of 30 s. An agent who appears
+    #: for a moment ends no alert, and one who has just left delays none.
     blink_samples: int = 2
-    #: So many samples of the window must be zero. The others may be missing: fetches fail.
+    #: How many samples of the window must be zero. The others may be missing: fetches fail.
     empty_samples: int = 9
-    #: ... and one of them stands in the first part of the window: zeros that a passing outage lets
-    #: through have to last as long as others.
+    #: ... and one of them must be in the first part of the window: after an outage, zeros have to
+    #: last as long as others.
     first_part: str = "1m"
-    #: Somebody is there again when more than this share of what was read in the window says so ...
+    #: Somebody is available again when more than this share of the window's readings shows it ...
     staffed_share: float = 0.5
-    #: ... in at least so many samples: more than one scrape of 30 s makes.
+    #: ... in at least this many samples: more than one scrape of 30 s gives.
     staffed_samples: int = 3
-    #: A text says that the queue cannot be read when it was not in this time: not for each failed
-    #: fetch.
+    #: A text says that the queue cannot be read if it was not read in this time: a single failed
+    #: fetch does not count.
     just_now: str = "1m"
-    #: That nobody is logged in is believed when this share of the window says so.
+    #: Nobody counts as logged in if this share of the window shows it.
     logged_out_share: float = 0.8
     #: Too few agents is no emergency, and shift changes take minutes.
     short_window: str = "10m"
-    #: Of what could have been read in that window, this much was: most.
+    #: How much of that window has to be read: most of it.
     read_share: float = 0.6
-    #: For so much of that window too few are there; the rest is an agent who appears for a moment.
+    #: For how much of that window there are too few; the rest allows for an agent who appears for a
+    #: moment.
     short_share: float = 0.87
-    #: A queue is remembered, with its team and an alert about its agents, while some exporter has
-    #: named it in this time.
+    #: A queue is remembered, with its team and an alert about its agents, as long as some exporter
+    #: has reported it within this time.
     remembered: str = "1h"
 
-    #: A queue that could not be read in most of this time is blind: one passing fault of the
-    #: API is not.
+    #: A queue that could not be read in most of this time is unreadable; a short fault of the API
+    #: is not enough.
     unreadable_window: str = "10m"
-    #: ... or of which less than this part was read: a little more than an alert about agents needs
-    #: of its window. Reads that fail in a row leave no window with enough, though there are enough
-    #: over all.
+    #: The share below which it is unreadable: a little more than an alert about agents needs of its
+    #: window, because failures in a row can leave a window with too few readings, although there
+    #: are enough overall.
     unreadable_share: float = 0.66
-    #: It has to last so long: any cause that has an alert of its own comes first.
+    #: How long that has to last: any cause that has its own alert fires first.
     unreadable_for: str = "3m"
-    #: A queue that was read throughout this time is readable again, whatever was before. Not
+    #: A queue that was read throughout this time is readable again, whatever was before. It is not
     #: longer, so that what follows from a cause ends before the cause does.
     readable_again: str = "2m"
-    #: A silo is reported before its queues are, and silences them.
+    #: A silo is reported before its queues, and silences them.
     silo_window: str = "5m"
-    #: What stays until a person fixes it (a key, an id, filters) is reported after this time: one
-    #: odd answer passes, and it comes before the queues are reported as unreadable.
+    #: What lasts until somebody fixes it (a key, an id, filters) is reported after this time: long
+    #: enough to let one odd answer pass, and before the queues are reported as unreadable.
     cause_for: str = "2m"
-    #: A cause stays so long after it was fixed: longer than all that follows from it, which is
-    #: `readable_again` or `errors_recent`, and then `keep`.
+    #: How long the alert for a cause stays after the cause was fixed: longer than everything that
+    #: follows from it, which is `readable_again` or `errors_recent`, and then `keep`.
     cause_keep: str = "12m"
     #: A refused reload, one exporter of a pair that fails, and slow or failing requests need not
     #: be reported at once.
     lasting: str = "5m"
-    #: A configured queue may be missing through a restart, but not longer.
+    #: A configured queue may be missing during a restart, but not longer.
     gone: str = "10m"
-    #: After its condition has ended, an alert about reading stays so long: failures come and go.
+    #: How long an alert about reading stays after its condition has ended: failures come and go.
     keep: str = "5m"
 
-    #: Over this window the ratio of errors is taken: a single queue makes 30 requests in it.
+    #: The window for the ratio of errors: a single queue makes 30 requests in it.
     errors_window: str = "15m"
-    #: ... while there were any in this one, so that an outage that is over is not reported.
+    #: There must be errors in this time, too, so that an outage that is over is not reported.
     errors_recent: str = "5m"
-    #: A tenth of the requests failing is not yet seen in the numbers, but leads there.
+    #: If a tenth of the requests fails, the numbers do not show it yet, but soon will.
     errors_ratio: float = 0.1
-    #: Over this window it is taken how long requests last.
+    #: The window for the duration of requests.
     slow_window: str = "10m"
     #: This quantile of the requests ...
     slow_quantile: float = 0.95
     #: ... takes more than this part of what a scrape has: twice as slow, and queues are missing.
     slow_share: float = 0.5
-    #: Over this window it is taken how often the API told the exporter to wait ...
+    #: The window for how often the API asked the exporter to back off ...
     wait_window: str = "30m"
-    #: ... and in this part of it: a fifth of the time blind ...
+    #: ... the share of it: a fifth of the time without readings ...
     wait_share: float = 0.2
-    #: ... or so many refusals (429): one every three minutes.
+    #: ... or the number of refusals (429): one every three minutes.
     wait_refusals: int = 10
 
-    #: Over this window changes between staffed and empty are counted ...
+    #: The window for changes between staffed and empty ...
     flapping_window: str = "1h"
-    #: ... and more of them than this are too many: one every five minutes.
+    #: ... and how many are allowed: one every five minutes.
     flapping_changes: int = 12
 
-    #: An exporter that is scraped in less than `read_share` of this time, and that for `down_for`.
+    #: An exporter is down if it was scraped in less than `read_share` of this time, for `down_for`.
     down_window: str = "5m"
     down_for: str = "2m"
-    #: No exporter at all for so long: longer than a restart of everything.
+    #: How long there may be no exporter at all: longer than a restart of everything.
     absent_for: str = "5m"
 
     def samples(self, window: str, share: float = 1) -> int:
