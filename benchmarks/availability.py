@@ -36,7 +36,7 @@ class Work:
     """How much is asked, and for how long."""
 
     queues: int = 600
-    rates: tuple[int, ...] = (1, 20, 100)
+    rates: tuple[int, ...] = (20, 100)
     seconds: float = 20.0
     scrape_interval: float = 15.0
 
@@ -122,7 +122,11 @@ def _ask(
     def scrape() -> None:
         connection = exporter.connect()
         while not ended.is_set():
-            scrapes.append(read_page(connection).seconds)
+            # Not looked at: that would keep the questions from being asked in time.
+            scraped_at = time.monotonic()
+            connection.request("GET", "/metrics")
+            connection.getresponse().read()
+            scrapes.append(time.monotonic() - scraped_at)
             ended.wait(work.scrape_interval - scrapes[-1])
         connection.close()
 

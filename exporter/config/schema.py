@@ -35,7 +35,8 @@ class Keys(BaseModel):
     key that people may expect is not one; what is at or right under ``never_shown`` is not quoted.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Built when first needed: the parts of a model are built with it anyway.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
     called: ClassVar[str]
     refused: ClassVar[Mapping[str, str]] = {}
@@ -125,14 +126,16 @@ QueueOrId: TypeAlias = Annotated[
     Queue, BeforeValidator(_long_form, json_schema_input_type=fields.Id | Queue)
 ]
 QueueList: TypeAlias = Annotated[list[QueueOrId], Field(min_length=1)]
-_QUEUES = TypeAdapter[list[Queue]](QueueList)
+_WHEN_NEEDED = ConfigDict(defer_build=True)
+_QUEUES = TypeAdapter[list[Queue]](QueueList, config=_WHEN_NEEDED)
 _ALL_AND_EXCEPTIONS = TypeAdapter[list[QueueException | None]](
     list[
         Annotated[
             QueueException | None,
             BeforeValidator(lambda value: None if value == ALL else _long_form(value)),
         ]
-    ]
+    ],
+    config=_WHEN_NEEDED,
 )
 
 
