@@ -6,7 +6,7 @@ import sys
 
 from exporter.signals import expect_signals
 
-# Before the imports that take most of the start.
+# Before the imports, which take most of the start-up time.
 expect_signals()
 
 from exporter.cli.run import main as run  # noqa: E402

@@ -85,7 +85,7 @@ class AvailabilityReport:
     def can_take_call(self) -> bool | None:
         """Whether any of the queues can take a call.
 
-        An account that failed may have queues that nobody knows of, so it counts as not known.
+        An account that failed may have further queues, so its answer counts as not known.
         """
         answers = [queue.can_take_call for queue in self.queues]
         return any_can_take_call([*answers, *(None for _ in self.accounts)])

@@ -1,4 +1,4 @@
-"""Two clocks: the one on the wall, which people set, and one that only ever counts seconds."""
+"""Two clocks: the wall clock, which can be set, and one that only counts seconds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: By how much both clocks may disagree on a moment before the one on the wall has been set.
+#: By how much both clocks may disagree before the wall clock counts as having been set.
 _SET_SECONDS = 1.0
 
 
 def boot_seconds() -> float:
-    """Return the seconds since the machine started, also those in which it was suspended."""
+    """Return the seconds since the machine started, including those in which it was suspended."""
     return time.clock_gettime(_BOOT_CLOCK)
 
 
-# Where there is no such clock, the one that stops while the machine is suspended is the nearest.
+# The fallback stops while the machine is suspended.
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

@@ -1,4 +1,4 @@
-"""The exporter's own counters: what it did to the API, and how it is itself."""
+"""The exporter's own counters: its requests to the API, and its own state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from exporter.errors import HTTP_CODES, WORD_CODES
 from exporter.server_counters import ServerCounters
 from exporter.snapshot import Attempt
 
-# Each counter would otherwise come with a second series that says when it was made.
+# Otherwise each counter has a second series with the time of its creation.
 prometheus_client.disable_created_metrics()
 
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -43,10 +43,11 @@ class _AccountCounts:
 
 
 class Counters:
-    """Count what is done to the API, and report on the exporter itself.
+    """Count requests to the API, and report on the exporter itself.
 
-    All series of an account exist, at 0, from the start: a first error must be an increase. What
-    ends after its account has left with a reload is not counted, or its series would come back.
+    All series of an account exist, at 0, from the start, so that a first error is an increase. A
+    request that ends after a reload has removed its account is not counted, or its series would
+    come back.
 
     ``registry`` holds what does not belong to an account; others may add to it.
     """
@@ -57,17 +58,17 @@ class Counters:
         self._accounts: dict[str, _AccountCounts] = {}
         self._reload_successful = Gauge(
             "calltools_exporter_config_last_reload_successful",
-            "1 if the configuration was accepted when it was last read, else 0.",
+            "Whether the last reload of the configuration succeeded (1) or not (0).",
             registry=self.registry,
         )
         self._reloaded_at = Gauge(
             "calltools_exporter_config_last_reload_success_timestamp_seconds",
-            "When a configuration was last accepted, in Unix time.",
+            "Time of the last successful reload of the configuration, in Unix time.",
             registry=self.registry,
         )
         Gauge(
             "calltools_exporter_build_info",
-            "1, with the version of the exporter and of Python.",
+            "Always 1; the labels are the versions of the exporter and of Python.",
             ("version", "python_version"),
             registry=self.registry,
         ).labels(__version__, platform.python_version()).set(1)
@@ -101,7 +102,7 @@ class Counters:
             self._reloaded_at.set(at)
 
     def attempt(self, account: str, attempt: Attempt) -> None:
-        """Count a request that was tried."""
+        """Count an attempted request."""
         with self._lock:
             if (counts := self._accounts.get(account)) is None:
                 return
@@ -133,32 +134,32 @@ class Counters:
 def _account_families(accounts: dict[str, _AccountCounts]) -> list[Metric]:
     requests = CounterMetricFamily(
         "calltools_api_requests",
-        "Requests to the API that were tried, failed connections included.",
+        "Attempted requests to the API, including failed connections.",
         labels=("account",),
     )
     errors = CounterMetricFamily(
         "calltools_api_errors",
-        "Requests to the API that failed, by status code or by a word for what has none.",
+        "Failed requests to the API, by status code, or by a word where there is none.",
         labels=("account", "code"),
     )
     durations = HistogramMetricFamily(
         "calltools_api_request_duration_seconds",
-        "Time from sending a request to the end of its answer, or to its failure.",
+        "Duration of requests to the API, from sending until the end of the answer or the failure.",
         labels=("account",),
     )
     connections = CounterMetricFamily(
         "calltools_api_connections",
-        "Connections to the API that were opened.",
+        "Connections opened to the API.",
         labels=("account",),
     )
     coalesced = CounterMetricFamily(
         "calltools_api_coalesced_fetches",
-        "Fetches that a scrape shared with one already under way instead of sending its own.",
+        "Fetches that a scrape shared with another one instead of sending its own request.",
         labels=("account",),
     )
     changes = CounterMetricFamily(
         "calltools_account_queue_changes",
-        "Queues that appeared in the account's list or vanished from it, where all are asked.",
+        "Queues that appeared in the account's list or vanished from it, with queues: all.",
         labels=("account", "change"),
     )
     bounds = (*map(str, _BUCKETS), "+Inf")

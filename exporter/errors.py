@@ -23,7 +23,7 @@ __all__ = [
 #: Status codes whose error counters exist, at 0, from the start.
 HTTP_CODES: Final = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
 
-#: The failures that have no status code of their own.
+#: The codes of failures without an HTTP status.
 WORD_CODES: Final = (
     "timeout",
     "dns",
@@ -51,15 +51,15 @@ class Failure:
 
 
 class ExporterError(Exception):
-    """Say in plain words what was found, what is expected and what to do."""
+    """An error for people: what was found, what is expected and what to do."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
     """One mistake in a configuration, at its place.
 
-    Lines and columns count from 1; they are 0 where there is no such place (a file that is not
-    there, a variable of the environment).
+    Lines and columns count from 1; they are 0 where there is no such place (a missing file, an
+    environment variable).
     """
 
     file: str
@@ -85,7 +85,7 @@ class UnknownAccountError(ExporterError):
     """An account was asked for that is not configured; ``suggestion`` is the nearest name."""
 
     def __init__(self, name: str, suggestion: str | None = None) -> None:
-        # The name comes from anybody: it is cut, and its control characters are made visible.
+        # The name is untrusted input: it is cut, and its control characters are escaped.
         hint = f"; did you mean {suggestion!r}?" if suggestion else ""
         super().__init__(f"account {name[:100]!r} is not configured{hint}")
 
@@ -99,11 +99,11 @@ class UnknownQueueError(ExporterError):
 
 
 class TokenError(ExporterError):
-    """The API key of one account could not be read; the others go on."""
+    """The API key of one account could not be read; other accounts are not affected."""
 
 
 class ApiError(ExporterError):
-    """The API gave no usable answer; ``failure`` says which way, in a code and in words.
+    """The API gave no usable answer; ``failure`` says why, in a code and in words.
 
     ``retry_after`` is how many seconds the API asked to wait, None if it did not.
     """

@@ -9,18 +9,17 @@ from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Stamp: TypeAlias = "tuple[int, int, int]"
-Stamps: TypeAlias = "tuple[Stamp | None, ...]"
 
 _CHAIN = "a PEM certificate and, in key_file, its key without a passphrase"
 
 
 class Watched(Generic[T]):
-    """A value that was loaded from files, and whether these have changed since.
+    """A value loaded from files, which can be loaded again when a file has changed.
 
     Args:
         load: returns the value; what it raises is raised to the caller.
         files: returns the files that a value was loaded from.
-        known: the files that are known before the first load: a change during it is then seen.
+        known: files known before the first load, so that a change during it is noticed.
     """
 
     def __init__(
@@ -39,7 +38,7 @@ class Watched(Generic[T]):
         return any(_stamp(path) != stamp for path, stamp in self._stamps.items())
 
     def reload(self) -> T:
-        """Load the value again; the one before stays in force if that fails."""
+        """Load the value again; keep the previous one if that fails."""
         self._stamps = {path: _stamp(path) for path in self._stamps}
         self.value = value = self._load()
         self._stamps = {
@@ -49,12 +48,8 @@ class Watched(Generic[T]):
         return value
 
 
-def stamps(paths: Iterable[Path]) -> Stamps:
-    """Return what changes when a file does, also where a link is pointed elsewhere."""
-    return tuple(_stamp(path) for path in paths)
-
-
 def _stamp(path: Path) -> Stamp | None:
+    """Return what changes when a file does, or when a link points elsewhere; None without it."""
     try:
         found = path.stat()
     except OSError:
@@ -97,7 +92,7 @@ def _load_authorities(context: ssl.SSLContext, key: str, path: Path) -> Iterator
     except (OSError, ValueError):
         found = False
     if not found:
-        yield key, f"{path} does not hold what is expected, PEM certificates"
+        yield key, f"{path} has no PEM certificate; expected at least one"
 
 
 def _load_chain(
@@ -106,7 +101,7 @@ def _load_chain(
     encrypted = False
 
     def refuse_passphrase() -> str:
-        # Without it OpenSSL would ask for the passphrase on the terminal, and wait.
+        # Otherwise OpenSSL asks for the passphrase on the terminal, and waits.
         nonlocal encrypted
         encrypted = True
         return ""
@@ -120,4 +115,4 @@ def _load_chain(
         elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
             yield key, f"{path} is not the key of the certificate in {cert_file}"
         else:
-            yield "cert_file", f"{cert_file} does not hold what is expected, {_CHAIN}"
+            yield "cert_file", f"{cert_file} is not usable; expected {_CHAIN}"

@@ -1,4 +1,4 @@
-"""What past scrapes brought: for the landing page and for the log."""
+"""The results of past scrapes, for the landing page and the log."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """A configured queue, with what the last scrape of it brought: None before there was one.
+    """A configured queue, with the result of its last scrape: None before the first one.
 
-    ``empty_since`` is the Unix time since when the open queue was never read with an agent; None
-    if it was at the last reading, or was closed then.
+    ``empty_since`` is the Unix time since when no reading of the open queue has found an agent;
+    None if the last one did, or if the queue was closed then.
     """
 
     queue: Queue
@@ -46,7 +46,7 @@ class AccountStatus:
     """An account with its queues, None as long as the API has not named them.
 
     ``asked_at`` is when a scrape of it, or of a queue of it, last ended: a Unix time, None for
-    never. ``outage`` is what concerned the whole account.
+    never. ``outage`` concerns the whole account.
     """
 
     account: Account
@@ -57,7 +57,7 @@ class AccountStatus:
 
 @dataclass(slots=True)
 class _AccountHistory:
-    """What is remembered of one account; its own outage has the key None."""
+    """The history of one account; the outage of the account itself has the key None."""
 
     asked_at: float = 0.0
     scraped: dict[int, QueueSnapshot] = field(default_factory=dict)
@@ -121,9 +121,9 @@ class ScrapeHistory:
                 _log_queue(bound, queue, before, at)
 
     def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
-        """Return what is remembered of an account and its queues as they are configured now.
+        """Return the history of an account and of its queues as they are configured now.
 
-        What was read by another address, or for a queue that meant something else, is left out.
+        Readings from another URL, or of a queue that was configured differently, are left out.
         """
         with self._lock:
             known = self._accounts.get(account.name)
@@ -161,13 +161,13 @@ def _log_queue(
     before: Outage | None,
     at: float,
 ) -> None:
-    """Log once that a queue cannot be read, and once that it can again; else only at debug."""
+    """Log once that a queue cannot be read, and once that it can again; otherwise at debug."""
     place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
     result = snapshot.result
     if result.failure is not None or _failing_since(before) is not None:
         _log("queue", place, result.failure, before, at)
     else:
-        bound.debug("queue read", available=result.available, **place)
+        bound.debug("Queue read", available=result.available, **place)
 
 
 def _log(
@@ -175,12 +175,12 @@ def _log(
 ) -> None:
     failing_since = _failing_since(before)
     if failure is None:
-        event = f"{what} can be read again"
+        event = f"{what.capitalize()} readable again"
         log.info(event, failing_seconds=max(0.0, round(at - (failing_since or at), 3)), **place)
         return
     begins = failing_since is None
     say = log.warning if begins else log.debug
-    event = f"{what} cannot be read" if begins else f"{what} still cannot be read"
+    event = f"Cannot read {what}" if begins else f"Still cannot read {what}"
     say(event, code=failure.code, reason=failure.message, **place)
 
 

@@ -1,4 +1,4 @@
-"""Lines to a file descriptor, written so that a reader who is slow or gone delays nobody."""
+"""Lines for a file descriptor, written so that a slow or closed reader delays nothing."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ import structlog
 
 __all__ = ["LineWriter", "dropped_lines"]
 
-#: Lines that wait for their reader; some 200 KiB.
+#: The most lines that wait for their reader; some 200 KiB.
 _MOST_LINES = 1000
-#: How long the end of the process waits for a reader of the last lines.
+#: How long the process waits at its end for the last lines to be read.
 _FAREWELL_SECONDS = 1.0
 
 _dropped = 0
 
 
 def dropped_lines() -> int:
-    """Return how many lines this process has dropped because nobody read them."""
+    """Return how many lines this process has dropped because their reader was too slow."""
     return _dropped
 
 
 class LineWriter:
-    """Write lines in a thread of its own; what does not fit into its queue is dropped and counted.
+    """Write lines in a thread of its own; drop and count what does not fit into its queue.
 
-    How many lines were dropped is logged once the reader is back.
+    The number of dropped lines is logged once the reader is back.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -101,7 +101,7 @@ class LineWriter:
                 self._changed.notify_all()
             if report:
                 structlog.get_logger(__name__).warning(
-                    "log lines were dropped: nobody read them", lines=report
+                    "Log lines dropped, their reader is too slow", lines=report
                 )
 
     def _write(self, line: bytes) -> bool:
@@ -110,7 +110,7 @@ class LineWriter:
             try:
                 line = line[os.write(self._descriptor, line) :]
             except BlockingIOError:
-                # Whoever shares the descriptor has made it so.
+                # Another process that shares the descriptor has made it non-blocking.
                 select.select([], [self._descriptor], [])
             except OSError:
                 return False

@@ -24,7 +24,7 @@ _writer: LineWriter | None = None
 
 
 class _ToStructlog(logging.Handler):
-    """Hand on what libraries log."""
+    """Pass on what libraries log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         structlog.get_logger(record.name).log(
@@ -33,9 +33,9 @@ class _ToStructlog(logging.Handler):
 
 
 def _kind_and_place(exc_info: structlog.typing.ExcInfo) -> str:
-    """Tell what kind of exception was raised where, as close to it as our own code goes.
+    """Return the kind of an exception, and the innermost place in our own code.
 
-    Its text and the rest of a traceback can hold headers, and with them keys and people's names.
+    Its text and the rest of a traceback can hold headers, with keys, and people's names.
     """
     kind, _, trace = exc_info
     frames = traceback.extract_tb(trace)
@@ -48,7 +48,7 @@ def _kind_and_place(exc_info: structlog.typing.ExcInfo) -> str:
 
 
 def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape what a terminal would obey; ends of lines are the renderer's."""
+    """Escape control characters for terminals; the renderer escapes line ends."""
     return {
         key: "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in value)
         if isinstance(value, str)
@@ -58,7 +58,7 @@ def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structl
 
 
 class _Stream:
-    """Write to a stream that is no file of the system's, as in tests; it never blocks."""
+    """Write to a stream without a file descriptor, as in tests; it never blocks."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -105,5 +105,5 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=max(threshold, logging.INFO), force=True)
-    # What urllib3 warns of is a failed attempt, which is counted and told in our own words.
+    # urllib3 warns of failed attempts, which are counted and reported here anyway.
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)

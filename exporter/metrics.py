@@ -13,44 +13,45 @@ from exporter.snapshot import AgentDetail, QueueSnapshot, Snapshot
 
 _QUEUE = ("account", "queue")
 
-#: Name -> labels and help text of every family that is made from a Snapshot, in their order.
+#: Name -> labels and help text of every family made from a Snapshot, in order.
 FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
     "calltools_queue_available_agents": (
         _QUEUE,
         (
-            "Agents of the queue in an available status and ready (count of /api/agentstatuses/"
-            " under queue, agent_status_id and ready=true). Absent when this scrape could not read"
-            " it. An agent of two queues counts in both. One who is ready but not logged in counts"
-            " too, but not with `detail: agents`, which reads agent_status, ready and logged_in."
+            "Agents of the queue who are in an available status and ready (count of"
+            " /api/agentstatuses/ filtered by queue, agent_status_id and ready=true). Absent if"
+            " this scrape could not read the queue. An agent of two queues counts in both. An"
+            " agent who is ready but not logged in counts, except with detail: agents, which reads"
+            " agent_status, ready and logged_in."
         ),
     ),
     "calltools_queue_agents": (
         (*_QUEUE, "status"),
-        "Agents of the queue by the name of their agent_status, each in one; with detail: agents.",
+        "Agents of the queue by the name of their agent_status; only with detail: agents.",
     ),
     "calltools_queue_logged_in_agents": (
         _QUEUE,
-        "Agents of the queue with logged_in; with detail: agents, absent if a row does not say.",
+        "Agents of the queue with logged_in; only with detail: agents. Absent if a row lacks it.",
     ),
     "calltools_queue_ready_agents": (
         _QUEUE,
-        "Agents of the queue with ready; with detail: agents, absent if a row does not say.",
+        "Agents of the queue with ready; only with detail: agents. Absent if a row lacks it.",
     ),
     "calltools_queue_available_since_timestamp_seconds": (
         _QUEUE,
         (
-            "Since when the longest waiting available agent waits, in Unix time (the later of"
-            " ready_since and agent_status_modified_on); with detail: agents."
+            "Unix time since when the longest waiting available agent has waited (the later of"
+            " ready_since and agent_status_modified_on); only with detail: agents."
         ),
     ),
     "calltools_queue_required_agents": (
         _QUEUE,
-        "Agents that the queue needs, from the configuration; 0 asks for neither page nor warning.",
+        "Agents that the queue needs, from the configuration; 0 turns off its alerts about agents.",
     ),
-    "calltools_queue_open": (_QUEUE, "1 inside the queue's schedule, else 0."),
+    "calltools_queue_open": (_QUEUE, "Whether the queue is inside its schedule (1) or not (0)."),
     "calltools_queue_utc_offset_seconds": (
         _QUEUE,
-        "How far the clock of the schedule's time zone is ahead of UTC now; 0 without a schedule.",
+        "Current UTC offset of the schedule's time zone; 0 without a schedule.",
     ),
     "calltools_queue_up": (
         _QUEUE,
@@ -58,40 +59,58 @@ FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "calltools_queue_failure": (
         (*_QUEUE, "code"),
-        "1 with the reason why the queue could not be read, only while calltools_queue_up is 0.",
+        (
+            "Always 1; the label code is why the queue could not be read. Only while"
+            " calltools_queue_up is 0."
+        ),
     ),
     "calltools_queue_fetch_duration_seconds": (
         _QUEUE,
-        "Time from the first request for the queue to its last answer; absent if none was sent.",
+        "Time from the first request for the queue to its last answer. Absent if none was sent.",
     ),
     "calltools_queue_last_success_timestamp_seconds": (
         _QUEUE,
-        "When the queue was last read, in Unix time; absent before the first time.",
+        "Unix time when the queue was last read. Absent before the first time.",
     ),
     "calltools_queue_info": (
         (*_QUEUE, "queue_id", "status_id", "team"),
-        "1, with the queue's id in CallTools, the ids of its available statuses and its team.",
+        (
+            "Always 1; the labels are the queue's id in CallTools, its available statuses and its"
+            " team."
+        ),
     ),
-    "calltools_account_info": (("account", "host"), "1, with the host of the account's silo."),
+    "calltools_account_info": (
+        ("account", "host"),
+        "Always 1; the label host is the account's silo.",
+    ),
     "calltools_up": (
         ("account",),
-        ("Whether the API gave the account a right answer in this scrape (1) or not (0)."),
+        (
+            "Whether the API gave the account at least one valid answer in this scrape (1) or not"
+            " (0)."
+        ),
     ),
     "calltools_account_failure": (
         ("account", "code"),
-        "1 with the reason for a failure that concerns the whole account.",
+        "Always 1; the label code is a failure that concerns the whole account.",
     ),
     "calltools_api_hold_until_timestamp_seconds": (
         ("account",),
-        "Until when the API asked to be left alone (Retry-After), in Unix time; absent otherwise.",
+        (
+            "Unix time until which the exporter backs off, as the API asked (Retry-After);"
+            " otherwise absent."
+        ),
     ),
-    "calltools_scrape_duration_seconds": ((), "Time that this scrape took to ask the API."),
-    "calltools_scrape_budget_seconds": ((), "Time that this scrape had to ask the API."),
+    "calltools_scrape_duration_seconds": ((), "Time that this scrape spent asking the API."),
+    "calltools_scrape_budget_seconds": (
+        (),
+        "Time that this scrape was allowed to spend asking the API.",
+    ),
 }
 
 
 class Families(Collector):
-    """Metric families as a renderer asks for them, from functions that it calls in their order."""
+    """Metric families from several functions, which are called in order when rendering."""
 
     def __init__(self, *sources: Callable[[], Iterable[Metric]]) -> None:
         self._sources = sources
@@ -103,7 +122,7 @@ class Families(Collector):
 
 
 def snapshot_families(snapshot: Snapshot) -> list[Metric]:
-    """Return the families with what a Snapshot holds; those without a sample are left out."""
+    """Return the families of a Snapshot, without those that have no sample."""
     families = {
         name: GaugeMetricFamily(name, words, labels=labels)
         for name, (labels, words) in FAMILIES.items()
@@ -125,8 +144,8 @@ def snapshot_families(snapshot: Snapshot) -> list[Metric]:
 
 
 def probe_families(snapshot: Snapshot) -> list[Metric]:
-    """Return the families of the queues and of the account, for any replica to answer alike."""
-    # When a queue was read before is known to one replica and not to another.
+    """Return the families of the queues and of the account, the same from every replica."""
+    # Only some replicas may know when a queue was last read.
     queues = tuple(
         queue if queue.result.failure is None else replace(queue, last_success_at=None)
         for queue in snapshot.queues

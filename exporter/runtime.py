@@ -33,9 +33,9 @@ LIST_SECONDS = 5.0
 
 
 class Runtime:
-    """Scrape what the current configuration names, and count.
+    """Scrape the accounts of the current configuration, and count.
 
-    A reload replaces the configuration as a whole; a scrape under way keeps the one it began with.
+    A reload replaces the configuration as a whole; a scrape in progress keeps the previous one.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Runtime:
 
     @property
     def configuration(self) -> Configuration:
-        """The configuration in force."""
+        """The current configuration."""
         return self._scraper.configuration
 
     def reload(self) -> None:
-        """Read the configuration again and put it in force.
+        """Load the configuration again and use it from now on.
 
         Raises:
-            ConfigurationError: with all mistakes; what was in force stays so.
+            ConfigurationError: with all mistakes; the previous configuration stays in use.
         """
         if self._load is None:
             return
@@ -75,10 +75,12 @@ class Runtime:
                 configuration = self._load()
             except ConfigurationError as error:
                 self.counters.reloaded(None)
-                log.error("configuration refused", mistakes=str(error))  # noqa: TRY400
+                log.error(  # noqa: TRY400
+                    "Cannot load configuration, keeping the previous one", mistakes=str(error)
+                )
                 raise
             scraper = self._make_scraper(configuration, self._scraper)
-            # The series first: whoever sees the new scraper has its accounts' counters.
+            # The series first: the new scraper needs the counters of its accounts.
             names = [account.name for account in configuration.accounts]
             self.counters.retain(names)
             self._scraper = scraper
@@ -90,9 +92,9 @@ class Runtime:
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
     ) -> Collector:
-        """Scrape, then return what is to be rendered; call it in a thread.
+        """Scrape, then return what to render; call it in a thread.
 
-        Everything is fetched within the budget: ``collect()`` only writes it down. ``account``
+        Everything is fetched within the budget: ``collect()`` fetches nothing. ``account``
         narrows the scrape to one account; ``exporter_only`` asks the API nothing.
 
         Raises:
@@ -131,17 +133,17 @@ class Runtime:
         budget_seconds: float,
         max_age: float = 0.0,
     ) -> Snapshot:
-        """Read some queues now, or all; nothing of it goes into the history or the log.
+        """Read some queues now, or all, without recording it in the history or the log.
 
-        Fetches under way are shared. An account whose queues could not be listed is in the
+        Fetches in progress are shared. An account whose queues could not be listed is in the
         snapshot with its failure and without queues, also when one of them was asked for.
 
         Args:
             account: the one account to read, None for all.
             queues: names or ids of the account's queues, none for all.
             accounts: where no account is given, which of them to read; None for all.
-            budget_seconds: after which the snapshot is returned with what is there.
-            max_age: how old a number may be, in seconds; with 0 the API is asked now.
+            budget_seconds: after which the snapshot is returned, complete or not.
+            max_age: how old a number may be, in seconds; 0 asks the API now.
 
         Raises:
             UnknownAccountError: there is no account of that name.
@@ -162,8 +164,8 @@ class Runtime:
     ) -> list[dict[str, object]]:
         """Return what there is to probe, as Prometheus' HTTP service discovery reads it.
 
-        Lists that have never been read are read within the budget. An account that cannot be
-        listed by then is one target, by account, so that it is watched nevertheless.
+        Lists that have never been read are read within the budget. An account that cannot be listed
+        by then is one target, by account, so that it is watched anyway.
         """
         scraper = self._scraper
         accounts = scraper.configuration.accounts
@@ -187,7 +189,7 @@ class Runtime:
         return found
 
     def status(self, account: str | None) -> list[AccountStatus]:
-        """Return what the last scrapes brought, of all accounts or of one; ask the API nothing.
+        """Return the results of the last scrapes, of all accounts or of one; ask the API nothing.
 
         Raises:
             UnknownAccountError: there is no account of that name.
@@ -212,7 +214,7 @@ class Runtime:
         return catalog.queues if catalog.queues_known else None
 
     def configuration_text(self) -> str:
-        """Return the configuration in force as YAML, without a secret."""
+        """Return the current configuration as YAML, without secrets."""
         return redacted_yaml(self.configuration)
 
     def snapshot(self, accounts: Sequence[Account], budget_seconds: float) -> Snapshot:
@@ -220,11 +222,11 @@ class Runtime:
         return self._scraper.scrape(accounts, budget_seconds)
 
     def account_state(self, account: Account) -> AccountState:
-        """Return what is known of an account beside its numbers."""
+        """Return the state of an account: what is known of it besides its numbers."""
         return self._scraper.states[account.name]
 
     def _record(self, snapshot: Snapshot) -> None:
-        """Put a scrape into the history, and take out the queues that have left their account."""
+        """Record a scrape in the history, and remove queues that their account no longer has."""
         self._history.record(snapshot, self._clock.unix())
         for summary in snapshot.accounts:
             if summary.account.every_queue is not None and summary.queues_known:
@@ -253,7 +255,7 @@ class Runtime:
         catalog = scraper.catalog(account)
         _check_known(account, catalog, only or ())
         snapshot = scraper.scrape([account], budget_seconds, only=only, max_age=max_age)
-        # Once more: the scrape may have been the first to list the account's queues.
+        # Again: the scrape may have been the first to list the account's queues.
         _check_known(account, catalog, only or ())
         return snapshot
 

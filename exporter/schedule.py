@@ -1,10 +1,10 @@
-"""Opening hours: when somebody should be there to take a call.
+"""Opening hours: when somebody should be available to take a call.
 
-Hours are read off the clock on the wall of the schedule's time zone. A span belongs to the day on
-which it begins: one that runs past midnight ends on the next day, even if that is a closed date,
-and does not begin on a closed date. Where the clock changes, a time that comes twice counts the
-first time, and a time that is skipped is the moment of the change; so no span opens twice, and none
-stays open for hours that the clock does not have.
+Hours are local times in the schedule's time zone. A span belongs to the day on which it begins: one
+that runs past midnight ends on the next day, even if that is a closed date, and none begins on a
+closed date. Where the clock changes, a time that comes twice counts the first time, and a skipped
+time counts as the moment of the change; so no span opens twice, or stays open for hours that the
+clock skips.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Schedule:
     closed: tuple[tuple[date, date], ...] = ()
 
     def is_open(self, at: float) -> bool:
-        """Tell whether a Unix time is inside the hours."""
+        """Return whether a Unix time is inside the hours."""
         today = datetime.fromtimestamp(at, ZoneInfo(self.timezone)).date()
         return any(start <= at < end for start, end in _near(self, today))
 
     def utc_offset(self, at: float) -> float:
-        """Return how many seconds the zone's clock is ahead of UTC at a Unix time."""
+        """Return the zone's UTC offset in seconds at a Unix time."""
         return _offset(ZoneInfo(self.timezone), at)
 
     def openings(self, start: float, end: float) -> list[Opening]:
@@ -71,11 +71,11 @@ class Schedule:
         return merged
 
     def is_closed_on(self, day: date) -> bool:
-        """Tell whether a date is one of the closed ones."""
+        """Return whether a date is a closed one."""
         return any(first <= day <= last for first, last in self.closed)
 
     def on(self, day: date) -> tuple[Opening, ...]:
-        """Return the spans that begin on a date; none that the clock skips as a whole."""
+        """Return the spans that begin on a date, without any that the clock skips completely."""
         if self.is_closed_on(day):
             return ()
         zone = ZoneInfo(self.timezone)
@@ -125,7 +125,7 @@ def overlaps(week: Sequence[Sequence[Span]]) -> Iterator[tuple[int, Span]]:
 
 @functools.lru_cache(maxsize=1024)
 def _near(schedule: Schedule, day: date) -> tuple[Opening, ...]:
-    """Return the spans of a date and of those around it whose hours may reach into it."""
+    """Return the spans of a date, and those of its neighbours that may reach into it."""
     return tuple(span for days in (-1, 0, 1) for span in schedule.on(day + timedelta(days=days)))
 
 
@@ -136,7 +136,7 @@ def _instant(zone: ZoneInfo, day: date, minute: int) -> float:
     if datetime.fromtimestamp(at, zone).replace(tzinfo=None) == wall:
         return at
     # Skipped. Without fold it is read with the offset before the change, so it is after it; with
-    # fold it is the other way round. The change is in between.
+    # fold the reverse. The change is in between.
     before = wall.replace(tzinfo=zone, fold=1).timestamp()
     offset = _offset(zone, before)
     seconds = range(int(before), int(at) + 1)

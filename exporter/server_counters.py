@@ -1,4 +1,4 @@
-"""Counters of what the exporter's own server does, as opposed to what is asked of the API."""
+"""Counters of the exporter's own server, as opposed to requests to the API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DROP_REASONS = (
     "slow_reader",
     "too_many_connections",
 )
-#: What `/available` answered; ``refused`` stands for a request that was not answered at all.
+#: The answers of `/available`; ``refused`` stands for a request that was not processed.
 AVAILABLE_ANSWERS = ("yes", "no", "unknown", "refused")
 
 _AVAILABLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -28,25 +28,25 @@ _AVAILABLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 3
 class ServerCounters:
     """Count dropped connections, dropped log lines and answers of `/available`.
 
-    Every series is there, at 0, from the start, so that a first one is an increase.
+    Every series exists, at 0, from the start, so that a first event is an increase.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._dropped_connections = Counter(
             "calltools_exporter_dropped_connections",
-            "Connections of clients that the exporter dropped, by reason.",
+            "Client connections that the exporter dropped, by reason.",
             ("reason",),
             registry=registry,
         )
         self._available_requests = Counter(
             "calltools_exporter_available_requests",
-            "Requests for /available, by what was answered.",
+            "Requests to /available, by answer.",
             ("answer",),
             registry=registry,
         )
         self._available_durations = Histogram(
             "calltools_exporter_available_request_duration_seconds",
-            "Time from a request for /available to its answer; refused ones are not in it.",
+            "Duration of requests to /available, without refused ones.",
             buckets=_AVAILABLE_BUCKETS,
             registry=registry,
         )
@@ -68,12 +68,12 @@ class ServerCounters:
 
 
 class _DroppedLogLines(Collector):
-    """The log counts its lost lines itself, because it is there before any registry."""
+    """The log counts its dropped lines itself, because it exists before any registry."""
 
     def collect(self) -> Iterable[Metric]:
         """Return the one family."""
         yield CounterMetricFamily(
             "calltools_exporter_dropped_log_lines",
-            "Log lines that were lost because nobody read them.",
+            "Log lines that were dropped because their reader was too slow.",
             value=logs.dropped_lines(),
         )

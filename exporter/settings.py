@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from exporter.errors import TokenError
 from exporter.schedule import Schedule
 
-#: The ``available_status`` that is found by what the account's statuses do.
+#: The ``available_status`` that is found by the actions of the account's statuses.
 AUTO = "auto"
 
 _PREFIX = re.compile(r"\s*(?:token\s+)?", re.IGNORECASE)
-#: What may stand between the characters of a key that a page repeats: tags, and whatever is not
-#: visible ASCII, of which every key is made.
+#: What may separate the characters of a key that an answer repeats: tags, and anything but visible
+#: ASCII, which all characters of a key are.
 _BETWEEN = r"(?:<[^<>]*>|[^!-~])*"
 _ASSIGNMENT = re.compile(
     r"(?:export\s+)?(?:[A-Z][A-Z0-9_]{2,}|(?i:[a-z_.-]*(?:key|token|secret)))\s*[=:]\s*\S.*"
@@ -34,13 +34,13 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the key itself, for the one header that it is meant for."""
+        """Return the key itself, for its one header."""
         return self._value
 
     def mask(self, text: str) -> str:
         """Return the text with the key replaced, for answers that echo it.
 
-        It is found in any case, and with tags, blanks and what cannot be seen inside.
+        The key is found in any case, and with tags, blanks or invisible characters inside.
         """
         if not self._value:
             return text
@@ -63,13 +63,13 @@ class Secret:
 
 
 class TokenSource(Protocol):
-    """Where an API key is read, anew for each scrape, so that a changed key is used at once."""
+    """Where an API key is read, again for each scrape, so that a changed key is used at once."""
 
     def read(self) -> Secret:
         """Return the key.
 
         Raises:
-            TokenError: it is not there, empty, or holds what no key holds.
+            TokenError: it is missing, empty, or holds what no key holds.
         """
 
     def describe(self) -> str:
@@ -80,7 +80,7 @@ def read_key(text: str, source: str) -> Secret:
     """Return a key as people paste it: with white space around it or its ``Token `` prefix.
 
     Raises:
-        TokenError: it is empty, or holds what no key holds; the words name only the source.
+        TokenError: it is empty, or holds what no key holds; the message names only the source.
     """
     key = _PREFIX.sub("", text.strip(), count=1)
     if not key:
@@ -93,7 +93,7 @@ def read_key(text: str, source: str) -> Secret:
 
 
 def _looks_like(text: str) -> str | None:
-    """Return what else than a key a text looks like, None if it may be one."""
+    """Return what a text looks like instead of a key, None if it may be one."""
     if len(text) > 1 and text[0] in "\"'`" and text[-1] == text[0]:
         return "a key in quotation marks"
     if text.startswith(("{", "[")):
@@ -106,7 +106,7 @@ def _looks_like(text: str) -> str | None:
 
 
 def _is_base64_of_text(text: str) -> bool:
-    """Return whether decoding gives plain text; of a key's own bytes it gives anything but."""
+    """Return whether decoding base64 gives plain text, which it does not for a key."""
     if len(text) < 16:
         return False
     try:
@@ -153,7 +153,7 @@ class TokenEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """How the API's certificate is checked, and the client's own."""
+    """How the API's certificate is verified, and the client's own."""
 
     ca_file: Path | None = None
     cert_file: Path | None = None
@@ -192,9 +192,9 @@ class Queue:
 class QueueException:
     """How one queue differs from the others of an account whose queues the API lists.
 
-    It is the queue with ``id``, where that is given; ``name`` is then its label, None for the API's
-    name. Without an id it is every queue that the API calls ``name``. ``queue`` is what is asked of
-    it, complete but for its id and name; None for a queue that is to be ignored.
+    It applies to the queue with ``id``, where that is given; ``name`` is then its label, None for
+    the API's name. Without an id it applies to every queue that the API calls ``name``. ``queue``
+    has its settings, complete except for id and name; None for a queue to be ignored.
     """
 
     id: int | None
@@ -227,7 +227,7 @@ class Account:
     exceptions: tuple[QueueException, ...] = ()
 
     def exception_for(self, id_: int, name: str) -> QueueException | None:
-        """Return the exception that a queue of the API is, if it is one; its id counts first."""
+        """Return the exception that applies to a queue of the API, if any; its id counts first."""
         by_name = None
         for exception in self.exceptions:
             if exception.id == id_:

@@ -13,10 +13,10 @@ _hung_up = False
 
 
 def expect_signals() -> None:
-    """Make signals safe from here on, until a server handles them itself.
+    """Make signals safe until a server handles them itself.
 
-    SIGHUP, which would end the process, is remembered instead. SIGTERM ends it, also as the first
-    process of a container, where the kernel ignores a signal that has no handler.
+    SIGHUP, which would end the process, is remembered instead. SIGTERM ends it, even as the first
+    process of a container, where the kernel ignores a signal without a handler.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # imported by another program, which has its own handlers

@@ -1,4 +1,4 @@
-"""The values that pass between the rooms."""
+"""The values of a scrape, which pass between the packages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from exporter.settings import Account, Queue
 
 @dataclass(frozen=True, slots=True)
 class AgentDetail:
-    """What the rows of a queue's agents say; None is what they do not say of every agent.
+    """What the rows of a queue's agents say; a value is None unless every row has it.
 
     ``by_status`` counts agents by the name of their status. ``available_since`` is the Unix time
-    since when the available agent waits who has waited longest, None also if there is none.
+    since when the longest waiting available agent has waited, also None if there is none.
     """
 
     by_status: tuple[tuple[str, int], ...]
@@ -57,11 +57,11 @@ class QueueSnapshot:
 class AccountSnapshot:
     """One account in one scrape: read, or why not.
 
-    ``up`` says whether the API gave at least one right answer. ``failure`` is why nothing of the
+    ``up`` says whether the API gave at least one valid answer. ``failure`` is why nothing of the
     account could be read, None if something was. ``failures`` are all that concern the account as a
     whole, ``failure`` first; an account that was read may have some, such as a list that could not
     be renewed. Without ``queues_known`` the snapshot may lack queues of the account. ``hold_until``
-    is the Unix time until which the API has asked to be left alone.
+    is the Unix time until which the exporter backs off.
     """
 
     account: Account
@@ -88,7 +88,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request that was tried; ``code`` is None if it was answered with a 200 that was right."""
+    """One attempted request; ``code`` is None if it got a valid 200."""
 
     code: str | None
     seconds: float

@@ -1,4 +1,4 @@
-"""What systemd wants to know of a service with ``Type=notify``; see sd_notify(3)."""
+"""State notifications for systemd, for a service with ``Type=notify``; see sd_notify(3)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STOPPING = "STOPPING=1"
 
 
 def notify(*states: str) -> None:
-    """Send states to the socket that systemd listens on; where there is none, do nothing.
+    """Send states to the socket of systemd; do nothing without one.
 
-    That nobody listens any more is no reason to stop serving.
+    A closed socket is no reason to stop serving.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:

@@ -1,4 +1,4 @@
-"""Text from outside, made fit to be shown to people."""
+"""Untrusted text, made safe to show to people."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ LONGEST: Final = 200
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:
-    """Return what of a text can be printed, in one line, cut where it is too long.
+    """Return the printable part of a text, in one line, cut if it is too long.
 
-    Neither a log, a terminal nor a page can be told anything by it: no control characters, and none
-    that change the direction of writing.
+    It cannot control a log, a terminal or a page: it has no control characters, and none that
+    change the direction of writing.
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like this one, if any is."""
+    """Return the most similar known name, if any is similar."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return found[0] if found else None
 

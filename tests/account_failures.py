@@ -108,7 +108,7 @@ class Site:
         for name, simulator in (("ACME", self.acme), ("BETA", self.beta)):
             text = text.replace(simulator.url.removeprefix("http://"), name)
         # Whether the request or the scrape ends first is a matter of milliseconds.
-        in_vain = r"(/api/queues/ cannot be read: )?no whole answer from ACME within [\d.]+ s"
+        in_vain = r"(/api/queues/ cannot be read: )?no complete answer from ACME within [\d.]+ s"
         in_vain = rf"{in_vain}|the account's lists could not be read in time"
         return re.sub(in_vain, "no answer in time", text)
 

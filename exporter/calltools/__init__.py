@@ -1,4 +1,4 @@
-"""The client of the CallTools API: it asks, reads and checks, and never sends anything but GET."""
+"""The client of the CallTools API: it asks, reads and checks, and only ever sends GET."""
 
 from exporter.calltools.client import FILTERS, Client, Filter
 from exporter.calltools.requester import RequestContext

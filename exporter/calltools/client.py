@@ -28,11 +28,11 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
 
-#: What an account's answers rest on.
+#: The filters that an account's answers depend on.
 FILTERS: tuple[Filter, ...] = ("queue", "agent_status_id", "ready")
 _AGENTS = "/api/agentstatuses/"
 LARGEST_PAGE = 250
-#: Lengths at which a bare list may be one page of more, whatever ``page_size`` asks for.
+#: Lengths at which a bare list may be only the first page, whatever ``page_size`` asks for.
 _PAGE_SIZES = {10, 20, 25, 30, 50, 100, 200, LARGEST_PAGE, 500, 1000}
 #: How often a list is read until two readings agree.
 _READINGS = 3
@@ -60,7 +60,7 @@ class Client:
             self._count(queue.id, status, context) for status in queue.status_ids
         ]
         if others and not any(counts):
-            # An agent who moved meanwhile to a status already counted would be in none of them.
+            # An agent who moves to a status that was already counted would be missed.
             others = [self._count(queue.id, status, context) for status in queue.status_ids[:-1]]
         return sum(others) + last
 
@@ -68,7 +68,7 @@ class Client:
         filters = {"queue": queue_id, "agent_status_id": status_id, "ready": "true"}
         page = self._filtered_page({**filters, "page_size": 1}, status_id, context)
         if page.count is None and page.rows:
-            # A bare list tells no total, and one of one row may be a page of more.
+            # A bare list has no total, and one row may be only the first page.
             query = {**filters, "page_size": LARGEST_PAGE}
             page = self._filtered_page(query, status_id, context)
         return len(page.rows) if page.count is None else page.count
@@ -80,7 +80,9 @@ class Client:
             if page.count and not page.rows:
                 raise unexpected(f"no row under a `count` of {page.count}")
             if page.count is None and len(page.rows) in _PAGE_SIZES:
-                raise unexpected("a list without `count`, just as long as a page may be")
+                raise unexpected(
+                    "a list without `count` that is as long as a full page, so it may be incomplete"
+                )
             for row in page.rows:
                 if found := filter_violation(row, status_id):
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))
@@ -89,7 +91,7 @@ class Client:
         return self._requester.ask(ListRequest(_AGENTS, query), context, judge)
 
     def read_agents(self, queue: Queue, context: RequestContext) -> tuple[AgentRow, ...]:
-        """Return the agents of a queue, logged out ones as well.
+        """Return the agents of a queue, including those logged out.
 
         Raises:
             ApiError: with every code but `unknown_id` and `token`.
@@ -107,7 +109,7 @@ class Client:
         if len(statuses) > MOST_STATUSES and not self._reported_statuses:
             self._reported_statuses = True
             log.warning(
-                "More agent statuses than an account has; the rest is counted as `other`",
+                "Too many agent statuses, counting the rest as `other`",
                 account=self._account.name,
                 statuses=len(statuses),
                 limit=MOST_STATUSES,
@@ -124,13 +126,13 @@ class Client:
     def check_filter(self, name: Filter, context: RequestContext) -> Failure | None:
         """Return how the API shows that it ignores a filter, None if it does not.
 
-        The API answers a filter that it does not know with everybody. No queue and no status has
-        the id 0, so any count but 0 gives it away; a 400 that names the filter says as well that it
-        is known. Nothing else is filtered, so that it shows at night too, when nobody is available
-        anyway.
+        The API ignores a filter that it does not know, and returns everybody. No queue and no
+        status has the id 0, so any count but 0 shows this; a 400 that names the filter shows that
+        it is known. No other filter is set, so that it also works at night, when nobody is
+        available.
 
         Raises:
-            ApiError: the answer does not show it.
+            ApiError: the answer does not show whether it does.
         """
         if name == "ready":
             return self._check_ready(context)
@@ -146,9 +148,10 @@ class Client:
         return _ignored(name) if ignored else None
 
     def _check_ready(self, context: RequestContext) -> Failure | None:
-        """Check the filter that has no impossible value: an agent who is not ready gives it away.
+        """Check the filter without an impossible value: it must return no agent who is not ready.
 
-        Where everybody is ready, or rows do not say, the same rows under ``ready=false`` do.
+        Where everybody is ready, or rows lack the field, it must not return the same rows for
+        ``ready=false``.
         """
         ready = self._agents_by_ready("true", context)
         if any(row.get("ready") is False for row in ready):
@@ -177,9 +180,9 @@ class Client:
     ) -> tuple[T, ...]:
         """Return all rows of a list.
 
-        It is read again if it changed while it was read. One of several pages may change without
-        a trace: who moves from a page not yet read to one that has been is missed. It is read until
-        two readings have the same rows, and what is ``doubtful`` only if both are so.
+        It is read again if it changed meanwhile. A list of several pages may change unnoticed: an
+        agent who moves from an unread page to one already read is missed. So it is read until two
+        readings have the same rows, and a ``doubtful`` row counts only if it is so in both.
         """
         before: tuple[set[object], bool] | None = None
         for _ in range(_READINGS):
@@ -188,14 +191,14 @@ class Client:
                 before = None
                 continue
             in_doubt = doubtful(rows)
-            # In doubt as well, or in no doubt now.
+            # Doubtful in both readings, or in neither.
             agree = before is not None and before[0] == rows.keys() and before[1] >= in_doubt
             if pages <= 1 or agree:
                 return tuple(rows.values())
             before = set(rows), in_doubt
         if before is None:
             raise unexpected(f"{len(rows)} different rows under a `count` of {count}, every time")
-        raise unexpected("pages of a list that changes each time it is read")
+        raise unexpected("a list that changes each time it is read")
 
     def _read_pages(
         self,
@@ -204,9 +207,9 @@ class Client:
         read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
         context: RequestContext,
     ) -> tuple[dict[object, T], int | None, int]:
-        """Count ``page`` up until the list ends; return the rows that differ, ``count``, pages.
+        """Read page after page until the list ends; return the distinct rows, ``count``, pages.
 
-        The URL in ``next`` is never asked: the key would go where an answer says.
+        The URL in ``next`` is never requested: an answer could send the key anywhere.
         """
         rows: dict[object, T] = {}
         count: int | None = None
@@ -221,7 +224,7 @@ class Client:
             return 0 if number > 1 and answer.status == 404 else None
 
         number, before, pages = 1, -1, 0
-        # A page without a new row is an end too, or a server that ignores `page` is read for ever.
+        # A page without a new row ends the list, too: a server may ignore `page`.
         while len(rows) > before and (count is None or len(rows) < count):
             before = len(rows)
             more: dict[str, object] = {"page": number} if number > 1 else {}
@@ -235,7 +238,7 @@ class Client:
 
 
 def _ignored(name: Filter) -> Failure:
-    words = f"the API ignores the filter `{name}`: it lets through whom it should not"
+    words = f"the API ignores the filter `{name}`: it returns agents that the filter excludes"
     return Failure("filter_ignored", words)
 
 

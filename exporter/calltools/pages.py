@@ -1,7 +1,7 @@
-"""Read the API's lists, and refuse every answer that does not plainly say what was asked.
+"""Read the API's lists, and refuse every answer that is not clearly the one asked for.
 
-An answer of the wrong shape must never read as a number. What is said of a 200 tells its shape
-only: it holds people's names.
+An answer of the wrong shape must never be read as a number. Messages describe only the shape of a
+200, as it holds people's names.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from urllib.parse import parse_qsl, urlsplit
 from exporter.errors import ApiError, Failure
 from exporter.transport import HttpAnswer
 
-#: No account has as many agents; a larger count is a fault.
+#: No account has so large a number of agents; a larger count is a fault.
 LARGEST_COUNT = 1_000_000
-#: Many times what a whole page of rows holds. More would be read for seconds in which nothing else
-#: in this process goes on, into hundreds of megabytes.
+#: Many times what a full page of rows holds. Decoding more would block this process for seconds and
+#: take hundreds of megabytes.
 _MOST_CONTAINERS = 250_000
 _MOST_VALUES = 1_000_000
 _LONGEST_LINK = 8192
 _LIST_PATH = re.compile(r"/api/[a-z_]+/?$")
 _FILTERS = ("queue", "agent_status_id", "ready")
-#: What a link repeats of its own question, if anything.
+#: The parameters of its own request that a link repeats, if any.
 _REPEATED = (*_FILTERS, "page_size")
 
 
@@ -33,7 +33,7 @@ _REPEATED = (*_FILTERS, "page_size")
 class ListPage:
     """One page of a list.
 
-    ``count`` is the total over all pages, None where the answer is a bare list that tells none.
+    ``count`` is the total over all pages, None for a bare list, which has none.
     """
 
     count: int | None
@@ -47,8 +47,8 @@ def read_page(
 
     Args:
         answer: is a 200.
-        path: of the request; an answer that names another is not its own.
-        query: of the request; an answer that names other filters is not its own.
+        path: of the request; an answer that names another path belongs to another request.
+        query: of the request; likewise for the filters.
 
     Raises:
         ApiError: `invalid_json` or `unexpected_answer`.
@@ -60,7 +60,7 @@ def read_page(
         refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
     links = content.get("next"), content.get("previous")
     if path and any(_is_of_another(link, path, query or {}) for link in links):
-        refuse("the answer to another request, as its `next` or `previous` says")
+        refuse("the answer to another request, according to its `next` or `previous`")
     count, results = content.get("count"), content.get("results")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= LARGEST_COUNT:
         found = _shape(count) if "count" in content else "nothing"
@@ -72,9 +72,10 @@ def read_page(
 
 
 def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool:
-    """Return whether a link to another page of the same list is one of another list.
+    """Return whether a link that should lead to another page of this list is for another list.
 
-    One that repeats nothing of the question may be written anew on the way; that says nothing.
+    A link that repeats none of the request's parameters may have been rewritten on the way; it
+    proves nothing either way.
     """
     if not isinstance(link, str) or len(link) > _LONGEST_LINK:
         return False
@@ -97,15 +98,15 @@ def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool
 
 
 def filter_violation(row: Mapping[str, Any], status_id: int) -> str | None:
-    """Return how a row contradicts the filters that it should have passed, or None.
+    """Return how a row contradicts the filters of its request, or None.
 
-    A field that is missing or cannot be read contradicts nothing.
+    A missing or unreadable field contradicts nothing.
     """
     if row.get("ready") is False:
-        return "an agent who is not ready came back under ready=true"
+        return "it returned an agent who is not ready for ready=true"
     found = read_id(row.get("agent_status"))
     if found is not None and found != status_id:
-        return f"an agent in status {found} came back under agent_status_id={status_id}"
+        return f"it returned an agent in status {found} for agent_status_id={status_id}"
     return None
 
 
@@ -125,14 +126,14 @@ def read_id(value: object) -> int | None:
 
 
 def read_json(body: bytes) -> object:
-    """Return what a body says, refused where it is more than any list holds.
+    """Return the content of a body; refuse more than any list can hold.
 
     Raises:
         ApiError: `too_large`, `invalid_json` or `unexpected_answer`.
     """
     containers = body.count(b"{") + body.count(b"[")
     if containers > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
-        raise ApiError(Failure("too_large", "the API sent more values than any list of it has"))
+        raise ApiError(Failure("too_large", "the API sent more values than any of its lists has"))
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -140,10 +141,10 @@ def read_json(body: bytes) -> object:
         found = kind if body.strip() else "an empty answer"
         failure = Failure("invalid_json", f"the API sent {found}")
     except RecursionError:
-        failure = Failure("unexpected_answer", "the API sent JSON that is nested too deep")
+        failure = Failure("unexpected_answer", "the API sent JSON that is nested too deeply")
     except ValueError:
         failure = Failure("unexpected_answer", "the API sent a number with thousands of digits")
-    # Raised out here, without a chain: what the decoders raise holds the whole text.
+    # Raised outside the `except`, without a chain: a decoder's error holds the whole text.
     raise ApiError(failure)
 
 
@@ -155,7 +156,7 @@ def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    refuse(f"{constant}, which is no JSON")
+    refuse(f"{constant}, which is not JSON")
 
 
 # One for all answers: `json.loads` would make one for each.
@@ -171,7 +172,7 @@ def _rows(results: object) -> tuple[Mapping[str, Any], ...]:
 
 
 def unexpected(found: str) -> ApiError:
-    """Return the error for JSON of another shape, in words that tell no more than the shape."""
+    """Return the error for JSON of another shape; its message describes the shape only."""
     return ApiError(Failure("unexpected_answer", f"the API sent {found}"))
 
 
@@ -181,7 +182,7 @@ def refuse(found: str) -> NoReturn:
 
 
 def _shape(value: object) -> str:
-    """Return the name of a JSON value's shape, without a word of what it holds."""
+    """Return the name of a JSON value's shape, without its content."""
     if isinstance(value, int) and not isinstance(value, bool):
         if 0 <= value <= LARGEST_COUNT:
             return "a number"

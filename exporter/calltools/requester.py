@@ -28,7 +28,7 @@ from exporter.transport import (
 
 T = TypeVar("T")
 
-#: Requests that are kept prepared: the queues of an account may change without end.
+#: The most requests that are kept prepared, as the queues of an account may keep changing.
 _MOST_PREPARED = 20_000
 _HEADERS = {
     "User-Agent": f"calltools-exporter/{__version__}",
@@ -42,8 +42,8 @@ _HEADERS = {
 class RequestContext:
     """What the requests of one fetch have in common.
 
-    ``deadline`` is the fetch's: after it no request is sent. Where the account has its own
-    ``timeout``, that counts for each request; the last one may then end that much later.
+    ``deadline`` is that of the fetch: no request is sent after it. An account's own ``timeout``
+    applies to each request, so the last one may end that much later.
     """
 
     transport: Transport
@@ -54,14 +54,14 @@ class RequestContext:
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """One page of one list, as it is asked for."""
+    """The request for one page of one list."""
 
     path: str
     query: Mapping[str, object]
 
 
 class Requester:
-    """Send requests to one account's API. What does not change of them is prepared only once."""
+    """Send requests to one account's API. The parts that do not change are prepared only once."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -75,16 +75,16 @@ class Requester:
         judge: Callable[[ListPage], T],
         judge_refusal: Callable[[HttpAnswer], T | None] = lambda _: None,
     ) -> T:
-        """Send one request and judge its answer; once more if a kept connection was closed.
+        """Send one request and judge its answer; send it again if a kept connection was closed.
 
         Args:
             request: what to ask for.
-            context: with whose key, until when, and who counts it.
-            judge: returns what a page says, or raises an `ApiError`.
-            judge_refusal: returns what an answer says that is no 200, None if it says nothing.
+            context: its key, deadline and observer.
+            judge: returns the result of a page, or raises an `ApiError`.
+            judge_refusal: returns the result of an answer other than 200, None if it has none.
 
         Raises:
-            ApiError: there is no right answer.
+            ApiError: there is no valid answer.
         """
         if context.deadline.remaining() <= 0:
             raise ApiError(Failure("timeout", "no time was left for the next request"))
@@ -121,7 +121,7 @@ class Requester:
             headers = {"Host": self._account.host, **_HEADERS}
             prepared.prepare(method="GET", url=url, headers=headers)
         with_key = prepared.copy()
-        if token.reveal():  # without a key, what is asked is only whether the host answers
+        if token.reveal():  # without a key, only to see whether the host answers
             with_key.headers["Authorization"] = f"Token {token.reveal()}"
         return with_key
 
@@ -129,8 +129,7 @@ class Requester:
 def _attempt(send: Callable[[], T], observer: RequestObserver, *, forgive_stale: bool) -> T:
     """Send a request and judge its answer: each attempt ends with exactly one code, or none.
 
-    A stale connection that is forgiven is an attempt without an error: nothing has failed but a
-    connection that the server was free to close.
+    A stale connection counts as an attempt without an error: the server was free to close it.
     """
     begun = time.monotonic()
     code: str | None = "unexpected_answer"

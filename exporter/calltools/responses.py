@@ -1,4 +1,4 @@
-"""The status of an answer: only a fresh 200 passes; of any other, the error is quoted."""
+"""The status of an answer: only a fresh 200 passes; the error text of any other is quoted."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from exporter.settings import Secret
 from exporter.text import one_line
 from exporter.transport import HttpAnswer
 
-#: The oldest answer that is taken, in seconds.
+#: The oldest answer that is accepted, in seconds.
 OLDEST_SECONDS = 5
 
-# Reads each character once, however many tags begin and never end.
+# Reads each character once, even if many tags begin and never end.
 _MARKUP = re.compile(r"<(script|style)\b.*?(</\1\s*>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
 
 _HINTS = {
     400: "the API refuses the request",
     401: "the API refuses the key",
-    403: "the API forbids this to the key",
-    404: "the API knows no such page; is `url` the address you log in to?",
-    429: "the API asks for fewer requests",
+    403: "the API does not allow this with the key",
+    404: "the API has no such path; is `url` the address you log in to?",
+    429: "the API limits the rate of requests",
 }
 
 
@@ -35,8 +35,8 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
     """Raise for every answer but a fresh 200.
 
     Args:
-        answer: of which an error's text is quoted, cut and cleaned.
-        secrets: are masked in what is quoted.
+        answer: an error's text is quoted, cut and cleaned.
+        secrets: masked in the quote.
 
     Raises:
         ApiError: for any other answer.
@@ -52,8 +52,8 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
         raise ApiError(
             Failure(
                 "redirect",
-                f"the API redirects ({status}) to {target}; that is not followed, since the key"
-                " would travel with it. Is `url` the address you log in to?",
+                f"the API redirects ({status}) to {target}, which is not followed, as it would"
+                " send the key there; is `url` the address you log in to?",
             )
         )
     if not 201 <= status <= 599:
@@ -64,20 +64,20 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
 
 
 def _refuse_old(headers: Mapping[str, str]) -> None:
-    """Refuse what a cache has kept, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
+    """Refuse an answer from a cache, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
     if age := headers.get("age"):
         seconds = max(map(int, re.findall(r"\b[0-9]{1,18}\b", age)), default=0)
         if seconds > OLDEST_SECONDS:
-            refuse(f"an answer that a cache on the way has kept for {seconds} s")
+            refuse(f"an answer that a cache has kept for {seconds} s")
     warning = headers.get("warning")
     if warning and re.search(r"(^|,)\s*11[01]\b", warning):
-        refuse("an answer that a cache on the way calls stale")
+        refuse("an answer that a cache marks as stale")
 
 
 def names_field(answer: HttpAnswer, field: str) -> bool:
-    """Return whether a refusal is the API's own and says which field it refuses.
+    """Return whether a refusal is the API's own and names the field that it refuses.
 
-    A firewall's page says nothing of the API.
+    A firewall's page shows nothing about the API.
     """
     try:
         content = read_json(answer.body)
@@ -103,7 +103,7 @@ def _retry_after(value: str) -> float | None:
 def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:
     """Quote the start of an error's text, without markup and without the key.
 
-    Of JSON only what is an error's for sure is quoted: any other shape may be rows of people.
+    Of JSON, only what is certainly an error is quoted: any other shape may be rows of people.
     """
     if answer.status < 300:
         return ""
@@ -114,7 +114,7 @@ def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:
 
 
 def _clean(text: str, secrets: Iterable[Secret]) -> str:
-    """Return the text as one line; what cleaning brings together is masked as well."""
+    """Return the text as one line, masked again after cleaning, which may join parts of a key."""
     line = one_line(_masked(text, secrets), longest=len(text))
     return one_line(_masked(line, secrets))
 
@@ -126,7 +126,7 @@ def _masked(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _error_text(text: str) -> str:
-    """Return the words of Django REST Framework's errors: a detail, or a list for each field."""
+    """Return the text of Django REST Framework's errors: a detail, or a list for each field."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""Read the rows of the API's lists into values, and believe of them only what they say.
+"""Read the rows of the API's lists into values, without assuming what they do not say.
 
-Nobody has seen a real row, so every field may be missing or of another type: it is then unknown,
-which is neither false nor 0.
+The API does not document its rows, so every field may be missing or of another type: it is then
+unknown, which is neither false nor 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from exporter.settings import AUTO
 from exporter.snapshot import AgentDetail
 from exporter.text import did_you_mean, one_line
 
-#: Statuses of a queue that are counted by name: an account has ten or twenty.
+#: The most statuses of a queue that are counted by name: an account has ten or twenty.
 MOST_STATUSES = 100
 
 
@@ -32,14 +32,14 @@ class AgentRow:
     since: float | None
 
     def may_be_free(self, status_ids: Iterable[int]) -> bool:
-        """Return whether nothing says that the agent is not available."""
+        """Return whether the agent may be available: nothing shows otherwise."""
         other_status = isinstance(self.status, int) and self.status not in status_ids
         return self.ready is not False and self.logged_in is not False and not other_status
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """One agent status of the account; the actions are the vendor's words."""
+    """One agent status of the account; the actions are the vendor's terms."""
 
     id: int
     name: str
@@ -56,7 +56,7 @@ class QueueRow:
 
 
 def read_agent(row: Mapping[str, Any]) -> tuple[str, AgentRow]:
-    """Return whom a row of ``/api/agentstatuses/`` is of, to tell rows apart, and what it says."""
+    """Return the key that distinguishes a row of ``/api/agentstatuses/``, and its agent."""
     user = row.get("app_user")
     if not user or not isinstance(user, str | int):
         raise unexpected("a row without `app_user`")
@@ -89,13 +89,13 @@ def read_queue(row: Mapping[str, Any]) -> tuple[int, QueueRow]:
 def summarise(
     agents: Iterable[AgentRow], available: Iterable[int], names: Mapping[int, str]
 ) -> tuple[int, AgentDetail]:
-    """Return how many of a queue's agents are available, and what else their rows tell.
+    """Return how many of a queue's agents are available, and the detail that their rows give.
 
-    An agent is available in one of the available statuses, ready, and not known to be logged out.
-    What rests on a field that some row does not have is None: it would not be complete.
+    An agent is available in one of the available statuses, ready, and not known to be logged out. A
+    value that depends on a field is None if some row lacks that field: it would be incomplete.
 
     Raises:
-        ApiError: whether some agent is available cannot be told; the code is `unexpected_answer`.
+        ApiError: the rows do not show whether some agent is available (`unexpected_answer`).
     """
     agents, available = tuple(agents), tuple(available)
     wanted: set[int | str] = {*available, *(names[id_] for id_ in available if id_ in names)}
@@ -108,7 +108,7 @@ def summarise(
         if readable and agent.status not in wanted:
             continue
         if not readable or agent.ready is None:
-            raise unexpected("rows that do not say who is ready, or in which status")
+            raise unexpected("rows that lack `ready`, or the status")
         free.append(agent)
     by_status = Counter(_name(agent.status, names) for agent in agents)
     since = [agent.since for agent in free]
@@ -158,7 +158,7 @@ def resolve_statuses(
             wanted = f"with the id {choice}"
         elif choice == AUTO:
             matches = _automatic(rows)
-            wanted = "that is plainly the available one"
+            wanted = "that is clearly the available one"
         else:
             matches = [row for row in rows if row.name.casefold() == choice.casefold()]
             wanted = f"named {choice!r}{did_you_mean(choice, [row.name for row in rows])}"
@@ -224,7 +224,7 @@ def _text(value: object) -> str:
 
 
 def _time(value: object) -> float | None:
-    """Return a moment as Unix time: ISO 8601 with or without zone, or a number of seconds."""
+    """Return a time as Unix time, from ISO 8601 with or without zone or a number of seconds."""
     if isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value.strip())
@@ -234,5 +234,5 @@ def _time(value: object) -> float | None:
         value = aware.timestamp()
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    # From 2001 to 2286: what lies outside is a placeholder or another unit.
+    # From 2001 to 2286: anything else is a placeholder or another unit.
     return float(value) if 1e9 <= value < 1e10 else None

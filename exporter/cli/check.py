@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from exporter import config
 from exporter.cli import exits
@@ -14,11 +15,17 @@ from exporter.cli.variables import warn_of_unknown_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
-from exporter.settings import Configuration
-from exporter.web.available_users import AvailableUsers, load_available_users
+from exporter.settings import Account, Configuration
+from exporter.web.available_users import (
+    AvailableUsers,
+    load_available_users,
+    warn_of_open_paths,
+)
 from exporter.web.config import load_web_config
 
 __all__ = ["check"]
+
+T = TypeVar("T")
 
 
 def check(  # noqa: PLR0913 - by name
@@ -38,26 +45,29 @@ def check(  # noqa: PLR0913 - by name
         environ: the environment.
         web_file: the web file's path, to be checked as well.
         available_users_file: the path of the file of users of `/available`, likewise.
-        secrets: read the keys and the TLS files as well, which are not everywhere.
+        secrets: read the keys and the TLS files as well; False where these are not at hand.
         schedules: print the next two weeks of each schedule as well.
-        online: asks the API, once the configuration itself has no mistakes, and prints for itself.
+        online: checks with the API and prints its own report, once the file has no mistakes.
 
     Returns:
-        0 if all is right, else 1.
+        0 if there is no mistake, else 1.
     """
     path = config.find_file(given)
-    mistakes = _mistakes(partial(load_web_config, read_files=secrets), web_file)
+    web_config, mistakes = _load(partial(load_web_config, read_files=secrets), web_file)
     try:
         loaded = config.load(path, environ)
     except ConfigurationError as error:
-        users = _mistakes(load_available_users, available_users_file)
-        _report((*error.mistakes, *mistakes, *users))
+        _, users_mistakes = _load(load_available_users, available_users_file)
+        _report((*error.mistakes, *mistakes, *users_mistakes))
         return exits.WRONG
 
     def load_users(path: Path) -> AvailableUsers:
         return load_available_users(path, loaded.configuration)
 
-    mistakes = (*mistakes, *_mistakes(load_users, available_users_file))
+    _, users_mistakes = _load(load_users, available_users_file)
+    if available_users_file and not mistakes:
+        warn_of_open_paths(available_users_file, web_config)
+    mistakes = (*mistakes, *users_mistakes)
     warn_of_unknown_variables(environ, loaded.configuration)
     if secrets:
         mistakes = (*config.unreadable_files(loaded), *mistakes)
@@ -65,28 +75,33 @@ def check(  # noqa: PLR0913 - by name
     if schedules:
         _print_schedules(loaded)
     if online is not None:
-        # Also with keys that cannot be read: the other accounts are checked nevertheless.
+        # Even if some keys cannot be read: the other accounts are still checked.
         return max(online(loaded.configuration), exits.WRONG if mistakes else exits.OK)
     if mistakes:
         return exits.WRONG
     accounts = loaded.configuration.accounts
-    queues = sum(len(account.queues) for account in accounts)
-    # Of accounts with `queues: all` nobody but the API knows how many they are.
-    more = " and more" if any(account.every_queue for account in accounts) else ""
     write(
-        f"{path or 'environment'}: {_count(len(accounts), 'account')},"
-        f" {_count(queues, 'queue')}{more}, no mistakes"
+        f"{path or 'environment'}: {_count(len(accounts), 'account')}, {_queues(accounts)},"
+        " no mistakes"
     )
     return exits.OK
 
 
-def _mistakes(load: Callable[[Path], object], path: Path | None) -> tuple[Mistake, ...]:
+def _queues(accounts: Sequence[Account]) -> str:
+    """Return how many queues are configured; with `queues: all` only the API knows."""
+    everything = sum(account.every_queue is not None for account in accounts)
+    if everything == len(accounts):
+        return "all queues"
+    number = _count(sum(len(account.queues) for account in accounts), "queue")
+    return f"{number} and all of {_count(everything, 'account')}" if everything else number
+
+
+def _load(load: Callable[[Path], T], path: Path | None) -> tuple[T | None, tuple[Mistake, ...]]:
+    """Return what a file holds, if one is given and has no mistakes, and its mistakes."""
     try:
-        if path is not None:
-            load(path)
+        return (None if path is None else load(path)), ()
     except ConfigurationError as error:
-        return error.mistakes
-    return ()
+        return None, error.mistakes
 
 
 def _report(mistakes: Sequence[Mistake]) -> None:

@@ -1,4 +1,4 @@
-"""The commands and their flags. What a command needs is imported when it runs, to start fast."""
+"""The commands and their flags. A command imports what it needs when it runs, to start fast."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ COMPLETION_VARIABLE: Final = "_CALLTOOLS_EXPORTER_COMPLETE"
     cls=CommandGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="'calltools-exporter COMMAND --help' lists the flags and the exit codes of a command;"
-    " 'serve' is the command where none is given.",
+    " without a COMMAND, 'serve' runs.",
 )
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def calltools_exporter() -> None:
-    """Report to Prometheus how many agents of your CallTools queues can take a call.
+    """Report to Prometheus how many agents are available in your CallTools queues.
 
-    Begin with 'demo' to try it, or with 'init' for an account of your own; then 'check', 'ping'
-    and 'serve'.
+    Start with 'demo' to try it out, or with 'init' for your own account; then 'check', 'ping' and
+    'serve'.
     """
 
 
@@ -65,15 +65,15 @@ def serve(**given: Any) -> int:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @flags.combine(flags.CONFIG_FILE, flags.WEB_CONFIG_FILE, flags.AVAILABLE_USERS_FILE)
 @click.option(
-    "--online", is_flag=True, help="Ask each account's API as well, for key, ids and filters."
+    "--online", is_flag=True, help="Also verify each account's key, ids and filters with the API."
 )
 @click.option(
-    "--no-secrets", is_flag=True, help="Do not read keys and TLS files, where they are not."
+    "--no-secrets", is_flag=True, help="Do not read keys and TLS files, for example in CI."
 )
 @click.option(
     "--schedules",
     is_flag=True,
-    help="Print the next two weeks of each schedule, and which queues are always open.",
+    help="Also print the next two weeks of each schedule, and which queues are always open.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --online: print JSON.")
 @flags.combine(flags.TIMEOUT, flags.PARALLEL, flags.LOGGING)
@@ -81,16 +81,18 @@ def serve(**given: Any) -> int:
 def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
     """List every mistake in the configuration.
 
-    FILE, or a folder, may be given in place of --config.file.
+    FILE, a file or a folder, can be given instead of --config.file.
     """
     _configure_logs(given)
     source = context.get_parameter_source("config_file")
     if file and source is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("found FILE and --config.file, expected one of them", context)
     if given["as_json"] and not given["online"]:
-        raise click.UsageError("--json is only for --online", context)
+        raise click.UsageError("--json needs --online", context)
     if given["online"] and given["no_secrets"]:
-        raise click.UsageError("--online needs the keys that --no-secrets leaves out", context)
+        raise click.UsageError(
+            "--online reads the keys and --no-secrets does not, expected one of them", context
+        )
     from exporter.cli.check import check
     from exporter.settings import Configuration
 
@@ -119,14 +121,17 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
 @click.argument("target", required=False, metavar="[ACCOUNT[/QUEUE]]")
 @flags.combine(flags.CONFIG_FILE, flags.TIMEOUT, flags.PARALLEL)
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON, as GET /available answers, not a table."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON, in the format of GET /available, instead of a table.",
 )
 @click.option("--require-all", is_flag=True, help="Exit 0 only if every queue can take a call.")
 @flags.LOGGING
 def ping(target: str | None, **given: Any) -> int:
-    """Ask now, and print which queues can take a call.
+    """Ask the API now, and print which queues can take a call.
 
-    Without ACCOUNT or ACCOUNT/QUEUE, all queues are asked for.
+    Without ACCOUNT or ACCOUNT/QUEUE, it asks for all queues.
     """
     _configure_logs(given)
     from exporter import config
@@ -154,26 +159,26 @@ def ping(target: str | None, **given: Any) -> int:
     envvar="CALLTOOLS_ACCOUNT",
     show_envvar=True,
     metavar="NAME",
-    help="The account's name, the label of its metrics. Default: the silo.",
+    help="The account's name, the label of its metrics. Default: the name of the silo.",
 )
 @click.option(
     "--token-file",
     metavar="PATH",
-    help="The file that holds the API key. {account} in it is the account's name.",
+    help="The file that holds the API key. {account} is replaced by the account's name.",
 )
 @click.option(
     "--token-env",
     metavar="NAME",
-    help="The variable that holds the API key. {account} in it is the account's name in capitals."
-    " Default: CALLTOOLS_TOKEN, if it is set and is not another account's.",
+    help="The variable that holds the API key. {account} is replaced by the account's name in"
+    " capitals. Default: CALLTOOLS_TOKEN, if it is set and no other account uses it.",
 )
 @click.option(
     "--ca-file",
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="Certificates, as PEM, that alone are trusted to sign the API's.",
+    help="CA certificates, as PEM, to trust for the API instead of the system's.",
 )
-@click.option("--proxy-url", metavar="URL", help="The proxy on the way to the API.")
+@click.option("--proxy-url", metavar="URL", help="The HTTP proxy to reach the API through.")
 @click.option(
     "-o",
     "--output",
@@ -181,13 +186,13 @@ def ping(target: str | None, **given: Any) -> int:
     type=click.Path(path_type=Path),
     default="exporter.yml",
     show_default=True,
-    help="The file to write, which must not exist.",
+    help="The file to write. It must not exist yet.",
 )
 @flags.combine(flags.TIMEOUT, flags.PARALLEL, flags.LOGGING)
 def init(**given: Any) -> int:
     """Write a configuration with every queue of an account.
 
-    On a terminal, what is not given is asked for.
+    On a terminal, it asks for what is not given.
     """
     _configure_logs(given)
     from exporter.cli.init import init
@@ -219,11 +224,13 @@ def init(**given: Any) -> int:
     required=True,
     help="The folder to write to.",
 )
-@flags.link_base("runbooks", "Where you show docs/runbooks, for the alerts' links.")
-@flags.link_base("dashboards", "Grafana's URL and /d, for the alerts' links.")
-@click.option("--overwrite", is_flag=True, help="Replace files that differ, after an upgrade.")
+@flags.link_base("runbooks", "The URL of your copy of docs/runbooks, for the links in alerts.")
+@flags.link_base("dashboards", "Grafana's URL and /d, for the links in alerts.")
+@click.option(
+    "--overwrite", is_flag=True, help="Replace existing files that differ, after an upgrade."
+)
 def files(output: Path, **given: Any) -> int:
-    """Write rules, examples and dashboards of this version.
+    """Write the rules, examples and dashboards of this version.
 
     For Prometheus, Alertmanager and Grafana: rules/, dashboards/, prometheus.yml, alertmanager.yml.
     """
@@ -255,9 +262,9 @@ def schema() -> int:
 @calltools_exporter.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    """Print a script that lets a SHELL complete commands and flags.
+    """Print a script that makes SHELL complete commands and flags.
 
-    For instance: source <(calltools-exporter completion bash)
+    Example: source <(calltools-exporter completion bash)
     """
     from click.shell_completion import BashComplete, FishComplete, ZshComplete
 

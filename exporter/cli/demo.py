@@ -16,16 +16,16 @@ from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 __all__ = ["demo"]
 
 _WORDS: Final = """\
-This is a simulated CallTools account, and the exporter on it, scraped every {seconds} s:
+A simulated CallTools account and an exporter for it, scraped every {seconds} s:
   sales, support  are staffed
   retention       is empty now and then
   billing         cannot be read: the API answers 503
-Open {urls}; Prometheus reads /metrics there. Ctrl-C ends it."""
+Open {urls} in a browser. Prometheus can scrape /metrics there. Press Ctrl-C to stop."""
 _SCRAPE_INTERVAL_SECONDS: Final = 5
 
 
 class _SimulatedToken:
-    """The simulated account's key, which opens nothing else."""
+    """The simulated account's key, which is of no use anywhere else."""
 
     def read(self) -> Secret:
         return Secret(TOKEN)
@@ -60,7 +60,7 @@ def demo(options: ServeOptions) -> int:
 
 
 def _stand_in_for_prometheus(runtime: Runtime, ended: threading.Event) -> None:
-    """Scrape now and then: what people look at is what the last scrapes brought."""
+    """Scrape regularly, so that the landing page has something to show."""
     seconds = _SCRAPE_INTERVAL_SECONDS
     runtime.metrics(account=None, exporter_only=False, budget_seconds=seconds)
     while not ended.wait(seconds):

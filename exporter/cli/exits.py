@@ -18,7 +18,7 @@ UNKNOWN: Final = 2
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
-_USAGE: Final = {UNKNOWN: "a mistake on the command line, or in a variable that stands for a flag"}
+_USAGE: Final = {UNKNOWN: "a mistake on the command line, or in the variable of a flag"}
 _ENDED: Final = {
     INTERRUPTED: "ended by Ctrl-C",
     BROKEN_PIPE: "the reader of the output closed the pipe",
@@ -29,33 +29,35 @@ _PRINTED: Final = {OK: "printed", WRONG: "the output cannot be written", **_USAG
 MEANINGS: Final[Mapping[str, Mapping[int, str]]] = {
     "serve": {
         OK: "stopped by a signal",
-        WRONG: "the configuration has mistakes, or an address cannot be listened on",
+        WRONG: "the configuration has mistakes, or it cannot listen on an address",
         **_USAGE,
     },
     "check": {
         OK: "no mistakes",
-        WRONG: "a mistake; with --online also an account that is wrong or cannot be read",
+        WRONG: "a mistake; with --online also an account that failed a check or cannot be read",
         **_USAGE,
         **_ENDED,
     },
     "ping": {
         OK: "a call can be taken",
-        NOBODY: "everything was read, and nobody can take a call",
-        UNKNOWN: "no call can be taken as far as is known, but something could not be read; or"
-        " `ping` itself failed: a mistake in its flags or its configuration, output that cannot"
-        " be written",
+        NOBODY: "nobody can take a call, and everything was read",
+        UNKNOWN: (
+            "not known: something could not be read, and nothing that was read can take a call; or"
+            " `ping` itself failed: a mistake in its flags or its configuration, output that"
+            " cannot be written"
+        ),
         **_ENDED,
     },
     "init": {
-        OK: "the file was written, and what it says is right",
-        WRONG: "nothing was written; or something in the file has to be filled in or is wrong",
+        OK: "the file was written, and passed every check with the API",
+        WRONG: "nothing was written; or the file has a part to fill in, or failed a check",
         **_USAGE,
         **_ENDED,
     },
-    "demo": {OK: "stopped by a signal", WRONG: "an address cannot be listened on", **_USAGE},
+    "demo": {OK: "stopped by a signal", WRONG: "it cannot listen on an address", **_USAGE},
     "files": {
         OK: "written",
-        WRONG: "a file differs from the one that is there, or cannot be written",
+        WRONG: "a file exists already with other contents, or cannot be written",
         **_USAGE,
         **_ENDED,
     },

@@ -11,12 +11,12 @@ from exporter.cli import exits
 from exporter.cli.terminal import write
 from exporter.errors import ExporterError
 
-#: The placeholders in the rules, for where runbooks and dashboards are shown.
+#: The placeholders in the rules for the URLs of runbooks and dashboards.
 RUNBOOKS = "https://calltools-exporter.example/docs/runbooks"
 DASHBOARDS = "https://grafana.example/d"
 
 _PACKAGE = Path(exporter.__file__).parent
-#: What is written, by where it is in a checkout; a wheel has it below `exporter/shipped`.
+#: What to write, and its place in a checkout; a wheel has it below `exporter/shipped`.
 _SOURCES = {
     "rules": "prometheus/rules",
     "prometheus.yml": "prometheus/prometheus.yml",
@@ -31,10 +31,10 @@ def files(
     """Write the files into a folder.
 
     Args:
-        folder: is made if it does not exist.
+        folder: created if it does not exist.
         runbooks: the URL below which the runbooks are shown, for the alerts' links.
         dashboards: Grafana's URL and `/d`, for the alerts' links.
-        overwrite: replace files that differ from these, as those of another version do.
+        overwrite: replace files with other contents, such as those of another version.
 
     Raises:
         ExporterError: a file differs, or cannot be written.
@@ -44,8 +44,8 @@ def files(
         differing = [name for name, text in texts.items() if _differs(folder / name, text)]
         if differing:
             raise ExporterError(
-                f"{folder} has {', '.join(differing)} already, with other contents;"
-                " nothing was written. --overwrite replaces them"
+                f"{folder} already has {', '.join(differing)}, with other contents; nothing was"
+                " written. To replace them, add --overwrite"
             )
     for name, text in texts.items():
         path = folder / name
@@ -58,12 +58,15 @@ def files(
     missing = {"--runbooks": runbooks, "--dashboards": dashboards}
     placeholders = " and ".join(flag for flag, given in missing.items() if not given)
     if placeholders:
-        write(f"links of the alerts are placeholders: give {placeholders}, then --overwrite")
+        write(
+            f"the links in alerts are placeholders: run it again with {placeholders} and"
+            " --overwrite"
+        )
     return exits.OK
 
 
 def _texts(bases: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the files by their names, with links that begin as they are to."""
+    """Return the files by their names, with the given URLs in place of the placeholders."""
     texts = {}
     for name, source in _sources().items():
         text = source.read_text(encoding="utf-8")
@@ -87,7 +90,9 @@ def _sources() -> dict[str, Path]:
         elif path.is_file():
             found[name] = path
         else:
-            raise ExporterError(f"{path} is not here: this installation lacks {name}")
+            raise ExporterError(
+                f"{path} does not exist: this installation lacks {name}; install the package again"
+            )
     return found
 
 

@@ -183,20 +183,20 @@ def _listen_address(default: str) -> Decorator:
         show_envvar=True,
         show_default=True,
         callback=_addresses,
-        help="host:port to listen on. May be given several times.",
+        help="host:port to listen on. Can be given several times.",
     )
 
 
 CONFIG_FILE: Final = _flag(
     "config.file",
-    "The configuration: a file, or a folder with *.yml. Without it exporter.yml if there is one,"
-    " else CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES.",
+    "The configuration: a file, or a folder of *.yml. Default: exporter.yml if it exists, else the"
+    " variables CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES.",
     metavar="PATH",
     type=click.Path(path_type=Path),
 )
 PARALLEL: Final = _flag(
     "scrape.max-parallel-requests",
-    "Maximum number of concurrent requests to the API, over all hosts.",
+    "Maximum number of concurrent requests to the API, across all hosts.",
     metavar="NUMBER",
     parse=_count,
     expected="a whole number from 1",
@@ -204,7 +204,7 @@ PARALLEL: Final = _flag(
 )
 TIMEOUT: Final = _seconds_flag("timeout", "Time limit for the whole command.", "10s")
 LOGGING: Final = combine(
-    _choice("log.level", "Log this and above", LOG_LEVELS, "info"),
+    _choice("log.level", "Lowest level to log", LOG_LEVELS, "info"),
     _choice("log.format", "Format of log lines", LOG_FORMATS, "logfmt"),
 )
 LISTEN_ADDRESS: Final = _listen_address(":15457")
@@ -212,7 +212,7 @@ LISTEN_ADDRESS: Final = _listen_address(":15457")
 LOOPBACK_ADDRESS: Final = _listen_address("127.0.0.1:15457")
 RELOAD_INTERVAL: Final = _seconds_flag(
     "config.auto-reload-interval",
-    "How often to look whether the configuration has changed, and reload it then. 0: never.",
+    "How often to check the configuration for changes, to reload it then. 0: never.",
     "0s",
 )
 WEB_CONFIG_FILE: Final = _flag(
@@ -223,7 +223,7 @@ WEB_CONFIG_FILE: Final = _flag(
 )
 AVAILABLE_USERS_FILE: Final = _flag(
     "web.available-users.file",
-    "Users who may ask /available and nothing else, each about its accounts and teams.",
+    "A file of users who may request /available only, each for its accounts and teams.",
     metavar="PATH",
     type=click.Path(path_type=Path),
 )
@@ -233,7 +233,7 @@ LIFECYCLE: Final = click.option(
     default=False,
     envvar=_variable("web.enable-lifecycle"),
     show_envvar=True,
-    help="Let POST /-/reload read the configuration again.",
+    help="Enable POST /-/reload, which reloads the configuration.",
 )
 SERVING: Final = combine(
     _flag(
@@ -249,7 +249,7 @@ SERVING: Final = combine(
     ),
     _flag(
         "scrape.max-timeout",
-        "Longest scrape timeout that a request may ask for.",
+        "Longest scrape timeout that a request can ask for.",
         metavar="DURATION",
         parse=_a_second_or_more,
         expected="seconds, from 1 to 3600, or a duration such as 30s or 2m",

@@ -46,7 +46,7 @@ class CommandWithExitCodes(click.Command):
 
 
 class CommandGroup(click.Group):
-    """Commands that may stand before their flags or after them, or be left out.
+    """A group whose command may come before its flags or after them, or be left out.
 
     The command's name is kept as the context's ``obj``.
     """
@@ -54,7 +54,7 @@ class CommandGroup(click.Group):
     command_class = CommandWithExitCodes
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the command first; what stands before it are its flags."""
+        """Put the command first; the words before it are its flags."""
         if "--version" in args:
             return super().parse_args(ctx, ["--version"])
         at = self._find_command(args)
@@ -62,7 +62,7 @@ class CommandGroup(click.Group):
             args = [args[at], *args[:at], *args[at + 1 :]]
         elif {"-h", "--help"}.intersection(args):
             args = ["--help"]
-        elif args or not ctx.resilient_parsing:  # with nothing typed, commands are completed
+        elif args or not ctx.resilient_parsing:  # with nothing typed, complete commands
             args = [DEFAULT_COMMAND, *args]
         ctx.obj = next(iter(args), None)
         return super().parse_args(ctx, args)
@@ -89,7 +89,7 @@ class CommandGroup(click.Group):
         return list(self.commands)
 
     def _find_command(self, args: list[str]) -> int | None:
-        """Return where the command stands: the first word that is one, else the first word."""
+        """Return the position of the command: the first word that is one, else the first word."""
         valued = {
             name
             for command in self.commands.values()

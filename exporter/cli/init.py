@@ -29,14 +29,14 @@ __all__ = ["init"]
 T = TypeVar("T")
 _Lists: TypeAlias = tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]
 
-#: A list that is missing or forbidden leaves a place to fill in; other failures end the command.
+#: A missing or forbidden list leaves a place to fill in; other failures end the command.
 _WITHOUT_LIST: Final = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
-#: Failures that say that the host is wrong, or cannot be reached.
+#: Failures that mean a wrong or unreachable host.
 _NO_HOST: Final = frozenset({"dns", "connection", "tls", "timeout", "redirect"})
 
 
 class _Unobserved:
-    """Nobody counts these requests."""
+    """An observer that ignores every request."""
 
     def attempt_started(self) -> None: ...
 
@@ -49,10 +49,10 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     """Write a configuration of one account with all of its queues, and check it online.
 
     Returns:
-        0 if what was written is right, 1 if something in it has to be filled in or is wrong.
+        0 if the file passed all checks, 1 if it has a place to fill in or failed one.
 
     Raises:
-        ExporterError: nothing was written; the words say why.
+        ExporterError: nothing was written; the message says why.
     """
     if os.path.lexists(options.output):
         raise _there_already(options.output)
@@ -60,9 +60,9 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     key, account, lists = _read_account(options, environ, account)
     template = _template(options, account, key, lists)
     stored = key.new_file is None or confirm(
-        f"Write the key to {key.new_file}, which only you can read?"
+        f"Write the key to {key.new_file}, readable only by you?"
     )
-    # A proxy's password is for nobody else either.
+    # A proxy's URL may hold a password, which others must not read either.
     _write(options.output, template.text(), 0o600 if "@" in (options.proxy_url or "") else 0o644)
     if key.new_file and stored:
         _write(key.new_file, key.secret.reveal() + "\n", 0o600)
@@ -79,10 +79,10 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
 
 
 def _check_host(options: InitOptions, account: Account) -> None:
-    """Ask an account's host for something, without a key.
+    """Check that an account's host answers; no key is sent.
 
     Raises:
-        ValueError: it does not answer; an answer that refuses is one.
+        ValueError: it does not answer. A refusal is an answer, too.
     """
     try:
         with _context(account, options) as context:
@@ -109,7 +109,7 @@ def _read_account(
     """Return the account's key and what the account has; ask again for a key that is refused.
 
     Raises:
-        ExporterError: host or key are wrong.
+        ExporterError: host or key is wrong.
     """
     while True:
         key = prompt_key(options, account.name, environ)
@@ -123,17 +123,17 @@ def _read_account(
 
 
 def _read_lists(account: Account, options: InitOptions) -> _Lists:
-    """Return what the account has, or why one of the lists cannot be had.
+    """Return the account's lists, or why one of them cannot be read.
 
     Raises:
-        ApiError: host or key are wrong.
+        ApiError: host or key is wrong.
     """
     client = Client(account)
     with _context(account, options) as context:
         statuses = _or_failure(lambda: client.read_statuses(context))
         queues = _or_failure(lambda: client.read_queues(context))
         if isinstance(statuses, Failure) or isinstance(queues, Failure):
-            # A wrong host or key answers so as well; the agents show which it is.
+            # A wrong host or key fails like this too; asking for agents shows which it is.
             client.check_filter("queue", context)
     return statuses, queues
 
@@ -168,8 +168,10 @@ def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -
         else "the account has no queues"
     )
     if not found:
-        write(f"{missing}; an id is the last part of the address of a queue's settings page")
-        ids = prompt("Ids of queues, or nothing", "", _ids) if options.interactive else ()
+        write(f"{missing}; a queue's id is the last part of the URL of its settings page")
+        ids = (
+            prompt("Ids of queues (Enter: fill in later)", "", _ids) if options.interactive else ()
+        )
         found = {id_: str(id_) for id_ in ids}
     return ConfigTemplate(
         name=account.name,
@@ -186,7 +188,7 @@ def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -
 
 
 def _from(folder: Path, path: Path | None) -> str | None:
-    """Return a path as a file in a folder names it."""
+    """Return a path relative to a folder, as a file in that folder names it."""
     if path is None:
         return None
     return str(path) if path.is_absolute() else os.path.relpath(path, folder)
@@ -204,7 +206,9 @@ def _ask_for_status(names: Mapping[int, str]) -> int | None:
         return ids[0] if ids else None
 
     place = "Contact Center > Agent Statuses"
-    return prompt(f"Id of the status of available agents ({place}), or nothing", "", read)
+    return prompt(
+        f"Id of the status of available agents, from {place} (Enter: fill in later)", "", read
+    )
 
 
 def _ids(text: str) -> tuple[int, ...]:
@@ -215,7 +219,7 @@ def _ids(text: str) -> tuple[int, ...]:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Write a new file; one that is there is never touched.
+    """Write a new file; never touch an existing one.
 
     Raises:
         ExporterError: it exists already, or cannot be written.
@@ -233,19 +237,19 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 def _there_already(path: Path) -> ExporterError:
     return ExporterError(
-        f"{path} exists already and is not overwritten; for one more account:"
+        f"{path} already exists and is not overwritten; to add an account:"
         " init --account NAME -o accounts.d/NAME.yml, then --config.file=accounts.d"
     )
 
 
 def _file_to_load(written: Path) -> Path:
-    """Return what `--config.file` is to name: the folder, where a file is one of several."""
+    """Return the path for `--config.file`: the folder, where the file is one of several."""
     one_of_several = written.parent != Path() and written.name != config.DEFAULT_FILE.name
     return written.parent if one_of_several else written
 
 
 def _check(file: Path, account: Account, environ: Mapping[str, str], options: InitOptions) -> int:
-    """Check online what was written, with the key in hand: its file may not be there yet."""
+    """Check the new file online, with the key in memory: its own file may not exist yet."""
     try:
         accounts = config.load(file, environ).configuration.accounts
     except ConfigurationError as error:
@@ -261,7 +265,7 @@ def _check(file: Path, account: Account, environ: Mapping[str, str], options: In
 
 
 def _next_steps(file: Path, token_file: Path | None, *, right: bool) -> str:
-    """Return what to do now, as commands to be typed."""
+    """Return the next steps, as commands to type."""
     flag = "" if file == config.DEFAULT_FILE else f" --config.file={shlex.quote(str(file))}"
     steps = []
     if token_file:

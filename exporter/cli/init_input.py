@@ -55,9 +55,9 @@ class InitOptions:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The key, and what the configuration says of where it is.
+    """The key, and how the configuration refers to it.
 
-    ``new_file`` is the file that is to hold it where a person typed it in.
+    ``new_file`` is the file to store the key in, if a person typed it.
     """
 
     secret: Secret
@@ -69,12 +69,12 @@ class Key:
         return self.secret
 
     def describe(self) -> str:
-        """Return where it is from."""
+        """Return where the key is from."""
         return "the key that was given"
 
 
 class _NoKey:
-    """The key of an account whose key is not known yet: nothing is sent in its place."""
+    """Stands in for a key that is not known yet; nothing is sent in its place."""
 
     def read(self) -> Secret:
         return Secret("")
@@ -94,7 +94,7 @@ def prompt_account(
         check_host: raises ValueError, with the reason, if the account's host does not answer.
 
     Raises:
-        ExporterError: something is wrong, or missing where nobody can be asked.
+        ExporterError: something is wrong, or is missing without a terminal to ask on.
     """
 
     def read(text: str) -> Account:
@@ -120,7 +120,7 @@ def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> K
     """Return an account's key: from where a flag says, $CALLTOOLS_TOKEN, or the person.
 
     Raises:
-        ExporterError: it cannot be read, or is missing where nobody can be asked.
+        ExporterError: it cannot be read, or is missing without a terminal to ask on.
     """
     folder = options.output.parent
     variable = options.token_env or _default_variable(options, environ)
@@ -129,7 +129,7 @@ def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> K
         source = TokenEnvironment(token_variable(variable, name))
         user = _used_variables(folder).get(source.variable)
         if user is not None:
-            complain(f"note: {source.describe()} is the key of account {user!r} as well")
+            complain(f"note: account {user!r} uses {source.describe()} as well")
         return Key(source.read(), ("token_env", variable))
     if options.token_file is not None:
         _refuse_a_key("--token-file", _FILE, options.token_file)
@@ -141,17 +141,17 @@ def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> K
         return Key(TokenFile(path).read(), place)
     if not options.interactive:
         raise ExporterError(
-            "--token-file or --token-env is needed where no terminal is to ask on;"
-            " the key itself is never given on the command line"
+            "--token-file or --token-env is needed, as there is no terminal to ask on; never give"
+            " the key itself on the command line"
         )
     return Key(_prompt_token(), place, path)
 
 
 def _default_variable(options: InitOptions, environ: Mapping[str, str]) -> str | None:
-    """Return $CALLTOOLS_TOKEN if it is set and no other account of the folder is read with it.
+    """Return $CALLTOOLS_TOKEN if it is set and no other account of the folder uses it.
 
     Raises:
-        ExporterError: another account is, and nobody can be asked for this one's key.
+        ExporterError: another account uses it, and there is no terminal to ask on.
     """
     if options.token_file is not None or not environ.get("CALLTOOLS_TOKEN"):
         return None
@@ -160,20 +160,20 @@ def _default_variable(options: InitOptions, environ: Mapping[str, str]) -> str |
         return "CALLTOOLS_TOKEN"
     if not options.interactive:
         raise ExporterError(
-            f"$CALLTOOLS_TOKEN is the key of account {user!r} in {options.output.parent} already;"
-            " name a variable or file of this account's own with --token-env or --token-file"
+            f"$CALLTOOLS_TOKEN is already the key of account {user!r} in {options.output.parent};"
+            " name this account's own variable or file with --token-env or --token-file"
         )
     complain(f"  $CALLTOOLS_TOKEN is not used: it is the key of account {user!r}")
     return None
 
 
 def _used_variables(folder: Path) -> dict[str, str]:
-    """Return the variables that hold keys by the other files of a folder, with their accounts.
+    """Return the variables of keys that a folder's other files name, with their accounts.
 
-    The files may have mistakes: a place to fill in, for instance.
+    The files may have mistakes, such as a place to fill in.
     """
     if folder == Path():
-        return {}  # files here are not read together
+        return {}  # the files of this folder are not read together
     roots = [root for file in sorted(folder.glob("*.y*ml")) for root in _read_mapping(file)]
     found = {}
     defaults = [root["defaults"] for root in roots if isinstance(root.get("defaults"), dict)]
@@ -201,7 +201,7 @@ def _read_mapping(file: Path) -> Iterator[dict[str, Any]]:
 
 def _prompt_token() -> Secret:
     while True:
-        answer = prompt_secret("The API key, from Integrations > API Keys (it is not shown)")
+        answer = prompt_secret("The API key, from Integrations > API Keys (your input is hidden)")
         try:
             return read_key(answer, "the answer")
         except TokenError as error:
@@ -216,15 +216,15 @@ def _given(
     interactive: bool,
     default: str | None = None,
 ) -> T | None:
-    """Return what was given; None if it has to be asked for.
+    """Return what was given; None if the person has to be asked.
 
     Raises:
-        ExporterError: it cannot be read, or is needed and nobody can be asked.
+        ExporterError: it cannot be read, or is missing without a terminal to ask on.
     """
     if value is None and interactive:
         return None
     if value is None and default is None:
-        raise ExporterError(f"{flag} is needed where no terminal is to ask on")
+        raise ExporterError(f"{flag} is needed, as there is no terminal to ask on")
     try:
         return read(value if value is not None else default or "")
     except ValueError as error:
@@ -234,7 +234,7 @@ def _given(
 def _url(text: str) -> str:
     url = urls.parse_account_url(text if "://" in text or not text else f"https://{text}")
     if url.startswith("http://") and not urls.is_loopback(url):
-        raise ValueError("found http://, over which the key travels in the open; expected https://")
+        raise ValueError("found http://, which would send the key unencrypted; expected https://")
     return url
 
 
@@ -260,7 +260,7 @@ def _proxy(url: str, options: InitOptions, environ: Mapping[str, str]) -> str | 
 
 
 def _refuse_a_key(flag: str, kind: TypeAdapter[str], text: str) -> None:
-    """Report that a flag names where the key is, without repeating what may be the key itself."""
+    """Check that a flag names a place; what is refused may be the key, so it is not repeated."""
     try:
         _valid(kind, text)
     except ValueError as error:

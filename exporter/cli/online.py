@@ -21,7 +21,7 @@ from exporter.snapshot import Snapshot
 
 __all__ = ["check_online"]
 
-#: Failures that leave it open whether the host is right, and those of the key.
+#: Failures that do not show whether the host is right, and those of the key.
 _NO_ANSWER: Final = frozenset({"dns", "connection", "tls", "timeout", "token"})
 _REFUSALS: Final = frozenset({"401", "403", "token"})
 _MOST_AT_A_TIME: Final = 256
@@ -29,7 +29,7 @@ _MOST_AT_A_TIME: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """One thing that was checked; ``ok`` is None where nothing could be found out."""
+    """One check; ``ok`` is None where it had no result."""
 
     check: str
     ok: bool | None
@@ -57,13 +57,13 @@ def check_online(
     """Check host, key, filters, statuses and queues of every account, all at the same time.
 
     Args:
-        configuration: says what there is to check.
+        configuration: whose accounts to check.
         as_json: print a JSON list instead of lines.
         timeout_seconds: for each account.
         max_parallel_requests: at a time, over all hosts.
 
     Returns:
-        0 if all is right, else 1.
+        0 if no check failed, else 1.
     """
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
     accounts = configuration.accounts
@@ -90,7 +90,7 @@ def check_online(
         wrong = [report.account.name for report in in_order if report.problems]
         number = f"{len(accounts) - len(wrong)} of " if wrong else ""
         plural = "" if len(accounts) == 1 else "s"
-        ending = f"; wrong: {', '.join(wrong)}" if wrong else ""
+        ending = f"; failed: {', '.join(wrong)}" if wrong else ""
         write(f"{number}{len(accounts)} account{plural} OK{ending}")
     return exits.WRONG if any(report.problems for report in in_order) else exits.OK
 
@@ -127,7 +127,7 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
 
 
 def _named(check: str, ids: Iterable[int], names: Mapping[int, str]) -> _Finding:
-    """Name what ids stand for, so that a person sees whether they are the right ones."""
+    """Return the names of ids, so that a person sees whether they are the right ones."""
     if not names:
         words = "the list cannot be read with this key; ids not verified"
         return _Finding(check, ok=None, message=words)

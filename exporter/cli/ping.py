@@ -27,14 +27,14 @@ def ping(  # noqa: PLR0913 - by name
     timeout_seconds: float,
     max_parallel_requests: int,
 ) -> int:
-    """Ask for the queues of a target and print what came back.
+    """Ask for the queues of a target and print the answers.
 
     Args:
-        configuration: says what there is to ask.
+        configuration: whose accounts to ask.
         target: ``ACCOUNT`` or ``ACCOUNT/QUEUE``, None for everything.
         as_json: print JSON instead of a table, as `GET /available` answers.
         require_all: succeed only if every queue can take a call.
-        timeout_seconds: for all of it.
+        timeout_seconds: for the whole command.
         max_parallel_requests: at a time, over all hosts.
 
     Returns:
@@ -73,9 +73,9 @@ def _exit_code(found: AvailabilityReport, *, require_all: bool) -> int:
 
 
 def _of_one_queue(found: AvailabilityReport, account: str, queue: str) -> AvailabilityReport:
-    """Return what was found of a queue; of one that could not be listed, why its account failed.
+    """Return one queue's answer; for one that could not be listed, why its account failed.
 
-    What else failed of the account, such as a list that could not be renewed, is not about it.
+    Other failures of the account, such as a list that could not be renewed, are left out.
     """
     if found.queues:
         return AvailabilityReport(found.queues)
@@ -121,7 +121,7 @@ def _rows(
     for account in found.accounts:
         queues = [queue for queue in found.queues if queue.account == account.account]
         codes = {queue.failure.code if queue.failure else "" for queue in queues}
-        if codes != {account.failure.code}:  # else every row of the account says it already
+        if codes != {account.failure.code}:  # else every row of the account already says so
             yield account.account, "-", "-", "-", "-", "-", _words(account.failure)
 
 

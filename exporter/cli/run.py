@@ -1,4 +1,4 @@
-"""Run one command: what surrounds it, and the exit code of every way in which it can end."""
+"""One run of a command, with an exit code for every way in which it can end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""
     open_standard_streams()
-    # One process serves all: with this, the metrics library would want a folder for several.
+    # With these set, the metrics library expects a folder shared by several processes.
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"):
         os.environ.pop(name, None)
     instruction = os.environ.get(COMPLETION_VARIABLE)

@@ -16,11 +16,12 @@ import structlog
 from exporter import __version__, config, systemd
 from exporter.cli import exits
 from exporter.cli.variables import warn_of_unknown_variables
+from exporter.config import Loaded
 from exporter.errors import ConfigurationError
-from exporter.files import stamps
+from exporter.files import Watched
 from exporter.runtime import Runtime
-from exporter.settings import Configuration
 from exporter.web.app import create_app
+from exporter.web.available_users import warn_of_open_paths
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
@@ -46,7 +47,7 @@ class ServeOptions:
 
     @classmethod
     def from_flags(cls, given: Mapping[str, Any]) -> ServeOptions:
-        """Return what the flags of a command say; some commands have only some of them."""
+        """Return the options from the flags of a command, which may have only some of them."""
         return cls(
             listen_addresses=given["web_listen_address"],
             max_requests=given["web_max_requests"],
@@ -68,9 +69,8 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     web_file = FollowedWebFile(options.web_file) if options.web_file else None
     users_file = options.available_users_file
     available_users = FollowedUsers(users_file) if users_file else None
-    if available_users and not (web_file and web_file.current().passwords):
-        words = "only /available needs a password; basic_auth_users protect the rest"
-        log.warning(words, file=str(users_file))
+    if users_file:
+        warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
     def reload() -> None:
         systemd.notify(*systemd.reloading())
@@ -78,7 +78,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         try:
             runtime.reload()
         except ConfigurationError:
-            status += "the configuration was refused; the one before is in force"
+            status += "The configuration has mistakes; still using the previous one"
             raise
         finally:
             systemd.notify(systemd.READY, status)
@@ -115,19 +115,19 @@ def serve(
 ) -> int:
     """Serve until a signal comes."""
     path = config.find_file(given)
-    loading = _Loading(path, environ)
-    configuration = loading.load()
+    watched = _watch(path, environ)
+    configuration = watched.value.configuration
     warn_of_unknown_variables(environ, configuration)
     runtime = Runtime(
         configuration,
         max_parallel_requests=options.max_parallel_requests,
-        load=loading.load,
+        load=lambda: watched.reload().configuration,
     )
     server = make_server(runtime, options)
     # What is there by now stays: the collector need not look at it again during scrapes.
     gc.freeze()
     log.info(
-        "calltools-exporter listens",
+        "Listening",
         version=__version__,
         addresses=" ".join(server.urls),
         accounts=len(configuration.accounts),
@@ -135,43 +135,37 @@ def serve(
     )
     if auto_reload_seconds:
         threading.Thread(
-            target=loading.follow, args=(runtime, auto_reload_seconds), daemon=True
+            target=_follow, args=(watched, runtime, auto_reload_seconds), daemon=True
         ).start()
     server.run()
-    log.info("calltools-exporter stopped")
+    log.info("Stopped")
     return exits.OK
 
 
-class _Loading:
-    """Load the configuration, and know when its files have changed since."""
+def _watch(path: Path | None, environ: Mapping[str, str]) -> Watched[Loaded]:
+    """Load the configuration, to be loaded again when one of its files changes.
 
-    def __init__(self, path: Path | None, environ: Mapping[str, str]) -> None:
-        self._path = path
-        self._environ = environ
-        self._files: tuple[Path, ...] = (path,) if path else ()
-        self._stamps = stamps(self._files)
+    Raises:
+        ConfigurationError: with all mistakes.
+    """
 
-    def load(self) -> Configuration:
-        """Return the configuration as it is now.
-
-        Raises:
-            ConfigurationError: with all mistakes.
-        """
-        # Before it is read: a change meanwhile is then seen as one.
-        self._stamps = stamps(self._files)
-        loaded = config.load(self._path, self._environ)
-        files = (self._path, *loaded.files) if self._path else ()
-        if files != self._files:
-            self._files, self._stamps = files, stamps(files)
+    def load() -> Loaded:
+        loaded = config.load(path, environ)
         for account in loaded.configuration.accounts:
             if account.tls.insecure_skip_verify:
-                log.warning("certificate is not checked", account=account.name, host=account.host)
-        return loaded.configuration
+                log.warning(
+                    "Certificate verification disabled", account=account.name, host=account.host
+                )
+        return loaded
 
-    def follow(self, runtime: Runtime, seconds: float) -> None:
-        """Reload when a file has changed, looking every so many seconds."""
-        never = threading.Event()
-        while not never.wait(seconds):
-            if stamps(self._files) != self._stamps:
-                with contextlib.suppress(ConfigurationError):
-                    runtime.reload()
+    given = (path,) if path else ()
+    return Watched(load, lambda loaded: (*given, *loaded.files) if path else (), known=given)
+
+
+def _follow(watched: Watched[Loaded], runtime: Runtime, seconds: float) -> None:
+    """Reload when a file has changed, checking every so many seconds."""
+    never = threading.Event()
+    while not never.wait(seconds):
+        if watched.has_changed():
+            with contextlib.suppress(ConfigurationError):
+                runtime.reload()

@@ -12,17 +12,17 @@ from exporter.scrape import queue_labels
 __all__ = ["ConfigTemplate"]
 
 _HEAD: Final = """\
-# Written by `calltools-exporter init`; yours to change. `calltools-exporter check` lists every
-# mistake in it, and with the output of `calltools-exporter schema` an editor completes it.
+# Written by `calltools-exporter init`; edit it as you like. `calltools-exporter check` lists every
+# mistake. With the output of `calltools-exporter schema`, an editor completes keys.
 """
 _OPTIONS: Final = """\
     # detail: agents  # read every agent: distinguishes "nobody is logged in" from "all are busy"
-    # team: sales  # whom to notify, for Alertmanager's routes
-    # schedule: office  # no alert outside it; without one a queue is always open
+    # team: sales  # whom to notify, for the routes in Alertmanager
+    # schedule: office  # no alerts outside these hours; without a schedule, always open
 """
 _TAIL: Final = """\
       # below a queue's name, for instance:
-      #   required_agents: 2  # fewer are a warning; default 1
+      #   required_agents: 2  # fewer available agents raise a warning; default 1
 
 # schedules:
 #   office:
@@ -33,11 +33,11 @@ _TAIL: Final = """\
 
 @dataclass(frozen=True, slots=True)
 class ConfigTemplate:
-    """What is known of an account; what is not becomes a place to fill in, which `check` finds.
+    """What is known of an account; the rest becomes a place to fill in, which `check` reports.
 
-    ``token`` is the key `token_file` or `token_env` and its value. ``status`` is None where no one
-    status is plainly the available one; ``candidates`` are then those to choose from, by id.
-    ``queues`` are names by id. The words say why a part is missing.
+    ``token`` is the key `token_file` or `token_env` and its value. ``status`` is None where it is
+    not clear which status is the available one; ``candidates`` are then those to choose from, by
+    id. ``queues`` are names by id. ``status_words`` and ``queues_words`` say why a part is missing.
     """
 
     name: str
@@ -60,7 +60,7 @@ class ConfigTemplate:
         yield f'  - name: {_quoted(self.name)}  # the label "account" of each metric'
         yield f"    url: {self.url}"
         key, value = self.token
-        yield f"    {key}: {_quoted(value)}  # holds the API key, from Integrations > API Keys"
+        yield f"    {key}: {_quoted(value)}  # the API key, from Integrations > API Keys"
         if self.ca_file is not None:
             yield f"    tls: {{ca_file: {_quoted(self.ca_file)}}}"
         if self.proxy_url is not None:
@@ -75,7 +75,7 @@ class ConfigTemplate:
             yield f"    available_status: {self.status}" + (f"  # {name}" if name else "")
             return
         yield f"    # TO FILL IN: {self.status_words}"
-        yield "    # The ids of statuses are under Contact Center > Agent Statuses."
+        yield "    # The ids are under Contact Center > Agent Statuses."
         yield "    available_status:"
         for id_, name in self.candidates.items():
             yield f"    # available_status: {id_}  # {name}"
@@ -88,7 +88,7 @@ class ConfigTemplate:
                 yield f"        name: {_quoted(name)}"
             return
         yield f"    # TO FILL IN: {self.queues_words}"
-        yield "    # An id is the last part of the address of the queue's settings page."
+        yield "    # A queue's id is the last part of the URL of its settings page."
         yield "    queues:"
         yield "      # - id: 5457"
         yield "      #   name: sales"

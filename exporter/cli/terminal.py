@@ -1,4 +1,4 @@
-"""The terminal: questions to the person there, progress, and output that arrives or is an error."""
+"""The terminal: questions to a person, progress, and output that is written or raises an error."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 def open_standard_streams() -> None:
-    """Replace standard streams that were closed, and let none fail for a letter it cannot encode.
+    """Replace closed standard streams, and escape characters that a stream cannot encode.
 
-    Else the next file or socket would get the stream's number, and what is written to the stream.
-    Writing to a closed standard output stays an error: nobody would see that it is missing.
+    Otherwise the next file or socket would get the stream's number, and receive its output. Writing
+    to a closed standard output stays an error, as the missing output would go unnoticed.
     """
     for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_RDWR)):
         try:
@@ -64,13 +64,13 @@ def write(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Write a line to standard error; if nobody can read it, the exit code has to say enough."""
+    """Write a line to standard error; if that fails, the exit code has to be enough."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 def settle(stream: TextIO) -> None:
-    """Drop what a stream cannot write, so that Python does not fail on it once more at its end."""
+    """Drop what a stream cannot write, so that Python does not fail on it again when it exits."""
     try:
         stream.flush()
     except OSError:

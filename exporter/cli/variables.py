@@ -1,4 +1,4 @@
-"""Environment variables that look like the exporter's but are not: most often a misspelt flag."""
+"""Environment variables that look like the exporter's but are unknown: often a misspelt flag."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["warn_of_unknown_variables"]
 
 log = structlog.get_logger(__name__)
 
-#: What Kubernetes and Docker set in every container for a service of this name.
+#: Set by Kubernetes and Docker in every container, for a service of this name.
 _SERVICE_LINK: Final = re.compile(
     "CALLTOOLS_.*_SERVICE_(HOST|PORT(_.*)?)|CALLTOOLS_.*_PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?"
 )
@@ -35,7 +35,7 @@ def warn_of_unknown_variables(environ: Mapping[str, str], configuration: Configu
         if name.startswith("CALLTOOLS_") and name not in known and not _SERVICE_LINK.match(name):
             meant = nearest(name, known)
             log.warning(
-                "unknown environment variable",
+                "Unknown environment variable",
                 variable=name,
                 **({"did_you_mean": meant} if meant else {}),
             )

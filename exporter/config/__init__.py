@@ -1,4 +1,4 @@
-"""Read the configuration: all of its mistakes at once, or values that are right."""
+"""Read the configuration: valid values, or all of its mistakes at once."""
 
 from exporter.config.check_files import unreadable_files
 from exporter.config.cross_checks import token_variable

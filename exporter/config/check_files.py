@@ -12,9 +12,9 @@ from exporter.settings import TlsFiles
 
 
 def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
-    """Return what `check` finds: keys that are missing, certificates that are none.
+    """Return the mistakes in files for `check`: missing keys, unusable certificates.
 
-    None of it stops the exporter: at run time it fails the account alone.
+    They do not stop the exporter: at run time they fail only their own account.
     """
     tls_mistakes = functools.cache(_tls_mistakes)
     mistakes = []

@@ -1,7 +1,7 @@
 """The rules that span several keys, accounts or files.
 
-They look at the raw trees, so that a mistake in one key hides none in another. What only follows
-from a mistake that is reported anyway is left out.
+They check the raw trees, so that a mistake in one key hides none in another. A mistake that only
+follows from a reported one is left out.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _NEEDED = {
 
 
 def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
-    """Complete each account with the keys that it lacks and the defaults have.
+    """Add to each account the keys that it lacks and the defaults have.
 
-    The defaults of whichever file has them are for the accounts of all files.
+    The defaults of one file apply to the accounts of all files.
     """
     defaults = next((root.mapping("defaults") for root in roots if root.has_key("defaults")), None)
     if not defaults:
@@ -50,7 +50,7 @@ def token_variable(template: str, account: str) -> str:
 
 
 class UniqueNames:
-    """Report what is there a second time."""
+    """Report a value that is used a second time."""
 
     def __init__(self, what: str, mistakes: list[Mistake]) -> None:
         self._what = what
@@ -58,19 +58,19 @@ class UniqueNames:
         self._locations: dict[str | int, Location] = {}
 
     def add(self, value: str | int, location: Location) -> bool:
-        """Record a value and where it is; return whether it is new."""
+        """Record a value and its location; return whether it is new."""
         first = self._locations.get(value)
         if first is None:
             self._locations[value] = location
             return True
         shown = redacted(value) if isinstance(value, str) else value
-        words = f"found {shown}, {self._what} already{first.seen_from(location)}"
+        words = f"found {shown}, which is already {self._what}{first.seen_from(location)}"
         self._mistakes.append(location.mistake(f"{words}, expected each once"))
         return False
 
 
 class CrossChecks:
-    """Check the trees of all files, which have the defaults laid under their accounts."""
+    """Check the trees of all files, whose accounts have been completed with the defaults."""
 
     def __init__(self, roots: Sequence[YamlMapping], proxies: EnvironmentProxies) -> None:
         self.mistakes: list[Mistake] = []
@@ -82,7 +82,7 @@ class CrossChecks:
         ]
         self._schedules_known = not any(_is_wrong(root, "schedules") for root in roots)
         self._defaults = [root.mapping("defaults") for root in roots if root.has_key("defaults")]
-        # Else nobody knows what an account lacks.
+        # Else it is not known what an account lacks.
         self._defaults_known = len(self._defaults) < 2 and not any(
             _is_wrong(root, "defaults") for root in roots
         )
@@ -119,7 +119,7 @@ class CrossChecks:
         self._check_queues(account)
 
     def _lacks(self, account: YamlMapping, *keys: str) -> bool:
-        """Return whether an account has none of the keys, and none misspelt either."""
+        """Return whether an account has none of the keys, not even a misspelt one."""
         return (
             self._defaults_known
             and not any(account.has_key(key) for key in keys)
@@ -135,21 +135,21 @@ class CrossChecks:
             url = urls.parse_account_url(str(account["url"]))
         except (KeyError, ValueError):
             return  # reported where this one key is validated
-        # What is no boolean is reported there, too.
+        # Anything but a boolean is reported there, too.
         forbidden = account.get("allow_http", account.has_key("allow_http")) is False
         in_the_open = forbidden and url.startswith("http://")
         if in_the_open and not urls.is_loopback(url):
             message = (
-                "found http://, over which the API key travels in the open; "
-                "expected https://, or allow_http: true"
+                "found http://, which sends the API key unencrypted; expected https://, or"
+                " allow_http: true"
             )
             self._add(account.location_of("url"), message)
         if not account.has_key("proxy_url"):
             self._proxies.find(url)
         elif in_the_open and account.get("proxy_url") and urls.is_loopback(url):
             message = (
-                "found a proxy on the way to http://, to which the API key travels in the open; "
-                "expected https:// as url, no proxy, or allow_http: true"
+                "found a proxy for http://, which gets the API key unencrypted; expected https://"
+                " as url, no proxy, or allow_http: true"
             )
             self._add(account.location_of("proxy_url"), message)
 
@@ -163,8 +163,8 @@ class CrossChecks:
             for mapping in (account, *self._defaults)
         ):
             message = (
-                "has no token_file or token_env, expected one that says where the API key is, "
-                "here or under defaults"
+                "has no token_file or token_env, expected one of them, here or under defaults, to"
+                " name where the API key is"
             )
             self._add(account.location, message)
         template, name = account.get("token_env"), account.get("name")
@@ -173,15 +173,15 @@ class CrossChecks:
             other = self._variables.setdefault(variable, name)
             if other != name:
                 message = (
-                    f"{template} is {variable} for the accounts '{other}' and '{name}', "
-                    "expected a variable for each; give one a token_env of its own"
+                    f"{template} is {variable} for the accounts '{other}' and '{name}', expected a"
+                    " variable for each; set token_env for one of them"
                 )
                 self._add(account.location_of("token_env"), message)
 
     def _check_tls(self, tls: YamlMapping) -> None:
         for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
             if tls.has_key(key) and not tls.has_key(other) and not misspelt(tls, Tls, other):
-                message = f"found {key} alone, expected {other} beside it"
+                message = f"found {key} without {other}, expected both"
                 self._add(tls.location_of(key), message)
 
     def _check_schedule_name(self, mapping: YamlMapping) -> None:
@@ -190,7 +190,7 @@ class CrossChecks:
             near = nearest(name, self._schedules)
             known = ", ".join(self._schedules) or "one under the key 'schedules'"
             hint = f"did you mean '{near}'?" if near else f"expected {known}"
-            message = f"found {redacted(name)}, which is no schedule, {hint}"
+            message = f"found {redacted(name)}, which is not a schedule, {hint}"
             self._add(mapping.location_of("schedule"), message)
 
     def _check_queues(self, account: YamlMapping) -> None:
@@ -216,28 +216,29 @@ class CrossChecks:
                 names.add(name, mapping.location_of("name"))
 
     def _check_exception(self, queue: YamlMapping) -> None:
-        """Check what stands beside `all`, which must say which queue it is and what differs."""
+        """Check an item beside `all`: it must name a queue, and say what differs for it."""
         keys = queue.key_locations.keys()
         if keys and keys.isdisjoint({"id", "name"}):
-            message = "has no id and no name, expected one that says which of all queues it is"
+            message = "has no id and no name, expected one of them, to say which queue it is"
             self._add(queue.location, message)
         elif len(keys) < 2:
             message = (
-                "found nothing that differs from all, expected more than the id or the name, "
-                "such as {id: 5457, required_agents: 2}"
+                "found only the id or the name, expected also what differs for this queue, such as"
+                " {id: 5457, required_agents: 2}"
             )
             self._add(queue.location, message)
         elif queue.has_key("id") and not fields.is_name(name := str(queue.get("name", "-"))):
             message = (
-                f"found {redacted(name)}, which beside an id is a label, expected it without '/'"
+                f"found {redacted(name)}, which is a label as there is an id, expected it without"
+                " '/'"
             )
             self._add(queue.location_of("name"), message)
         elif queue.get("ignore") is True and (more := keys - {"id", "name", "ignore"}):
-            message = f"found ignore beside {', '.join(more)}, expected it alone"
+            message = f"found ignore together with {', '.join(more)}, expected ignore alone"
             self._add(queue.location_of("ignore"), message)
 
     def _check_hours(self, hours: YamlMapping) -> None:
-        """Check that no day is there twice and that no hours overlap."""
+        """Check that each day is named once and that no hours overlap."""
         week: list[list[Span]] = [[] for _ in DAYS]
         written: dict[int, str] = {}
         locations: dict[tuple[str, Span], Location] = {}
@@ -246,18 +247,18 @@ class CrossChecks:
             locations |= {(text, span): location for span, location in spans}
             for day in _days(text):
                 if day in written:
-                    message = f"found {DAYS[day]}, which is in '{written[day]}' already"
+                    message = f"found {DAYS[day]}, which is already in '{written[day]}'"
                     self._add(key_location, f"{message}, expected it once")
                 else:
                     written[day] = text
                     week[day] = [span for span, _ in spans]
         for day, span in overlaps(week):
-            message = f"found {_clock(span)}, which begins before other hours end"
+            message = f"found {_clock(span)}, which begins before other hours have ended"
             self._add(locations[written[day], span], f"{message}, expected no overlap")
 
 
 def _is_wrong(root: YamlMapping, key: str) -> bool:
-    """Return whether a key of a file is misspelt or no mapping, which is then reported."""
+    """Return whether a key of a file is misspelt or not a mapping, which is reported elsewhere."""
     return misspelt(root, File, key) or (
         root.has_key(key) and not isinstance(root.get(key), YamlMapping)
     )
@@ -271,7 +272,7 @@ def _days(text: str) -> tuple[int, ...]:
 
 
 def _spans(hours: YamlMapping, days: str) -> Iterator[tuple[Span, Location]]:
-    """Iterate over the hours of a key that are right, each with its place."""
+    """Iterate over the valid hours of a key, each with its location."""
     value = hours.get(days)
     items, locations = [value], [hours.location_of(days)]
     if isinstance(value, YamlSequence):

@@ -1,4 +1,4 @@
-"""What environment variables say: one account, for those who need no file, and proxies."""
+"""Environment variables: one account, for use without a file, and proxies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from exporter.config.urls import environment_proxy, parse_account_url, parse_pro
 from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence, redacted
 from exporter.errors import ConfigurationError, Mistake
 
-#: What stands for the file's name in mistakes.
+#: The name that mistakes have in place of a file's.
 ENVIRONMENT = "environment"
 
 _NEEDED = {
@@ -20,7 +20,7 @@ _NEEDED = {
     "CALLTOOLS_TOKEN": "the API key, from Integrations > API Keys in CallTools",
     "CALLTOOLS_QUEUES": "the ids of the queues to ask for, such as 5457,5460, or all",
 }
-#: The variables of an account; those after the first three may be left out.
+#: The variables of an account; those after the first three are optional.
 VARIABLES = (*_NEEDED, "CALLTOOLS_AVAILABLE_STATUS", "CALLTOOLS_ACCOUNT")
 
 
@@ -33,7 +33,7 @@ class EnvironmentProxies:
         self._found: dict[str, str | None] = {}
 
     def find(self, url: str) -> str | None:
-        """Return the proxy on the way to an account; a wrong one is recorded as a mistake."""
+        """Return the proxy for an account; an invalid one is recorded as a mistake."""
         if url not in self._found:
             self._found[url] = self._find(url)
         return self._found[url]
@@ -53,7 +53,7 @@ class EnvironmentProxies:
 def read_environment(environ: Mapping[str, str], default_file: Path) -> Document:
     """Read ``CALLTOOLS_*`` variables into a tree of the same shape as a file's.
 
-    ``default_file`` is the file that would be read if it were there.
+    ``default_file`` is the file that is read if it exists.
 
     Raises:
         ConfigurationError: none of the variables is set.
@@ -61,8 +61,8 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
     values = {name: environ.get(name, "").strip() for name in VARIABLES}
     if not any(values.values()):
         message = (
-            f"{_why_not_read(default_file)}; write one with 'calltools-exporter init', "
-            f"or set {', '.join(_NEEDED)}; 'calltools-exporter demo' needs neither"
+            f"{_why_not_read(default_file)}; write it with 'calltools-exporter init', or set"
+            f" {', '.join(_NEEDED)}; to try it without an account: 'calltools-exporter demo'"
         )
         raise ConfigurationError([Location(str(default_file)).mistake(message)])
     mistakes = [
@@ -71,9 +71,9 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
         if not values[name]
     ]
     for name, value in values.items():
-        # As Docker's --env-file leaves them. The key is read, and looked at, elsewhere.
+        # Docker's --env-file keeps quotes. The key itself is read and checked elsewhere.
         if re.fullmatch(r"""(["']).*\1""", value) and name != "CALLTOOLS_TOKEN":
-            message = "found quotes around the value, which belong to a shell; expected it without"
+            message = "found quotes around the value; expected it without, as no shell removes them"
             mistakes.append(Location(ENVIRONMENT, path=name).mistake(message))
             values[name] = value[1:-1]
     root = YamlMapping(Location(ENVIRONMENT))
@@ -111,7 +111,7 @@ def _why_not_read(path: Path) -> str:
         pass
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "is not here"
+    return "does not exist"
 
 
 def _name_of(url: str) -> str:
@@ -124,7 +124,7 @@ def _name_of(url: str) -> str:
 
 
 def _queues(text: str, mistakes: list[Mistake]) -> YamlSequence | None:
-    """Return the ids; None where none is right."""
+    """Return the ids; None if there is no valid one."""
     location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
     items = YamlSequence(location)
     for word in _words(text):

@@ -1,7 +1,7 @@
 """The types of the configuration's values: each says in one sentence what it expects.
 
-Each has the sentence for a person and, for an editor, the pattern. What cannot be said in one
-sentence is raised `plainly`: those words are the whole message.
+Each has the sentence for a person and the pattern for an editor. What does not fit one sentence is
+raised `plainly`: that text is the whole message.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _OFFSET = re.compile(r"(?:(?:Etc/)?(?:GMT|UTC))? *([+-])([0-9]{1,2})(:?[0-9]{2})
 
 
 def plainly(words: str) -> PydanticCustomError:
-    """Return an error whose words are the whole message."""
+    """Return an error whose text is the whole message."""
     return PydanticCustomError("plainly", "{words}", {"words": words})
 
 
 def expected(what: str) -> WrapValidator:
-    """Report of anything that does not pass that ``what`` was expected."""
+    """Report that ``what`` was expected, for any value that does not pass."""
 
     def validate(value: object, handler: Callable[[object], object]) -> object:
         try:
@@ -89,7 +89,7 @@ def parse_hours(value: object) -> Span:
     )
     if start == end:
         raise plainly(
-            f"found {value!r}, which is no time or all day; for all day write 00:00-24:00"
+            f"found {value!r}, which may mean no time or all day; for all day write 00:00-24:00"
         )
     return Span(start, end if end > start else end + 24 * 60)
 
@@ -113,8 +113,8 @@ def is_name(text: str) -> bool:
 
 
 def _whole(pattern: str, longest: int) -> object:
-    # Compiled, because only Python's own patterns look ahead. There, "$" alone would let a line
-    # break at the end pass.
+    # Compiled, because only Python's own patterns can look ahead; there, "$" alone allows a line
+    # break at the end.
     return Field(pattern=re.compile(rf"^({pattern})$(?!\n)"), max_length=longest)
 
 
@@ -127,8 +127,8 @@ def _refuse_key(value: object) -> object:
         r"\s*(token\s.*|[0-9a-f]{40})\s*", value, re.IGNORECASE
     ):
         raise plainly(
-            "found what looks like the API key itself, expected the name of where it is kept; "
-            "whoever can read this file could use it"
+            "found what looks like the API key itself, expected the name of a file or variable"
+            " that holds it; anybody who can read this file could use the key"
         )
     return value
 
@@ -157,7 +157,7 @@ def _as_list(value: object) -> object:
 def _distinct(values: list[int | str]) -> list[int | str]:
     doubled = next((value for value in values if values.count(value) > 1), None)
     if doubled is not None:
-        raise plainly(f"found {doubled!r} twice, expected each once; their agents are added up")
+        raise plainly(f"found {doubled!r} twice, expected each once, as their agents are added up")
     return values
 
 
@@ -183,10 +183,10 @@ def _zone(text: str) -> str:
 def _zone_hint(text: str) -> str:
     if offset := _OFFSET.fullmatch(text):
         hint = "such as America/New_York, which also knows when the clock changes"
-        # POSIX counts the other way: Etc/GMT-5 is five hours ahead of UTC.
+        # POSIX has the sign reversed: Etc/GMT-5 is five hours ahead of UTC.
         fixed = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
         if fixed in available_timezones() and not (offset[3] or "").strip(":0"):
-            return f"{hint}; for a fixed offset {fixed}, whose sign is the other way round"
+            return f"{hint}; for a fixed offset {fixed}, whose sign is reversed"
         return hint
     names = {name.casefold(): name for name in sorted(available_timezones())}
     cities = {name.rpartition("/")[2]: name for name in names}

@@ -1,4 +1,4 @@
-"""From files, or the environment, to a configuration without mistakes."""
+"""Loading: from files, or the environment, to a valid configuration."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _TLS_FILES = ("ca_file", "cert_file", "key_file")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration, and what `check` and reloads want to know beside it.
+    """A configuration, with what `check` and reloads need besides.
 
-    ``files`` are those that were read. ``locations`` says by account, then by key (``token_file``,
-    ``token_env``, ``ca_file``, ...) where files are named. ``schedules`` are by name.
+    ``files`` are those that were read. ``locations`` is where files are named, by account, then by
+    key (``token_file``, ``token_env``, ``ca_file``, ...). ``schedules`` are by name.
     """
 
     configuration: Configuration
@@ -39,19 +39,19 @@ class Loaded:
 
 
 def find_file(given: Path | None) -> Path | None:
-    """Return the file to load: the given one; else the default one if there is one; else none."""
+    """Return the file to load: the given one, else the default one if it exists, else None."""
     try:
         return given or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    except OSError:  # a folder that cannot be looked into has none for us
+    except OSError:  # a folder that cannot be read counts as without the file
         return None
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """Load a configuration file or folder, or without one the account of the environment.
 
-    A given file is the only source of accounts and must exist. Of a folder all ``*.yml`` and
-    ``*.yaml`` are read, as if they were one; the defaults are in one of them. No key and no
-    certificate is read: one that is missing fails only its own account, later; `unreadable_files`
+    A given file is the only source of accounts and must exist. In a folder, all ``*.yml`` and
+    ``*.yaml`` are read as if they were one file; one of them may have the defaults. Keys and
+    certificates are not read: a missing one fails only its own account, later; `unreadable_files`
     finds it now. ``environ`` also names the proxies of accounts that name none.
 
     Raises:
@@ -63,9 +63,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
 
 @contextmanager
 def _garbage_uncollected() -> Iterator[None]:
-    """Pause the garbage collector: it would look again and again at a tree that is all in use.
+    """Pause the garbage collector, which would scan the growing tree again and again.
 
-    Of the time for thousands of files that is a third.
+    With thousands of files that takes a third of the time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -90,13 +90,13 @@ def _load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     models = [model for document in documents if (model := validate(document, File))]
     proxies = EnvironmentProxies(environ)
     checks = CrossChecks(roots, proxies)
-    if not mistakes:  # a file that cannot be read may hold what the others rest on
+    if not mistakes:  # a file that cannot be read may hold what the others refer to
         checks.run()
     mistakes += [mistake for document in documents for mistake in document.mistakes]
     mistakes += [*checks.mistakes, *proxies.mistakes]
     if not mistakes and not any(model.accounts for model in models):
         location = roots[0].location if len(roots) == 1 else Location(str(path))
-        mistakes.append(location.mistake("has no key 'accounts', which is needed"))
+        mistakes.append(location.mistake("has no key 'accounts', which is required"))
     if mistakes:
         raise ConfigurationError(list(dict.fromkeys(mistakes)))
     schedules = {
@@ -108,7 +108,7 @@ def _load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
 
 
 def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
-    """Return the folder that is meant, and its files in the order of their names; or the one file.
+    """Return the folder and its files in the order of their names; or the one file.
 
     Raises:
         ConfigurationError: there is none.
@@ -131,7 +131,7 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
 
 
 def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
-    """Return what can be read, and the mistakes of the rest."""
+    """Return the files that can be read, and the mistakes of the others."""
     documents: list[Document] = []
     mistakes: list[Mistake] = []
     for file in files:

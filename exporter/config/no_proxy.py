@@ -1,4 +1,4 @@
-"""Which hosts are reached without the proxy that the environment names."""
+"""Hosts that are reached without the environment's proxy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Ip: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 def is_excepted(host: str, port: int, exceptions: str) -> bool:
     """Return whether ``no_proxy`` excepts a host.
 
-    It is read as Go's `httpproxy` does, which Prometheus uses: ``*`` is every host; a name is the
-    host and those below it, with a leading dot or ``*.`` only those below; an address or a network
-    is just that, and ``:port`` narrows each to one port. Blanks separate like commas.
+    It is read like Go's `httpproxy`, which Prometheus uses: ``*`` is every host; a name is the host
+    and those below it, with a leading dot or ``*.`` only those below; an address or a network is
+    itself, and ``:port`` narrows each to one port. Blanks separate like commas.
     """
     host = host.lower().rstrip(".")
     address = _ip(host)

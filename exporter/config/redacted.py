@@ -1,4 +1,4 @@
-"""The current configuration as text that may be shown: where keys are, never what they are."""
+"""The current configuration as text that may be shown: the places of keys, never the keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 from exporter.schedule import DAYS, Schedule
 from exporter.settings import Account, Configuration, Queue, QueueException
 
-#: Ten times as fast; it is in PyYAML's wheels.
+#: Ten times as fast; included in PyYAML's wheels.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

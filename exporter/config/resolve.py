@@ -1,4 +1,4 @@
-"""From a model without mistakes to settings: paths, variables, schedules, proxies, defaults."""
+"""Settings from a valid model: paths, variables, schedules, proxies, defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING_SAID = schema.QueueKeys.model_construct()
 
 
 class Resolver:
-    """Make settings of the models of accounts; relative paths are relative to ``folder``."""
+    """Return settings from the models of accounts; paths are relative to ``folder``."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Resolver:
     def _queue(
         self, account: schema.Account, keys: schema.QueueKeys, id_: int, name: str
     ) -> settings.Queue:
-        """Return a queue; what it does not say itself, its account says."""
+        """Return a queue; its account provides what it does not set itself."""
         required = keys.required_agents
         return settings.Queue(
             id=id_,

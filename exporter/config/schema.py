@@ -19,20 +19,21 @@ from exporter.config import fields
 from exporter.config.yaml_tree import redacted
 from exporter.settings import AUTO
 
-#: What stands for every queue of an account.
+#: The word for every queue of an account.
 ALL = "all"
 
 _KEY_IN_THE_FILE = (
-    "the API key has no place in this file, which others read and copy; "
-    "put it into a file or an environment variable and name that: token_file or token_env"
+    "the API key must not be in this file, which others read and copy; put it into a file or an"
+    " environment variable, and name that with token_file or token_env"
 )
 
 
 class Keys(BaseModel):
-    """A mapping that knows all of its keys.
+    """A mapping with a fixed set of keys.
 
-    ``called`` is what it is called where one of its keys stands elsewhere; ``refused`` says why a
-    key that people may expect is not one; what is at or right under ``never_shown`` is not quoted.
+    ``called`` is its name in mistakes about a key that belongs to it; ``refused`` says why a key
+    that people may expect does not exist; values at or directly under ``never_shown`` are not
+    quoted.
     """
 
     # Built when first needed: the parts of a model are built with it anyway.
@@ -49,7 +50,7 @@ class Tls(Keys):
     called: ClassVar[str] = "tls"
 
     ca_file: fields.FileName | None = Field(
-        None, description="Certificates, as PEM, that alone are trusted to sign the API's."
+        None, description="CA certificates, as PEM, to trust for the API instead of the system's."
     )
     cert_file: fields.FileName | None = Field(
         None, description="The client's own certificate, as PEM. Needs key_file."
@@ -59,7 +60,8 @@ class Tls(Keys):
     )
     insecure_skip_verify: fields.Switch = Field(
         default=False,
-        description="Trust any certificate: whoever answers gets the API key. Default false.",
+        description="Accept any certificate: any server that answers gets the API key. Default"
+        " false.",
     )
 
 
@@ -92,18 +94,18 @@ class Queue(QueueKeys):
 
 
 class QueueException(QueueKeys):
-    """A queue beside `all` in the list, with what differs from the account's other queues."""
+    """An item beside `all` in the list: how a queue differs from the account's others."""
 
     called: ClassVar[str] = "a queue beside all"
 
     id: fields.Id | None = Field(
-        None, description="Which queue it is; where there is none, its name says that."
+        None, description="The id of the queue. Without it, the name identifies the queue."
     )
     # Without an id this is a name in CallTools, which may hold "/".
     name: fields.Label | None = Field(
         None,
-        description="Without an id: which queue it is, by its name in CallTools. With one: the "
-        "label 'queue'; default: its name in CallTools.",
+        description="Without an id: the name of the queue in CallTools. With an id: the label"
+        " 'queue'; default: its name in CallTools.",
     )
     ignore: fields.Switch = Field(
         default=False, description="Do not ask for this queue. Default false."
@@ -112,7 +114,7 @@ class QueueException(QueueKeys):
 
 @dataclass(frozen=True, slots=True)
 class EveryQueue:
-    """What `all` is read as, with the queues that differ from the others."""
+    """The form of `all` after reading, with the queues that differ from the others."""
 
     exceptions: tuple[QueueException, ...] = ()
 
@@ -183,88 +185,88 @@ class AccountKeys(Keys):
     )
     token_file: fields.TokenFileName | None = Field(
         None,
-        description="A file that holds the API key; {account} in it is the account's name. "
-        "Either this or token_env.",
+        description="A file that holds the API key. {account} is replaced by the account's name."
+        " Either this or token_env.",
     )
     token_env: fields.TokenVariable | None = Field(
         None,
-        description="An environment variable that holds the API key; {account} in it is the "
-        "account's name in capitals, with _ for what no variable has. Either this or token_file.",
+        description="An environment variable that holds the API key. {account} is replaced by the"
+        " account's name in capitals, with _ for other characters. Either this or token_file.",
     )
     available_status: fields.Statuses = Field(
         default_factory=_auto,
-        description="The status of available agents: its id, under Contact Center > Agent "
-        "Statuses; its name; auto, to find it by what it does; or a list, whose agents are "
-        "added up. Default auto.",
+        description="The status of available agents: its id, from Contact Center > Agent Statuses;"
+        " its name; auto, to find it by its action; or a list, whose agents are added up. Default"
+        " auto.",
     )
     required_agents: fields.Required = Field(
         1,
-        description="With fewer available agents than this there is a warning, with none an "
-        "alert. 0: neither. Default 1.",
+        description="Fewer available agents than this raise a warning, none at all a critical"
+        " alert. 0: neither. Default 1.",
     )
     team: fields.Label | None = Field(
-        None, description="Who is responsible: a label of calltools_queue_info, for routing."
+        None, description="Who is responsible: a label of calltools_queue_info, for routing alerts."
     )
     schedule: fields.Name | None = Field(
         None,
-        description="The name of the opening hours of the account's queues, under 'schedules'. "
-        "Default: always open.",
+        description="The opening hours of the account's queues: a name under 'schedules'. Default:"
+        " always open.",
     )
     detail: fields.Detail = Field(
         "count",
-        description="What is asked: count, the number of available agents; or agents, all rows, "
-        "which tell by status who is logged in and ready. Default count.",
+        description="What to ask for: count, the number of available agents; or agents, every row,"
+        " which adds agents by status, logged in and ready. Default count.",
     )
     timeout: fields.Timeout | None = Field(
         None,
-        description="The longest that one request may take, such as 10s or 1m30s. "
-        "Default: what is left of the scrape's time.",
+        description="Time limit for one request, such as 10s or 1m30s. Default: the time left for"
+        " the scrape.",
     )
     max_parallel_requests: fields.Parallel = Field(
         16,
-        description="Requests at a time to the account's host; accounts on one host share them, "
-        "the largest counts. Default 16.",
+        description="Maximum number of concurrent requests to the account's host. Accounts on one"
+        " host share the largest of their values. Default 16.",
     )
     max_age: fields.MaximalAge = Field(
         0.0,
-        description="A queue that was read less than this ago is not asked again: for two "
-        "Prometheus servers that scrape the same exporter. Default 0s: asked in each scrape.",
+        description="A queue that was read less than this ago is not asked again: for two"
+        " Prometheus servers that scrape the same exporter. Default 0s: ask in every scrape.",
     )
     proxy_url: fields.ProxyUrl | None = Field(
         None,
-        description="The HTTP proxy on the way to the API, such as http://proxy:3128. "
+        description="The HTTP proxy to reach the API through, such as http://proxy:3128. "
         "Default: the environment's (https_proxy, no_proxy, ...).",
     )
     allow_http: fields.Switch = Field(
         default=False,
-        description="Allow an http:// URL, over which the API key travels in the open. "
-        "This machine itself needs no permission. Default false.",
+        description="Allow an http:// URL, which sends the API key unencrypted. Not needed for"
+        " this machine itself. Default false.",
     )
-    tls: Tls | None = Field(None, description="TLS on the way to the API.")
+    tls: Tls | None = Field(None, description="TLS settings for the API.")
     queues: Queues | None = Field(
         None,
-        description="The queues to ask for, or all: the API is asked which there are. Queues that "
-        "differ from the others may stand beside all in the list.",
+        description="The queues to ask for; or all, to ask the API which queues there are. In a"
+        " list, all may be followed by queues that differ.",
     )
 
 
 class Account(AccountKeys):
-    """A CallTools account: where it is, the key to it, and its queues."""
+    """A CallTools account: its URL, its key and its queues."""
 
     name: fields.Name = Field(description="The label 'account'; without '/'.")
 
 
 class Schedule(Keys):
-    """Opening hours: outside them nobody is notified."""
+    """Opening hours. Outside them, there are no alerts about agents."""
 
     called: ClassVar[str] = "a schedule"
 
     timezone: fields.TimeZone = Field(
-        description="The zone of the clock that the hours are read from, such as America/New_York."
+        description="The time zone of the hours, such as America/New_York."
     )
     open: dict[fields.Days, fields.HoursList] = Field(
         description="Hours by day or range of days: {mon-fri: 09:00-18:00, sat: [...]}. "
-        "They may run past midnight, then they belong to the day on which they begin."
+        "Hours past midnight belong to the day on which they begin."
     )
     closed: list[fields.ClosedDates] = Field(
         default_factory=list,
@@ -283,7 +285,7 @@ class File(Keys):
     )
     defaults: AccountKeys = Field(
         default_factory=AccountKeys.model_construct,
-        description="Any key of an account, for all that lack it.",
+        description="Any key of an account, for all accounts that lack it.",
     )
     schedules: dict[fields.Name, Schedule] = Field(
         default_factory=dict, description="Opening hours by name, for the key 'schedule'."
@@ -298,7 +300,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _tidy(schema: object) -> None:
-    """Leave out what says nothing to a person: made-up titles, and null, which nothing may be."""
+    """Leave out what is of no use to people: generated titles, and null, which is not allowed."""
     if isinstance(schema, list):
         for item in schema:
             _tidy(item)

@@ -1,4 +1,4 @@
-"""The addresses of a configuration: where an account is, and the proxy on the way to it."""
+"""The URLs of a configuration: of accounts and of proxies."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-
 _EXAMPLE = "https://east-2.calltools.io"
 
 
-@functools.lru_cache(maxsize=4096)  # each is looked at more than once
+@functools.lru_cache(maxsize=4096)  # each is parsed more than once
 def parse_account_url(text: str) -> str:
     """Return scheme, host and port of the URL that people log in to.
 
     Raises:
-        ValueError: it is none; the words say what is wrong, and never show a password.
+        ValueError: it is invalid; the message says why, and never shows a password.
     """
     parts = _split(text, f"expected the URL you log in to, such as {_EXAMPLE}")
     host, address = _host(parts), _address(parts)
     if host == "calltools.com" or host.endswith(".calltools.com"):
         raise ValueError(
-            f"found {host}, where no account lives; "
-            f"expected the host you log in to, under calltools.io, such as {_EXAMPLE}"
+            f"found {host}, which has no accounts; expected the host you log in to, under"
+            f" calltools.io, such as {_EXAMPLE}"
         )
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(
-            f"found more than a host; expected {address} alone, the exporter adds the path itself"
+            f"found more than a host; expected {address} alone, as the exporter adds the path"
+            " itself"
         )
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"found a user or password in the URL; expected {address} alone")
@@ -52,7 +53,7 @@ def parse_proxy_url(text: str) -> str:
     """Return the URL of a proxy, checked.
 
     Raises:
-        ValueError: it is none; the words never show its password.
+        ValueError: it is invalid; the message never shows its password.
     """
     wanted = "expected the URL of an HTTP proxy, such as http://proxy:3128"
     parts = _split(text, wanted)
@@ -62,8 +63,8 @@ def parse_proxy_url(text: str) -> str:
     for part, name in ((parts.username, "user"), (parts.password, "password")):
         if not _is_readable(part or ""):
             raise ValueError(
-                f"found a {name} that cannot be sent; "
-                "expected UTF-8, with %XX for what a URL does not hold, and no control characters"
+                f"found a {name} that cannot be sent; expected UTF-8 without control characters,"
+                " with %XX for characters that a URL cannot hold"
             )
     return text.rstrip("/")
 
@@ -81,8 +82,8 @@ def _is_readable(part: str) -> bool:
 def environment_proxy(address: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the variable that names a proxy for an origin, and its value; None for no proxy.
 
-    The variables are those that curl and requests use: the lower case wins, ``no_proxy`` excepts.
-    This machine is never reached by a proxy: the key would leave it in the clear.
+    The variables are those of curl and requests: lower case wins, ``no_proxy`` lists exceptions.
+    This machine is never reached through a proxy: the key would leave it unencrypted.
     """
     parts = urlsplit(address)
     scheme, host = parts.scheme, parts.hostname or ""
@@ -102,7 +103,7 @@ def _split(text: str, wanted: str) -> SplitResult:
         parts = urlsplit(text if re.fullmatch(r"\S{1,1000}", text) else "")
         port = parts.port
     except ValueError:
-        raise ValueError(f"found no URL that can be read; {wanted}") from None
+        raise ValueError(f"found an invalid URL; {wanted}") from None
     if parts.scheme not in _PORTS or not parts.netloc:
         raise ValueError(f"found no http:// or https:// in front; {wanted}")
     if port == 0:

@@ -1,4 +1,4 @@
-"""Validate a tree against a model, and report of each mistake where it is and what was expected."""
+"""Validation of a tree against a model: the place of each mistake, and what was expected."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def validate(document: Document, model: type[K]) -> K | None:
 
 
 def misspelt(mapping: YamlMapping, model: type[Keys], key: str) -> bool:
-    """Return whether another key of the mapping looks like this one, misspelt."""
+    """Return whether the mapping has a misspelt form of this key."""
     known = model.model_fields
     return any(
         nearest(written, known) == key for written in mapping.key_locations if written not in known
@@ -79,11 +79,11 @@ def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None
 def _explain_missing(document: Document, model: type[Keys], path: Path) -> None:
     value, location, _ = document.find(path[:-1])
     mapping, key = cast("YamlMapping", value), str(path[-1])
-    # What follows from another mistake is not reported: it goes with that one.
+    # A mistake that follows from another one is not reported.
     if not mapping.has_key(key) and not misspelt(
         mapping, _model_at(model, document, path[:-1]), key
     ):
-        document.add_mistake(location, f"has no key '{key}', which is needed")
+        document.add_mistake(location, f"has no key '{key}', which is required")
 
 
 def found_value(value: Value, location: Location) -> str:
@@ -99,7 +99,7 @@ def found_value(value: Value, location: Location) -> str:
 
 
 def _quotes(value: Value, location: Location, kind: str) -> str:
-    """Return a hint at quotes where YAML reads another type than the one that was meant."""
+    """Return a hint at quotes where YAML reads another type than the one that is meant."""
     if kind == "string_type" and location.written and not isinstance(value, str):
         return f' (quote it: "{redacted(location.written)[1:-1]}")'
     if kind in {"int_type", "model_type"} and isinstance(value, str) and value.isdecimal():
@@ -117,7 +117,7 @@ def _unknown_key(root: type[Keys], document: Document, path: Path) -> str:
         return f"unknown key, did you mean '{near}'?"
     owners = (owner for owner in _models_in(root) if key in owner.model_fields)
     if owner := next(owners, None):
-        return f"unknown key here, it is a key of {owner.called}"
+        return f"unknown key, it belongs to {owner.called}"
     return f"unknown key, expected {', '.join(known)}"
 
 

@@ -1,8 +1,8 @@
-"""Read YAML into a tree of values with their places.
+"""Read YAML into a tree of values with their locations.
 
-The words are those of YAML 1.2, as editors and the JSON Schema read them: ``no`` and ``9:30`` are
-text, ``012`` is twelve. The tree is built from the parser's events, not from its nodes: that sees
-keys written twice, bounds what aliases unfold to, and survives a nesting without end.
+Scalars are those of YAML 1.2, as editors and the JSON Schema read them: ``no`` and ``9:30`` are
+text, ``012`` is twelve. The tree is built from the parser's events, not from its nodes, in order to
+see duplicate keys, limit what aliases expand to, and survive endless nesting.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUES = frozenset({"true", "True", "TRUE"})
 _FALSES = frozenset({"false", "False", "FALSE"})
-#: What a scalar that is no text can begin with.
+#: What a scalar other than text can begin with.
 _NOT_TEXT = frozenset("+-.0123456789~nNtTfF")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _HEX_OR_OCTAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
@@ -49,10 +49,10 @@ _HINTS = {
 
 
 def read_yaml(path: Path, expected: str, *, may_be_empty: bool = False) -> Document:
-    """Read a YAML file into a tree; ``expected`` names its first keys, for whoever wrote none.
+    """Read a YAML file into a tree; ``expected`` names its first keys, for messages.
 
     Raises:
-        ConfigurationError: it cannot be read, is no YAML or holds no mapping.
+        ConfigurationError: it cannot be read, is not YAML or has no mapping.
     """
     file = str(path)
     try:
@@ -103,7 +103,7 @@ def _end_of(file: str, text: str) -> Location:
 def _syntax_mistake(file: str, text: str, error: yaml.MarkedYAMLError) -> Mistake:
     mark = cast("yaml.Mark", error.problem_mark or error.context_mark)
     line = [*text.split("\n"), ""][mark.line]
-    # What a tab in the indentation breaks is reported behind it.
+    # An error from a tab in the indentation is reported after the tab.
     tab = line.find("\t")
     if 0 <= tab <= mark.column and not line[:tab].strip(" -"):
         return Location(file, mark.line + 1, tab + 1).mistake("found a tab; indent with spaces")
@@ -124,7 +124,7 @@ class _Reader:
         self._aliased = 0
 
     def read(self) -> tuple[bool, Value | None]:
-        """Return whether anything is there, and the root: None if it is missing or a mistake."""
+        """Return whether there is a document, and its root: None if it is missing or a mistake."""
         self._next()  # the stream's start
         if isinstance(self._next(), yaml.StreamEndEvent):
             return False, None
@@ -155,7 +155,7 @@ class _Reader:
     def _value(self, event: yaml.Event, location: Location, depth: int) -> Value | None:
         """Return a value; None for one that is missing or a mistake, which is then recorded."""
         if depth > _DEEPEST:
-            self._give_up(location, f"nested more than {_DEEPEST} levels deep, expected far fewer")
+            self._give_up(location, f"nested more than {_DEEPEST} levels deep, expected fewer")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), location)
         size, self._size = self._size, self._size + 1
@@ -163,7 +163,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             value = _scalar(event)
             if value is None:
-                message = "found nothing, expected a value; fill it in or take the line out"
+                message = "found nothing, expected a value; fill it in or remove the line"
                 self._add_mistake(location, message)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(location, depth)
@@ -180,14 +180,18 @@ class _Reader:
 
     def _alias(self, anchor: str, location: Location) -> Value | None:
         if anchor not in self._anchors:
-            message = f"found the alias {redacted(anchor)}, but no such anchor before it"
+            message = (
+                f"found the alias {redacted(anchor)}, expected an anchor of that name before it"
+            )
             self._add_mistake(location, message)
             return None
         value, size = self._anchors[anchor]
         self._size += size
         self._aliased += size
         if self._aliased > _MOST_ALIASED:
-            self._give_up(location, f"aliases unfold to more than {_MOST_ALIASED} values")
+            self._give_up(
+                location, f"aliases expand to more than {_MOST_ALIASED} values, expected fewer"
+            )
         return value
 
     def _sequence(self, location: Location, depth: int) -> YamlSequence:
@@ -223,7 +227,7 @@ class _Reader:
     def _key(self, event: yaml.Event, location: Location, depth: int) -> str | None:
         if not isinstance(event, yaml.ScalarEvent):
             self._value(event, self._location(event, location.path), depth + 1)
-            self._add_mistake(self._location(event, location.path), "found a key that is no text")
+            self._add_mistake(self._location(event, location.path), "found a key that is not text")
             return None
         key = _scalar(event)
         if not isinstance(key, str):
@@ -234,7 +238,7 @@ class _Reader:
         return key
 
     def _merged(self, mapping: YamlMapping, base: Value | None, location: Location) -> YamlMapping:
-        """Take over what a merge key (``<<``) names and the mapping does not set itself."""
+        """Copy the keys of a merge key (``<<``) that the mapping does not set itself."""
         for item in base if isinstance(base, YamlSequence) else [base]:
             if isinstance(item, YamlMapping):
                 mapping = mapping.over(item)

@@ -1,4 +1,4 @@
-"""Values that know where they were written, so that a mistake can be shown at its place."""
+"""Values with their locations, so that a mistake can be reported at its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY_WITH_PREFIX = re.compile(r"\btoken\s+[^\s']+", re.IGNORECASE)
 
 
 def redacted(text: str) -> str:
-    """Quote what was written: on one line, not too long, without what may be an API key."""
+    """Quote a value: on one line, not too long, and without what may be an API key."""
     masked = _KEY.sub("***", _KEY_WITH_PREFIX.sub("***", text))
     return repr(masked if len(masked) <= 80 else masked[:77] + "...")
 
@@ -21,7 +21,7 @@ def redacted(text: str) -> str:
 class Location(NamedTuple):
     """Where a value was written; ``written`` is the text of a plain scalar, before it was read.
 
-    A tuple, because there is one for each key and value of thousands of files.
+    It is a tuple, as there is one for each key and value of thousands of files.
     """
 
     file: str
@@ -31,14 +31,14 @@ class Location(NamedTuple):
     written: str = ""
 
     def seen_from(self, other: Location) -> str:
-        """Return where this is, for a mistake at another place."""
+        """Return this place in words, for a mistake at another place."""
         file = "" if self.file == other.file else f" in {self.file}"
         return f"{file} on line {self.line}" if self.line else file
 
     def mistake(self, message: str) -> Mistake:
         """Return the mistake at this place.
 
-        Whatever was quoted: an API key may have been pasted into any place.
+        The message is redacted: an API key may have been pasted anywhere.
         """
         path, message = (_KEY.sub("***", text) for text in (self.path, message))
         return Mistake(self.file, self.line, self.column, path, message)
@@ -81,9 +81,9 @@ class YamlMapping(dict[str, "Value"]):
         return value if isinstance(value, YamlSequence) else YamlSequence(self.location_of(key))
 
     def over(self, base: YamlMapping, keys: Collection[str] | None = None) -> YamlMapping:
-        """Return this mapping with keys of another one laid under it, each at its own place.
+        """Return this mapping with the keys that it lacks from another one, each with its location.
 
-        ``keys`` are those that may be taken over, None for all.
+        ``keys`` are those that may be copied, None for all.
         """
         merged = YamlMapping(self.location)
         for mapping in (self, base):
@@ -167,6 +167,6 @@ class Document:
         self.mistakes.append(location.mistake(message))
 
     def raise_mistakes(self) -> None:
-        """Raise what was recorded, if anything was; what an alias repeats, once."""
+        """Raise the recorded mistakes, if any; one that an alias repeats is raised once."""
         if self.mistakes:
             raise ConfigurationError(list(dict.fromkeys(self.mistakes)))

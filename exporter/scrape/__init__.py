@@ -1,4 +1,4 @@
-"""The fan-out: which queues are asked, in parallel, within a budget, shared by scrapes."""
+"""The fan-out: asking for queues in parallel, within a budget, shared by scrapes."""
 
 from exporter.scrape.catalog import Catalog, queue_labels
 from exporter.scrape.jobs import ScrapeObserver

@@ -1,4 +1,4 @@
-"""One account within one scrape: what to ask, and what to make of the answers."""
+"""One account within one scrape: what to ask for, and the result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
 from exporter.transport import Access, Deadline, Transports
 
-#: Failures of one queue that are the whole account's, and those of a host that does not answer.
+#: Failures of one queue that concern the whole account, and those of a host that does not answer.
 _WHOLE_ACCOUNT = frozenset({"401", "429"})
 _HOST_IS_DEAD = frozenset({"dns", "connection", "tls", "timeout"})
 _LATE = Failure("timeout", "the account's lists could not be read in time")
@@ -32,7 +32,7 @@ _LATE = Failure("timeout", "the account's lists could not be read in time")
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What all scrapes of a scraper work with."""
+    """What all scrapes of a scraper share."""
 
     jobs: JobsInFlight
     transports: Transports
@@ -42,7 +42,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class ScrapeRequest:
-    """What a scrape is to bring, and the time that it has.
+    """What a scrape is to read, and the time that it has.
 
     ``only`` are the names or ids of the queues to ask for, None for all. A number may be
     ``max_age`` seconds old; None leaves that to the account.
@@ -55,7 +55,7 @@ class ScrapeRequest:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether somebody waits for one queue alone, as before a transfer."""
+        """Whether a single queue is asked for, as before a transfer."""
         return self.only is not None and len(self.only) == 1
 
     def deadline(self) -> Deadline:
@@ -96,7 +96,7 @@ class AccountScrape:
 
     @property
     def may_ask(self) -> bool:
-        """Whether the account may be asked now: not while it is told to wait."""
+        """Whether the account may be asked now: not while it backs off."""
         return self._failure is None
 
     def open(self, found: Access | Failure) -> None:
@@ -110,7 +110,7 @@ class AccountScrape:
 
     @property
     def lists_to_await(self) -> list[Job[None]]:
-        """The jobs that tell which queues there are; empty once the queues are asked for."""
+        """The jobs that list the queues; empty once the queues are asked for."""
         if self._access is None or self._asked is not None:
             return []
         return [job for name, job in self._checks.items() if name.startswith("/api/")]
@@ -135,7 +135,7 @@ class AccountScrape:
             self._start_check("/api/queues/", read_queues, self._access)
 
     def go_on(self) -> None:
-        """Ask for the queues if the lists that tell which there are have been read by now."""
+        """Ask for the queues if the lists that name them have been read by now."""
         lists = self.lists_to_await
         if self._access is None or not lists:
             return
@@ -143,7 +143,7 @@ class AccountScrape:
             self._start_queues(self._access)
 
     def finish(self) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
-        """Take what the jobs have found by now, and believe only what is verified."""
+        """Collect the results of the jobs so far, and trust only verified numbers."""
         for job in self._checks.values():
             job.attempts.abandon()
         untrusted = self._state.untrusted(self._now) if self._access is not None else None
@@ -153,7 +153,7 @@ class AccountScrape:
         failures = self._failures([result.failure for _, result in results], untrusted)
         summary = AccountSnapshot(
             self.account,
-            # An account without queues is read once it is known to have none.
+            # An account without queues counts as read once it is known to have none.
             up=any(result.failure is None for _, result in results)
             or (self._asked == [] and self._request.only is None and not failures),
             failures=failures,
@@ -182,11 +182,11 @@ class AccountScrape:
         self.jobs.append(job)
 
     def _start_queues(self, access: AccountAccess) -> None:
-        """Start or join the fetches of the account's queues, except those that are pointless."""
+        """Start or join the fetches of the account's queues, except pointless ones."""
         found: dict[int, QueueFetch | QueueResult] = {}
         queues = self._queues
-        # Not first, as a key that is refused is to be counted as an error of the queues; nor last,
-        # as lists have pages, one after the other, for which everything else would have to wait.
+        # Not first, as a refused key is to be counted as an error of the queues; nor last, as lists
+        # have pages, read one after the other, which would delay everything.
         checks_after = max(self.host_limit, FORBIDDEN_QUEUES)
         for queue in self._state.in_order(queues):
             found[queue.id] = self._start_queue(queue, access)
@@ -227,7 +227,7 @@ class AccountScrape:
 
     @property
     def _queues(self) -> list[Queue]:
-        """The queues that this scrape is about, as far as they are known."""
+        """The queues of this scrape, as far as they are known."""
         catalog = self._state.catalog
         if self._request.only is None:
             return list(catalog.queues)
@@ -237,10 +237,10 @@ class AccountScrape:
     def _failures(
         self, of_queues: Sequence[Failure | None], untrusted: Failure | None
     ) -> tuple[Failure, ...]:
-        """Return what concerns the account as a whole, each code once, the reason first."""
+        """Return the failures of the account as a whole, each code once, the reason first."""
         if self._access is None:
             return () if self._failure is None else (self._failure,)
-        # A fetch that was joined reports to the scrape that began it, so the results say it, too.
+        # A joined fetch reports to the scrape that started it, so the results are checked, too.
         refused = (one for one in of_queues if one is not None and one.code in _WHOLE_ACCOUNT)
         refusal = self._access.refusal or next(refused, None)
         found = [] if refusal is None else [refusal]
@@ -289,7 +289,7 @@ class AccountScrape:
 
 
 def _host_is_dead(failures: Sequence[Failure | None]) -> bool:
-    """Return whether no queue was read, and all for reasons of the host's."""
+    """Return whether no queue was read, each because of the host."""
     return bool(failures) and all(
         failure is not None and failure.code in _HOST_IS_DEAD for failure in failures
     )

@@ -14,19 +14,19 @@ from exporter.settings import Account, Queue
 
 T = TypeVar("T")
 
-#: How often a list is read, in seconds: where the configuration rests on it or it was found
-#: incomplete, and where it only serves to check ids and to name statuses.
+#: How often a list is read, in seconds: where the configuration depends on it or it was incomplete,
+#: and where it only serves to check ids and to name statuses.
 _OFTEN = 600.0
 _SELDOM = 3600.0
 
 
-#: As long as a name in a configuration may be.
+#: The longest name that a configuration may have.
 LONGEST_LABEL = 100
 
 
 @dataclass(slots=True)
 class CachedList(Generic[T]):
-    """A list as it was last read, by id; None before that. A failure keeps what was read."""
+    """A list as last read, by id; None before that. A failure keeps the previous content."""
 
     needed: bool
     rows: dict[int, T] | None = None
@@ -53,9 +53,9 @@ class CachedList(Generic[T]):
 
 
 class Catalog:
-    """The statuses and queues of one account, and the configured queues in terms of them.
+    """The statuses and queues of one account, and the configured queues resolved with them.
 
-    Where the API lacks a list or forbids it to the key, the configured ids are not checked.
+    Where the API lacks a list or the key may not read it, the configured ids are not checked.
     """
 
     def __init__(self, account: Account) -> None:
@@ -79,8 +79,8 @@ class Catalog:
     def must_be_read_first(self) -> bool:
         """Return whether a list must be read before any queue can be asked for.
 
-        With `detail: agents` the names of statuses are awaited too, but only the first time:
-        without them a series named by an id would exist for one scrape.
+        With `detail: agents`, the first scrape also waits for the names of statuses: otherwise a
+        series named by an id would exist for one scrape.
         """
         if self._account.detail == "agents" and self.statuses.tried_at is None:
             return True
@@ -113,11 +113,11 @@ class Catalog:
         return self._by_word.get(wanted)
 
     def unknown(self, queue: Queue) -> Failure | None:
-        """Return why a queue cannot be asked for: the account does not have what it names."""
+        """Return why a queue cannot be asked for: the account lacks its id or status."""
         return self._unknown.get(queue.id)
 
     def failures(self) -> list[Failure]:
-        """Return what is wrong with the lists that the configuration rests on."""
+        """Return the failure of the lists that the configuration depends on."""
         unreadable = [
             Failure(failure.code, f"{path} cannot be read: {failure.message}")
             for path, needed, failure in (
@@ -134,11 +134,13 @@ class Catalog:
         ]
         if not missing or self.listed_queues.rows is None:
             return unreadable
-        words = f"`queues` names what the account has no queue of: {', '.join(map(repr, missing))}"
+        words = (
+            f"`queues` has names that no queue of the account has: {', '.join(map(repr, missing))}"
+        )
         return [*unreadable, Failure("unknown_id", words)]
 
     def record_unknown_status(self) -> None:
-        """Record that an agent has a status that the list lacks."""
+        """Record that the list lacks the status of an agent."""
         self.statuses.incomplete = self.statuses.rows is not None
 
     def record_statuses(self, found: Iterable[StatusRow] | Failure, now: float) -> bool:
@@ -156,7 +158,7 @@ class Catalog:
         return is_new
 
     def _resolve(self) -> None:
-        """Work out what the configuration means, now that a list has changed."""
+        """Resolve the configured queues again, after a list has changed."""
         resolved: dict[int, Queue] = {}
         unknown: dict[int, Failure] = {}
         for queue in self._configured():
@@ -171,7 +173,7 @@ class Catalog:
                 words = f"the account has no queue with the id {queue.id}"
                 unknown[queue.id] = Failure("unknown_id", words)
                 self.listed_queues.incomplete = True
-        # Replaced whole: scrapes in other threads read them at any time.
+        # Replaced as a whole: scrapes in other threads may read it at any time.
         self._resolved, self._unknown = resolved, unknown
         by_id = {str(id_): queue for id_, queue in resolved.items()}
         self._by_word = by_id | {queue.name: queue for queue in resolved.values()}
@@ -191,7 +193,7 @@ class Catalog:
         if rows is None:
             return ()
         names = {id_: row.name for id_, row in rows.items()}
-        # An id that the account does not have is to be reported, not passed over.
+        # An id that the account does not have is reported, not skipped.
         names |= {
             exception.id: str(exception.id)
             for exception in account.exceptions
@@ -218,14 +220,14 @@ def queue_labels(
 ) -> dict[int, str]:
     """Return a distinct label for each queue of an account, by its id, from the account's names.
 
-    It is a name that a configuration may give: a slash, which separates account and queue
-    elsewhere, is replaced, and the end of a long name is cut. Equal names get their id; labels that
-    are ``given`` stay as they are.
+    It is a name that is valid in a configuration: a slash, which separates account and queue
+    elsewhere, is replaced, and a long name is cut. Equal names get their id; ``given`` labels are
+    kept.
     """
     given = given or {}
     labels = {id_: _label(name) or str(id_) for id_, name in names.items()} | dict(given)
     while len(labels) > len(times := Counter(labels.values())):
-        # Once more if one is now named as another one was all along.
+        # Repeated, as one may now have the name of another.
         before, labels = (
             labels,
             {

@@ -20,7 +20,7 @@ Check: TypeAlias = "Callable[[CheckJob, RequestContext], None]"
 
 
 class CheckJob(Job[None]):
-    """Check one thing of an account; what it finds goes into the account's state."""
+    """Check one thing of an account, and record the result in the account's state."""
 
     def __init__(
         self,
@@ -37,21 +37,22 @@ class CheckJob(Job[None]):
         self._check = check
 
     def work(self) -> None:
-        """Do the check, unless the account has refused the key or no time is left."""
+        """Run the check, unless the API has refused the key or no time is left."""
         if self.access.refusal is not None or self.deadline.remaining() <= 0:
             return
         try:
             self._check(self, self._context())
         except Exception as error:  # noqa: BLE001 - the edge of a thread
             log.error(  # noqa: TRY400 - a traceback could hold people's names
-                "checking an account failed in the exporter itself",
+                "Internal error while checking an account",
                 account=self.access.account.name,
                 error=type(error).__name__,
             )
 
     def failed(self, error: ApiError) -> Failure:
-        """Record what a failed check says of the whole account, and return its failure."""
-        # A list may be forbidden to a key that may read queues, so a 403 says nothing of those.
+        """Record what a failed check means for the whole account, and return its failure."""
+        # A key that may read queues may not be allowed to read a list, so a 403 says nothing about
+        # queues.
         if error.failure.code in {"401", "429"}:
             self.access.record(error.failure)
         self.access.state.backoff.record(error, self.clock.now())
@@ -68,7 +69,7 @@ def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
 
 
 def due_lists(access: AccountAccess, now: Moment) -> dict[str, Check]:
-    """Return those of the checks that read a list."""
+    """Return the checks that read a list."""
     catalog = access.state.catalog
     checks: dict[str, Check] = {}
     if catalog.statuses.is_due(now.steady):
@@ -104,7 +105,7 @@ def read_statuses(job: CheckJob, context: RequestContext) -> None:
 
 
 def read_queues(job: CheckJob, context: RequestContext) -> None:
-    """Read the account's queues into its catalog, and report which ones came or went."""
+    """Read the account's queues into its catalog, and report which ones appeared or vanished."""
     catalog, account = job.access.state.catalog, job.access.account
     try:
         rows = job.access.client.read_queues(context)
@@ -120,9 +121,9 @@ def read_queues(job: CheckJob, context: RequestContext) -> None:
         return
     after = {queue.name for queue in catalog.queues}
     for name in sorted(after - before):
-        log.info("queue appeared", account=account.name, queue=name)
+        log.info("Queue appeared", account=account.name, queue=name)
     for name in sorted(before - after):
-        log.warning("queue vanished", account=account.name, queue=name)
+        log.warning("Queue vanished", account=account.name, queue=name)
     changes = {"appeared": len(after - before), "vanished": len(before - after)}
     job.observer.queues_changed(account.name, **changes)
 

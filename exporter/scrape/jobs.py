@@ -1,4 +1,4 @@
-"""Jobs: pieces of work for one account that any number of scrapes may wait for."""
+"""Jobs for one account, which any number of scrapes may share."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 J = TypeVar("J", bound="Job[Any]")
 
-#: How old a fetch may be, in seconds, for a scrape to join it: its number may be that much older
-#: than the scrape.
+#: How old a fetch may be, in seconds, for a scrape to join it: its number may be older than the
+#: scrape by that much.
 JOIN_SECONDS = 3.0
-#: By how much a fetch may overrun its deadline before it counts as late.
+#: By how much a fetch may exceed its deadline before it counts as late.
 _SLACK_SECONDS = 1.0
-#: After this many forbidden queues, and none that was read, the key itself is at fault.
+#: After this many forbidden queues, and none read, the key itself counts as forbidden.
 FORBIDDEN_QUEUES = 3
 
 
 class ScrapeObserver(Protocol):
-    """Counts what scrapes do to the API."""
+    """Counts the requests of scrapes to the API."""
 
     def attempt(self, account: str, attempt: Attempt) -> None:
-        """Count a request that was tried."""
+        """Count an attempted request."""
 
     def connection(self, account: str) -> None:
         """Count a connection that was opened."""
@@ -52,10 +52,10 @@ class ScrapeObserver(Protocol):
 class Attempts:
     """Report each request of a job exactly once, however many scrapes share it.
 
-    A scrape whose budget ends reports the request in flight as a `timeout`, so that the scrape
-    that shows the failure also counts it; how that request ends later is not counted again.
-    Requests that check the API itself are not errors of the queues: without ``errors`` their
-    failures are not counted by code.
+    A scrape whose budget ends reports the request in flight as a `timeout`, so that it counts the
+    failure that it shows; the later end of that request is not counted again. Requests that verify
+    the API are not errors of the queues: without ``errors``, their failures are not counted by
+    code.
     """
 
     def __init__(self, account: str, observer: ScrapeObserver, *, errors: bool = True) -> None:
@@ -71,7 +71,7 @@ class Attempts:
             self._sent_at = time.monotonic()
 
     def connection_opened(self) -> None:
-        """Count a connection, also for a request that no scrape waits for any more."""
+        """Count a connection, even for a request that no scrape waits for any more."""
         self._observer.connection(self._account)
 
     def attempt_ended(self, attempt: Attempt) -> None:
@@ -80,7 +80,7 @@ class Attempts:
             self._report(attempt)
 
     def abandon(self) -> float | None:
-        """Count the request in flight as a `timeout`; return how long it was waited for."""
+        """Count the request in flight as a `timeout`; return how long it has taken."""
         sent_at = self._settle()
         if sent_at is None:
             return None
@@ -99,7 +99,7 @@ class Attempts:
 
 
 class AccountAccess:
-    """An account's API as one scrape reaches it, until an answer says to stop asking."""
+    """An account's API within one scrape, until an answer says to stop asking."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class AccountAccess:
         return RequestContext(self._transport, self._key, deadline, attempts)
 
     def record(self, failure: Failure | None) -> None:
-        """Record how a job ended: it may say not to ask for the rest of the account."""
+        """Record how a job ended: it may mean that the rest of the account is not asked for."""
         with self._lock:
             if failure is None:
                 self._answered = True
@@ -174,7 +174,7 @@ class QueueFetch(Job[QueueResult]):
         """Return the number of available agents, or why it could not be read."""
         refusal = self.access.refusal
         if refusal is None and self.deadline.remaining() <= 0:
-            refusal = Failure("timeout", "no turn within the scrape's budget; nothing was sent")
+            refusal = Failure("timeout", "not started within the scrape's budget; nothing was sent")
         if refusal is not None:
             return QueueResult(None, refusal, None, self._clock.unix())
         begun = self._clock.steady()
@@ -182,9 +182,11 @@ class QueueFetch(Job[QueueResult]):
         ended = self._clock.now()
         seconds = ended.steady - begun
         if failure is None and seconds > self._longest():
-            # The process or the machine stood still meanwhile: the number may be from before.
+            # The process or the machine was suspended: the number may be older.
             available, detail = None, None
-            failure = Failure("timeout", f"no whole answer in time; it came after {seconds:.3g} s")
+            failure = Failure(
+                "timeout", f"no complete answer in time; it came after {seconds:.3g} s"
+            )
         self.access.record(failure)
         result = QueueResult(available, failure, seconds, ended.unix, detail)
         self.access.state.record_result(self.queue, result, ended)
@@ -201,9 +203,9 @@ class QueueFetch(Job[QueueResult]):
             return self.result()
         waited = self.attempts.abandon()
         if waited is None:
-            words = "no turn or no whole answer within the scrape's budget"
+            words = "not started or no complete answer within the scrape's budget"
         else:
-            words = f"no whole answer within {waited:.3g} s"
+            words = f"no complete answer within {waited:.3g} s"
         return QueueResult(None, Failure("timeout", words), waited, self._clock.unix())
 
     def _read(self) -> tuple[int | None, AgentDetail | None, Failure | None]:
@@ -223,17 +225,17 @@ class QueueFetch(Job[QueueResult]):
         except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
             # Only the kind of the error: its text or its traceback could hold people's names.
             log.error(  # noqa: TRY400
-                "fetch failed in the exporter itself",
+                "Internal error while reading a queue",
                 account=access.account.name,
                 queue=queue.name,
                 error=type(error).__name__,
             )
-            words = f"a fault of this exporter ({type(error).__name__}); please report it"
+            words = f"internal error of the exporter ({type(error).__name__}); please report it"
             return None, None, Failure("unexpected_answer", words)
 
 
 class JobsInFlight:
-    """The one map of jobs under way: a scrape joins the job that it needs, or starts it."""
+    """The one map of jobs in progress: a scrape joins the job that it needs, or starts it."""
 
     def __init__(self, pool: HostBoundedPool) -> None:
         self._pool = pool
@@ -249,14 +251,14 @@ class JobsInFlight:
         *,
         urgent: bool = False,
     ) -> tuple[J, bool]:
-        """Return the job under way, or a new one; and whether it was under way.
+        """Return the job in progress, or a new one; and whether it was in progress.
 
         Args:
             key: what the job is about.
             host_limit: how many jobs of the account's host may run at a time.
             deadline: until when the result is wanted.
             make: makes a new job.
-            urgent: somebody waits for this job alone.
+            urgent: this job alone is waited for.
         """
         with self._lock:
             found = self._jobs.get(key)
@@ -266,7 +268,7 @@ class JobsInFlight:
                 found = None
                 job = self._jobs[key] = make()
         if found is not None:
-            # It may have been waiting all along for a thread that could not be started.
+            # It may be waiting for a thread that could not be started.
             self._pool.start_threads()
             if urgent and found.ticket is not None:
                 self._pool.hurry(found.access.account.host, found.ticket)
@@ -280,7 +282,7 @@ class JobsInFlight:
     def _run(self, key: Hashable, job: Job[Any]) -> None:
         job.begun = boot_seconds()
         result = job.work()
-        # First: a scrape that begins once the result is out must not find this job.
+        # First, so that a scrape that begins after the result does not find this job.
         with self._lock:
             if self._jobs.get(key) is job:
                 del self._jobs[key]
@@ -288,10 +290,9 @@ class JobsInFlight:
 
 
 def _is_worth_joining(job: Job[Any]) -> bool:
-    """Return whether a scrape that begins now is served by a job under way as by its own.
+    """Return whether a scrape that begins now can use a job in progress like its own.
 
-    Not by one that has been waiting for long: its answer may be as old as its question, and it may
-    be one that never comes. As only young jobs are joined, none is kept going by scrapes that
-    overlap.
+    It cannot use one that has waited for long: the answer may be as old as the request, or never
+    come. As only young jobs are joined, overlapping scrapes cannot keep one going for ever.
     """
     return job.begun is None or boot_seconds() - job.begun < JOIN_SECONDS

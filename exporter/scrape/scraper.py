@@ -1,4 +1,4 @@
-"""Scrape accounts: ask for every queue, wait within the budget, return what is known then."""
+"""The scraper: ask for every queue, wait within the budget, return the results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
 
-#: The part of the budget in which keys and certificates are to be read.
+#: The share of the budget for reading keys and certificates.
 _FILES_SHARE = 0.3
 
 
 class Scraper:
-    """Scrape the accounts of one configuration; scrapes at the same time share their jobs."""
+    """Scrape the accounts of one configuration; concurrent scrapes share their jobs."""
 
     def __init__(  # noqa: PLR0913 - the parts are wired in one place, by name
         self,
@@ -55,17 +55,17 @@ class Scraper:
         only: Sequence[str] | None = None,
         max_age: float | None = None,
     ) -> Snapshot:
-        """Return what is known of these accounts' queues at the end of the budget, or before.
+        """Return the results of these accounts' queues, at the end of the budget or before.
 
         Args:
             accounts: of the configuration.
-            budget_seconds: after which the scrape ends; what is outstanding is a `timeout`.
+            budget_seconds: after which the scrape ends; outstanding requests are a `timeout`.
             only: names or ids of the queues to ask for, None for all.
-            max_age: how old a number may be, in seconds; None for what each account says.
+            max_age: how old a number may be, in seconds; None for each account's own.
         """
         request = ScrapeRequest(boot_seconds(), budget_seconds, only, max_age)
         scrapes = [self._account_scrape(account, request) for account in accounts]
-        # As with an account's queues: what was asked for longest ago comes first.
+        # As with an account's queues, those asked for longest ago come first.
         in_order = sorted(scrapes, key=lambda scrape: scrape.last_asked_at)
         for scrape in self._opened(in_order, request):
             scrape.start()
@@ -78,7 +78,7 @@ class Scraper:
         return _finish(scrapes, request)
 
     def read_lists(self, accounts: Iterable[Account], budget_seconds: float) -> Snapshot:
-        """Read which queues these accounts have; the snapshot has no queues, but says why not."""
+        """Read the lists of these accounts; the snapshot has no queues, only failures."""
         request = ScrapeRequest(boot_seconds(), budget_seconds, only=())
         scrapes = [self._account_scrape(account, request) for account in accounts]
         for scrape in self._opened(scrapes, request):
@@ -86,7 +86,7 @@ class Scraper:
         return _finish(scrapes, request)
 
     def catalog(self, account: Account) -> Catalog:
-        """Return what an account is known to have."""
+        """Return the catalog of an account."""
         return self.states[account.name].catalog
 
     def _opened(
@@ -112,7 +112,7 @@ class Scraper:
 
 
 def _finish(scrapes: Sequence[AccountScrape], request: ScrapeRequest) -> Snapshot:
-    """Wait for all jobs, at most to the end of the budget, and take what they have found."""
+    """Wait for all jobs, until the end of the budget at most, and collect their results."""
     wait([job for scrape in scrapes for job in scrape.jobs], request.remaining())
     finished = [scrape.finish() for scrape in scrapes]
     return Snapshot(

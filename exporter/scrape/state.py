@@ -1,4 +1,4 @@
-"""What is known of an account from one scrape to the next, beside its numbers."""
+"""The state of an account between scrapes, besides its numbers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from exporter.snapshot import QueueResult
 K = TypeVar("K")
 V = TypeVar("V")
 
-#: The longest ``Retry-After`` that is obeyed, in seconds: for an account, for a queue.
+#: The longest ``Retry-After`` that is respected, in seconds: for an account, for a queue.
 LONGEST_SECONDS = 300.0
 LONGEST_QUEUE_SECONDS = 60.0
-#: How long a filter counts as verified, in seconds, and after how long that is renewed: early
-#: enough for several scrapes to try, so that one that fails costs no number.
+#: How long a filter counts as verified, in seconds, and after how long it is verified again: early
+#: enough that several scrapes can try, so that one failure costs no number.
 VERIFIED_SECONDS = 600.0
 RENEW_SECONDS = 420.0
 
 
 class Backoff:
-    """Until when to leave an account and its queues alone: after a 429, or a queue's 503."""
+    """Until when to back off from an account or a queue, after a 429 or a queue's 503."""
 
     def __init__(self) -> None:
         self._until: dict[int | None, tuple[Moment, Failure]] = {}
@@ -42,7 +42,7 @@ class Backoff:
             self._until[queue.id] = (until, error.failure)
 
     def until(self, now: Moment) -> float | None:
-        """Return the Unix time until which to leave the account alone, None if it may be asked."""
+        """Return the Unix time until which to back off, None if the account may be asked."""
         return self._until[None][0].unix_at(now) if self.failure(now) else None
 
     def failure(self, now: Moment, queue: Queue | None = None) -> Failure | None:
@@ -51,7 +51,7 @@ class Backoff:
         if found is None or found[0].steady <= now.steady:
             return None
         seconds = found[0].steady - now.steady
-        words = f"told to wait for another {seconds:.0f} s: {found[1].message}"
+        words = f"backing off for another {seconds:.0f} s: {found[1].message}"
         return Failure(found[1].code, words)
 
     def retain(self, queue_ids: Collection[int]) -> None:
@@ -60,12 +60,12 @@ class Backoff:
 
 
 class AccountState:
-    """What one account's answers rest on."""
+    """What an account's answers depend on."""
 
     def __init__(self, account: Account, previous: AccountState | None = None) -> None:
-        """Begin with nothing verified; what outlives a reload comes from the ``previous`` state.
+        """Begin with nothing verified; what survives a reload comes from the ``previous`` state.
 
-        An account that has moved to another host starts anew: what the old one said is not of it.
+        An account that has moved to another host starts afresh.
         """
         if previous is not None and previous.url != account.url:
             previous = None
@@ -80,7 +80,7 @@ class AccountState:
         self._retained: object = None
 
     def filters_to_verify(self, now: Moment) -> list[Filter]:
-        """Return the filters of which a verdict is missing, or will expire soon."""
+        """Return the filters that are not verified, or whose verification expires soon."""
         return [name for name in FILTERS if not self._has_verdict(name, now, RENEW_SECONDS)]
 
     def record_filter(
@@ -105,12 +105,12 @@ class AccountState:
         for name in FILTERS:
             if not self._has_verdict(name, now, VERIFIED_SECONDS):
                 why = self._unverifiable.get(name) or Failure("timeout", "no answer in time")
-                words = f"whether the API honours the filter `{name}` cannot be told: {why.message}"
+                words = f"cannot verify that the API honours the filter `{name}`: {why.message}"
                 return Failure(why.code, words)
         return None
 
     def record_result(self, queue: Queue, result: QueueResult, now: Moment) -> None:
-        """Record what a fetch brought: the number is kept for those who accept an older one."""
+        """Record the result of a fetch; the number is kept for scrapes that accept an older one."""
         if result.failure is None:
             self._results[queue.id] = (now, result)
         if result.failure is None or result.failure.code not in {"401", "429"}:
@@ -122,7 +122,7 @@ class AccountState:
         return result if now.steady - read_at.steady < max_age else None
 
     def record_success(self, queue: Queue, result: QueueResult, now: Moment) -> float | None:
-        """Record a result that a scrape shows; return in Unix time when the queue was last read."""
+        """Record the result of a scrape; return the Unix time when the queue was last read."""
         if result.failure is None:
             read_at, kept = self._results.get(queue.id, (now, None))
             self.read_at[queue.id] = read_at if kept is result else now
@@ -130,7 +130,7 @@ class AccountState:
         return None if last is None else last.unix_at(now)
 
     def forget_queues_that_left(self) -> None:
-        """Forget the queues that the account, whose queues the API lists, no longer has."""
+        """Forget the queues that the account no longer has, where the API lists them."""
         listed = self.catalog.listed_queues.rows
         if not listed or listed is self._retained:
             return
@@ -144,7 +144,7 @@ class AccountState:
     def in_order(self, queues: Collection[Queue]) -> list[Queue]:
         """Return queues in the order to ask for them: the one asked for longest ago first.
 
-        Where time or the API's patience does not suffice for all, none is left out for ever.
+        So no queue is left out for ever if time or the API's rate limit does not allow for all.
         """
         return sorted(queues, key=lambda queue: self.asked_at.get(queue.id, float("-inf")))
 

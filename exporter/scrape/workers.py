@@ -1,4 +1,4 @@
-"""A pool of threads: bounded in all and for each host, and shared so that none can take it all."""
+"""A pool of threads, bounded in all and for each host, and shared fairly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from exporter.settings import Account
 
 log = structlog.get_logger(__name__)
 
-#: A party whose last job took longer than this many seconds does not get the last places.
+#: A party whose last job took longer than this, in seconds, does not get the last places.
 _SLOW_SECONDS = 2.0
 
 
@@ -23,8 +23,8 @@ _SLOW_SECONDS = 2.0
 class _Places:
     """Places shared by parties: a host's by its accounts, the whole pool's by its hosts.
 
-    A party that hangs keeps its places for the whole of its budget. So the last quarter is closed
-    to slow ones, but for a few places each, and there are always some for the others.
+    A party that hangs keeps its places for its whole budget. So slow parties get only a few places
+    of the last quarter each, and some are always left for the others.
     """
 
     limit: int
@@ -93,7 +93,7 @@ class _Host:
     def _take(self, line: _Line) -> tuple[str, Callable[[], None]] | None:
         while account := next((name for name in line if self.places.has_one_for(name)), None):
             jobs = line.pop(account)
-            # What became urgent while it waited is in both lines.
+            # A job that became urgent while it waited is in both lines.
             while jobs and jobs[0].run is None:
                 jobs.popleft()
             if not jobs:
@@ -110,10 +110,9 @@ class _Host:
 class HostBoundedPool:
     """Run jobs in daemon threads, bounded per host and in all; accounts of a host take turns.
 
-    A job that hangs keeps its thread and its place among its host's jobs: no thread is started in
-    its stead. Daemon threads, since an executor would make the process wait for a hanging job at
-    its end. Where a thread cannot be started, those that there are go on, and each new job tries
-    again.
+    A job that hangs keeps its thread and its place among its host's jobs: no thread replaces it.
+    The threads are daemons, as an executor would make the process wait for a hanging job at its
+    end. If a thread cannot be started, the existing ones go on, and each new job tries again.
     """
 
     def __init__(self, limit: int) -> None:
@@ -121,7 +120,7 @@ class HostBoundedPool:
         self._places = _Places(limit)
         self._hosts: dict[str, _Host] = {}
         self._ready: deque[tuple[str, str, Callable[[], None]]] = deque()
-        # Hosts that have a place for a job, while the whole has none for the host.
+        # Hosts that have a place for a job, while the pool has none for the host.
         self._refused: dict[str, None] = {}
         self._threads = 0
         self._idle = 0
@@ -151,14 +150,14 @@ class HostBoundedPool:
         *,
         urgent: bool = False,
     ) -> Ticket:
-        """Run a job as soon as its host and the whole have a place for it.
+        """Run a job as soon as its host and the pool have a place for it.
 
         Args:
             host: whose places count.
             host_limit: how many jobs of this host may run at a time.
             account: takes turns with the host's other accounts.
             job: reports its own failures; what it raises is only logged.
-            urgent: somebody waits for this job alone; it takes turns with all that are not.
+            urgent: this job alone is waited for; urgent jobs alternate with the others.
         """
         ticket = Ticket(account, job, urgent)
         with self._changed:
@@ -172,7 +171,7 @@ class HostBoundedPool:
         return ticket
 
     def hurry(self, host: str, ticket: Ticket) -> None:
-        """Make a job urgent that may be waiting still."""
+        """Make a job urgent that may still be waiting."""
         with self._changed:
             if ticket.run is not None and not ticket.urgent:
                 ticket.urgent = True
@@ -227,11 +226,11 @@ class HostBoundedPool:
             try:
                 job()
             except Exception as error:  # noqa: BLE001 - the edge of a thread: it must go on
-                log.error("a job failed", host=name, error=type(error).__name__)  # noqa: TRY400
+                log.error("Internal error in a job", host=name, error=type(error).__name__)  # noqa: TRY400
             slow = time.monotonic() - begun > _SLOW_SECONDS
             del job
             with self._changed:
-                # The place is free and the thread is idle in one step, else one more is started.
+                # The place and the thread become free in one step, or one more thread is started.
                 self._idle += 1
                 self._places.give_back(name, slow=slow)
                 self._hosts[name].places.give_back(account, slow=slow)

@@ -1,6 +1,6 @@
 """A stand-in for the CallTools API, for the demo, the tests and the benchmarks.
 
-What can go wrong is handed in: the tests have every fault by name in ``tests/simulator``.
+Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 """
 
 from exporter.simulator.api import TOKEN, SimulatedAccount

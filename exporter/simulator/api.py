@@ -11,15 +11,15 @@ from exporter.simulator.listing import LISTS, read_list, read_record
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import AccountMoment, World
 
-#: The key of an account that names none; long enough to be found where it must not be.
-TOKEN = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it opens nothing
+#: The default key of an account; long enough to be found where it must not appear.
+TOKEN = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it is of no use elsewhere
 
 SILOS = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
 
 
 @dataclass(slots=True)
 class SimulatedAccount:
-    """One account: which key opens which world. Its own dialect goes before the simulator's."""
+    """One account: its key and its world. Its own dialect takes precedence over the simulator's."""
 
     world: World
     token: str = TOKEN
@@ -30,7 +30,7 @@ class SimulatedAccount:
     _answers: dict[tuple[str, ...], Answer] = field(default_factory=dict, init=False, repr=False)
 
     def answers(self, *state: object) -> dict[tuple[str, ...], Answer]:
-        """Return what was answered in this very state; a new one begins with nothing."""
+        """Return the answers of this state; a new state begins without any."""
         if len(state) != len(self._state) or any(map(is_not, state, self._state)):
             self._state, self._answers = state, {}
         return self._answers
@@ -44,12 +44,12 @@ class Api:
         self._by_token = {account.token: account for account in accounts}
 
     def account(self, request: Request) -> SimulatedAccount | None:
-        """Return the account whose key the request carries, if it does in the right form."""
+        """Return the account whose key the request carries, if in the right form."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         return self._by_token.get(token.strip()) if scheme.lower() == "token" else None
 
     def answer(self, request: Request, at: float) -> Answer:
-        """Return what the API says to this request at this Unix time."""
+        """Return the answer to a request at a Unix time."""
         answer = self._answer(request, at)
         return _without_body(answer) if request.method == "HEAD" else answer
 

@@ -1,4 +1,4 @@
-"""A world of people who come, take calls, wrap up, have breaks and leave."""
+"""A world of agents who arrive, take calls, wrap up, take breaks and leave."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from exporter.simulator.world import (
     person,
 )
 
-#: How far back the last shift of somebody who is logged out is looked for, in days.
+#: How far to look back for the last shift of a logged-out agent, in days.
 _LOOK_BACK = 15
 
 
 @dataclass(frozen=True, slots=True)
 class ShiftPattern:
-    """How a team works: times of day on the zone's clock, days from Monday as 0, mean seconds.
+    """How a team works: local times of day, days with Monday as 0, mean seconds.
 
-    ``lateness`` is how much earlier or later than said somebody comes, and ``absence`` the chance
-    that somebody does not come at all. With 24 ``hours`` a shift goes over into the next.
+    ``lateness`` is how much earlier or later an agent arrives, and ``absence`` the chance that an
+    agent does not come at all. With 24 ``hours``, shifts follow each other without a gap.
     """
 
     zone: tzinfo = UTC
@@ -65,7 +65,7 @@ _Shift: TypeAlias = "tuple[list[float], list[int]]"
 
 
 class DayWorld:
-    """An account whose state is a pure function of seed and time: any moment may be asked for."""
+    """An account whose state is a pure function of seed and time, for any moment."""
 
     def __init__(
         self, queues: Mapping[int, str], teams: Sequence[Team], *, seed: str = "calltools"

@@ -1,4 +1,4 @@
-"""A call centre to look at: staffed queues, one that empties now and then, and one that fails."""
+"""A call centre for the demo: staffed queues, one that empties now and then, and one that fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEMO_QUEUES = {5457: "sales", 5460: "support", 5463: "retention", 5466: "billing
 
 _SALES, _SUPPORT, _RETENTION, _BILLING = DEMO_QUEUES
 
-#: Whenever the demo is run somebody is at work, and soon does something else.
+#: Somebody is always at work, and changes status soon.
 _LIVELY = ShiftPattern(
     weekdays=frozenset(range(7)),
     start=time(0),
@@ -33,9 +33,9 @@ _LIVELY = ShiftPattern(
 
 
 class _Outage:
-    """The demo's faults: whoever asks for billing is answered with 503."""
+    """The demo's faults: requests for billing are answered with 503."""
 
-    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:  # noqa: ARG002 - as every source of faults is asked
+    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:  # noqa: ARG002 - the signature of every fault plan
         return _unavailable if queue == str(_BILLING) else None
 
     def take_silence(self) -> bool:
@@ -47,7 +47,7 @@ async def _unavailable(exchange: Exchange) -> None:
 
 
 def demo_simulator(changed: Callable[[World], World] = lambda world: world) -> SimulatedSilo:
-    """Return the demo's simulator, not yet started, with whatever is changed in its world."""
+    """Return the demo's simulator, not yet started, with the given changes to its world."""
     teams = (
         Team(6, (_SALES,), _LIVELY),
         Team(3, (_SALES, _SUPPORT), _LIVELY),

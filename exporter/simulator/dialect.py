@@ -1,4 +1,4 @@
-"""The open facts of the API: one switch for each way in which CallTools may answer."""
+"""The unknown facts of the API: a switch for each way in which CallTools may answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALL_FILTERS = frozenset({"queue", "agent_status_id", "ready", "team"})
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the simulated API speaks; the defaults are stock Django REST Framework.
+    """How the simulated API answers; the defaults are those of Django REST Framework.
 
     ``unknown_id`` is the status for a queue or status id that the account does not have, or for
     text in its place: 400 with a field error, or 200 with an empty list; ``zero_id`` the same for

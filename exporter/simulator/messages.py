@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer; ``wire`` is the whole of it in bytes, with its ``Content-Length``."""
+    """One answer; ``wire`` is all of it in bytes, with its ``Content-Length``."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -70,7 +70,7 @@ def html_answer(status: int, title: str, *headers: tuple[str, str]) -> Answer:
 def parse_request(head: bytes) -> Request | None:
     """Return the request in a head up to its empty line, or None if that is not HTTP.
 
-    Clients send the same few heads again and again, so that they are kept.
+    Clients send the same few heads again and again, so these are cached.
     """
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     match = _REQUEST_LINE.fullmatch(first)

@@ -36,9 +36,9 @@ class ReceivedRequest(NamedTuple):
 class SimulatedSilo:
     """A stand-in for one CallTools silo, on loopback, for as long as the ``with`` block lasts.
 
-    What may be changed at any time: ``dialect``, ``latency`` (seconds before each answer),
-    ``clock``, ``tls`` (for connections to come) and ``before_answer``, which is called for each
-    request once that is logged.
+    These may be changed at any time: ``dialect``, ``latency`` (seconds before each answer),
+    ``clock``, ``tls`` (for later connections) and ``before_answer``, which is called for each
+    logged request.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class SimulatedSilo:
 
     @property
     def dialect(self) -> Dialect:
-        """How the API speaks to accounts without a dialect of their own."""
+        """The dialect for accounts without their own."""
         return self._api.dialect
 
     @dialect.setter
@@ -105,7 +105,7 @@ class SimulatedSilo:
         self._log.clear()
 
     def wait_until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
-        """Wait until something holds that requests or connections change; False if it never did."""
+        """Wait until a condition on requests or connections holds; return False if it never did."""
         with self._changed:
             return self._changed.wait_for(true, seconds)
 
@@ -190,7 +190,7 @@ class SimulatedSilo:
         self._notify()
 
     def answer(self, connection: Connection, request: Request) -> None:
-        """Answer one request, by the API's word or by the fault that is set for it."""
+        """Answer one request, with the API's answer or with the fault for it."""
         now = self.clock()
         received = ReceivedRequest(
             request.method, request.path, request.query, request.headers, connection.number, now
@@ -230,5 +230,5 @@ class SimulatedSilo:
 
     def _note_problem(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         if "_call_connection_lost" in str(context.get("message")):
-            return  # asyncio ends a connection twice that is reset while its last bytes are sent
+            return  # asyncio ends a connection twice if it is reset while its last bytes are sent
         self._problems.append(f"{context.get('message')}: {context.get('exception')!r}")

@@ -1,4 +1,4 @@
-"""One connection: requests are read from it and bytes, right or wrong, are written to it."""
+"""One connection: it reads requests, and writes bytes, valid or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Server(Protocol):
-    """What a connection asks of the simulator that it belongs to."""
+    """What a connection needs of its simulator."""
 
     def connection_opened(self, connection: Connection) -> None:
         """Record a connection that is ready for requests."""
@@ -29,7 +29,7 @@ class Server(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """Read one request after the other and let the simulator answer each."""
+    """Read requests one by one and let the simulator answer each."""
 
     def __init__(self, number: int, simulator: Server) -> None:
         self.number = number
@@ -48,33 +48,33 @@ class Connection(asyncio.Protocol):
         self._simulator.connection_opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Collect a request; those that follow wait until it is answered."""
+        """Collect a request; further ones wait until it is answered."""
         self._buffer += data
         if self._request is None:
             self._next()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - asyncio's call
-        """End what was still being written."""
+        """Abort what is still being written."""
         if self._task is not None:
             self._task.cancel()
         self._simulator.connection_closed(self)
 
     def pause_writing(self) -> None:
-        """Hold `drain` back, since the client does not read as fast."""
+        """Block `drain`, as the client reads too slowly."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on."""
+        """Release `drain`."""
         self._writable.set()
 
     def send(self, answer: Answer) -> None:
-        """Answer the request in hand."""
+        """Answer the current request."""
         if not self._transport.is_closing():
             self._transport.write(answer.wire)
             self.finish()
 
     def finish(self) -> None:
-        """End the request in hand and take the next one, or close if the client wants it so."""
+        """End the current request and take the next one, or close if the client asks for it."""
         request, self._request = self._request, None
         self.answered += 1
         if request is not None and request.headers.get("connection", "").lower() == "close":
@@ -83,12 +83,12 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def run(self, answering: Coroutine[None, None, None]) -> None:
-        """Answer the request in hand by a coroutine that ends with the connection."""
+        """Answer the current request in a coroutine that ends with the connection."""
         self._task = asyncio.get_running_loop().create_task(answering)
         self._task.add_done_callback(_report)
 
     def write(self, data: bytes) -> None:
-        """Send these bytes as they are."""
+        """Send bytes unchanged."""
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -96,7 +96,7 @@ class Connection(asyncio.Protocol):
         await self._writable.wait()
 
     def close(self) -> None:
-        """Close in good order, after what was written."""
+        """Close normally, after what was written."""
         self._transport.close()
 
     def reset(self) -> None:
@@ -127,15 +127,15 @@ class Connection(asyncio.Protocol):
 def _report(task: asyncio.Task[None]) -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        context = {"message": "a fault could not be made", "exception": error}
+        context = {"message": "a fault failed", "exception": error}
         task.get_loop().call_exception_handler(context)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, what the API says to it, and the connection that it came by.
+    """One request, the API's answer, and the connection.
 
-    ``ask`` gives what the API would say to another path and query with the same headers.
+    ``ask`` returns the API's answer for another path and query with the same headers.
     """
 
     request: Request
@@ -144,15 +144,15 @@ class Exchange:
     connection: Connection
 
 
-#: One way to go wrong: it writes to the exchange's connection, in place of the answer.
+#: One fault: it writes to the exchange's connection, in place of the answer.
 Fault: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 
 class FaultSource(Protocol):
-    """What goes wrong, and when. The simulator itself has no fault: who starts it hands them in."""
+    """Which faults occur, and when; they are passed to the simulator, which has none itself."""
 
     def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:
-        """Return the fault for one request, or None where it is answered."""
+        """Return the fault for one request, or None to answer it."""
 
     def take_silence(self) -> bool:
-        """Return whether a connection just accepted is left without a word."""
+        """Return whether to leave a new connection without any answer."""

@@ -22,7 +22,7 @@ _SYLLABLES = (
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One row of ``/api/statuses/``; the actions are the vendor's own words."""
+    """One row of ``/api/statuses/``; the actions are the vendor's own terms."""
 
     id: int
     name: str
@@ -68,9 +68,9 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class AccountMoment:
-    """An account at one Unix time. The same object always means the same answers.
+    """An account at one Unix time. The same object always gives the same answers.
 
-    ``agents`` gives those of one queue, or all of the account (None), logged out ones as well.
+    ``agents`` returns those of one queue, or all of the account (None), including logged-out ones.
     """
 
     time: float
@@ -87,7 +87,7 @@ class World(Protocol):
 
 
 def person(key: str) -> tuple[str, str]:
-    """Return the ``app_user`` and the full name of whom this key stands for, always the same."""
+    """Return the ``app_user`` and the full name for a key, always the same."""
     digest = hashlib.sha256(key.encode()).digest()
     sounds = [_SYLLABLES[byte % len(_SYLLABLES)] for byte in digest[:7]]
     name = f"{''.join(sounds[:3]).title()} {''.join(sounds[3:]).title()}"

@@ -1,4 +1,4 @@
-"""HTTPS to the API: `requests` used lean, within a deadline that nothing can stretch."""
+"""HTTPS to the API: `requests` with little overhead, within a strict deadline."""
 
 from exporter.transport.body import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.deadline import Deadline

@@ -1,4 +1,4 @@
-"""Bodies of answers, read within bounds for each answer and for all of them together."""
+"""Bodies of answers, read within limits for each answer and for all together."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ BODY_LIMIT = 10 * 1024 * 1024
 #: The same where one row was asked for. A row has some 40 fields, about 1 KiB; an API that ignores
 #: `page_size` sends its whole page of at most 250, and its `count` is right all the same.
 SMALL_BODY_LIMIT = 512 * 1024
-#: What of each answer is free: the number of requests at a time bounds that already.
+#: What each answer may hold freely: the number of concurrent requests limits it already.
 _FREE = 64 * 1024
 _PIECE = 64 * 1024
 
 
 class BodyMemory:
-    """A bound on the bytes that answers hold together, until they have been read.
+    """A limit on the bytes that answers hold together, until they have been read.
 
     Args:
         limit: in bytes, beyond what is free for each answer.
-        whole: the bound of which this one is a part.
+        whole: the limit of which this one is a part.
     """
 
     def __init__(self, limit: int, whole: BodyMemory | None = None) -> None:
@@ -36,7 +36,7 @@ class BodyMemory:
         self._held = 0
 
     def take(self, size: int) -> bool:
-        """Hold so many bytes more; return whether there is room for them."""
+        """Hold a number of bytes more; return whether there is room for them."""
         with self._lock:
             if self._held + size > self._limit:
                 return False
@@ -46,7 +46,7 @@ class BodyMemory:
         return True
 
     def give_back(self, size: int) -> None:
-        """Hold so many bytes less."""
+        """Release a number of bytes."""
         with self._lock:
             self._held -= size
         if self._whole is not None:
@@ -54,7 +54,7 @@ class BodyMemory:
 
 
 class BodyShare:
-    """What one answer holds of the memory for all."""
+    """The share of the memory that one answer holds."""
 
     def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
@@ -70,7 +70,7 @@ class BodyShare:
         return True
 
     def release(self) -> None:
-        """Hold nothing any more."""
+        """Release all of it."""
         held, self._held = self._held, 0
         if held:
             self._memory.give_back(held)
@@ -81,7 +81,7 @@ def read_body(
 ) -> bytes:
     """Read a body piece by piece, so that it can be cut at the limit.
 
-    It is decompressed here: `urllib3` takes a stream of gzip that was cut short for a whole one.
+    It is decompressed here, as `urllib3` accepts a truncated gzip stream as complete.
 
     Raises:
         ApiError: `too_large`, `connection` or `unexpected_answer`.
@@ -90,7 +90,7 @@ def read_body(
     inflate = zlib.decompressobj(wbits=31) if encoding in {"gzip", "x-gzip"} else None
     if inflate is None and encoding not in {"identity", ""}:
         raise ApiError(
-            Failure("unexpected_answer", f"{host} answered in an encoding that was not asked for")
+            Failure("unexpected_answer", f"{host} answered with an encoding that was not requested")
         )
     body, received = bytearray(), 0
     for piece in raw.stream(_PIECE, decode_content=False):
@@ -101,7 +101,7 @@ def read_body(
                 shown = f"{limit // 1024**2} MiB" if limit >= 1024**2 else f"{limit // 1024} KiB"
                 raise _too_large(f"the answer of {host} is larger than {shown}")
             if not share.grow(len(body)):
-                raise _too_large(f"{host} sends too many large answers at the same time")
+                raise _too_large(f"{host} sends too many large answers at once")
     if inflate and received and not inflate.eof:
         raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
     return bytes(body)
@@ -112,7 +112,7 @@ def _too_large(words: str) -> ApiError:
 
 
 def _inflated(inflate: zlib._Decompress, piece: bytes, host: str) -> Iterator[bytes]:
-    """Decompress in small pieces: what is freed in large ones stays with the process."""
+    """Decompress in small pieces: the process keeps the memory of large ones."""
     full = False
     while piece or full:
         try:

@@ -1,4 +1,4 @@
-"""Connections to the API: kept alive, and not used again if they are old, idle or out of step."""
+"""Connections to the API: kept alive, and not reused if they are old, idle or out of sync."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from exporter.clock import boot_seconds
 from exporter.transport.deadline import DeadlineSocket, current_request, time_left
 from exporter.transport.http1 import StreamedAnswer, request_head
 
-#: The longest that a connection may be idle and still be used, in seconds. What stands between
-#: (NAT, load balancers) forgets idle connections without a word, after 240 s or 350 s as a rule.
+#: The longest that a connection may be idle and still be used, in seconds. NAT and load balancers
+#: drop idle connections silently, usually after 240 s or 350 s.
 LONGEST_IDLE = 60.0
-#: The longest that a connection is used, in seconds: then its name is looked up anew.
+#: The longest that a connection is used, in seconds: then its name is resolved again.
 LONGEST_LIFE = 180.0
-#: Probes on idle connections, in seconds: they also find a peer that is gone while it is awaited.
+#: Keep-alive probes, in seconds: they also detect a peer that is gone during a request.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPALIVE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connect within the deadline, all addresses of the name together.
+    """Connect within the deadline, for all addresses of the name together.
 
-    `urllib3` gives each address the whole timeout; one that swallows packets would use up the time
-    of the others, so each is given its share of what is left.
+    `urllib3` gives each address the whole timeout, so that one that drops packets uses up the time
+    of the others; here, each gets its share of what is left.
     """
 
     opened_at = 0.0
@@ -44,7 +44,7 @@ class _DeadlineConnection(HTTPConnection):
         return not (too_old or self.is_closed)
 
     def is_silent(self) -> bool:
-        """Return whether nothing came on it, neither bytes nor its end."""
+        """Return whether nothing has arrived on it, neither bytes nor its end."""
         return not wait_for_read(self.sock, timeout=0.0)
 
     def _new_conn(self) -> socket.socket:
@@ -85,10 +85,10 @@ def _set_options(sock: socket.socket) -> None:
 
 
 class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
-    """The same under TLS; the SSL context brings its own socket class."""
+    """The same with TLS; the SSL context brings its own socket class."""
 
     def is_silent(self) -> bool:
-        """Return whether nothing came, nor was read ahead by TLS, which the socket hides."""
+        """Return whether nothing has arrived, nor was read ahead by TLS, which the socket hides."""
         ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
         return not ahead and super().is_silent()
 

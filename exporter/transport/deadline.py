@@ -1,7 +1,7 @@
-"""Sockets that keep one deadline for a whole request, however its bytes drip.
+"""Sockets with one deadline for a whole request, however slowly its bytes arrive.
 
-A timeout of `requests` counts anew for each read, so a server that sends a byte now and then is
-never late. Here every operation on the socket is given only the time that is left.
+A timeout of `requests` starts again with each read, so a server that sends a byte now and then is
+never late. Here, every operation on the socket gets only the time that is left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """The moment at which a request ends, by `boot_seconds`; it may be moved to a later one."""
+    """The time at which a request ends, by `boot_seconds`; it may be moved to a later one."""
 
     __slots__ = ("at",)
 
@@ -28,7 +28,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """Return the deadline that many seconds from now."""
+        """Return the deadline after a number of seconds."""
         return cls(boot_seconds() + seconds)
 
     def remaining(self) -> float:
@@ -36,7 +36,7 @@ class Deadline:
         return self.at - boot_seconds()
 
     def extend(self, at: float) -> None:
-        """Move it to a later moment; an earlier one changes nothing."""
+        """Move it to a later time; an earlier one changes nothing."""
         self.at = max(self.at, at)
 
 
@@ -61,7 +61,7 @@ _current = _Current()
 
 @contextlib.contextmanager
 def in_flight(deadline: Deadline, on_connect: Callable[[], None]) -> Iterator[InFlightRequest]:
-    """Bind what this thread sends and receives meanwhile to one deadline."""
+    """Bind what this thread sends and receives within the block to one deadline."""
     _current.request = InFlightRequest(deadline, on_connect)
     try:
         yield _current.request
@@ -88,7 +88,7 @@ def time_left() -> float:
 
 
 def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) -> T:
-    """Receive within the deadline, and go on waiting when it was moved meanwhile."""
+    """Receive within the deadline, and go on waiting if it was moved meanwhile."""
     request = _current.request
     while True:
         sock.settimeout(time_left())
@@ -102,7 +102,7 @@ def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) 
 
 
 class DeadlineSocket(socket.socket):
-    """A plain socket that gives each operation only the time that is left."""
+    """A plain socket whose operations get only the time that is left."""
 
     def recv(self, *arguments: Any) -> bytes:
         """Receive within the deadline."""
@@ -119,7 +119,7 @@ class DeadlineSocket(socket.socket):
 
 
 class DeadlineTlsSocket(ssl.SSLSocket):
-    """A TLS socket that gives each operation only the time that is left.
+    """A TLS socket whose operations get only the time that is left.
 
     Python's own ``recv``, ``recv_into`` and ``sendall`` go through the methods overridden here.
     """
@@ -130,7 +130,7 @@ class DeadlineTlsSocket(ssl.SSLSocket):
         super().do_handshake(block)
 
     def read(self, *arguments: Any) -> bytes:
-        """Read what has come within the deadline."""
+        """Read what arrives within the deadline."""
         return _receive(self, super().read, *arguments)
 
     def send(self, *arguments: Any) -> int:

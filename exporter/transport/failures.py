@@ -1,4 +1,4 @@
-"""The errors of `requests`, `urllib3`, `http.client`, `ssl` and `socket` as failures."""
+"""Failures from the errors of `requests`, `urllib3`, `http.client`, `ssl` and `socket`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from exporter.errors import Failure
 
 
 def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
-    """Return the code and the words for a request that ended without a complete answer.
+    """Return the code and the message for a request that ended without a complete answer.
 
-    The libraries wrap each other's errors up to four deep, so the innermost known one decides.
+    The libraries wrap each other's errors up to four deep; the innermost known one decides.
     """
     causes = tuple(_causes(error))
     if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in causes):
         reason = next((c.strerror for c in causes if isinstance(c, socket.gaierror)), None)
-        # The name may be the proxy's.
+        # The name may be that of the proxy.
         name = next((c.conn.host for c in causes if isinstance(c, NameResolutionError)), host)
         return Failure("dns", f"no address for {name}: {reason or 'the name cannot be resolved'}")
     if any(_is_timeout(cause) for cause in causes):
@@ -36,17 +36,17 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
     if any(_is_tls(cause) for cause in causes):
         reason = next((c.reason for c in causes if isinstance(c, ssl.SSLError) and c.reason), "")
         words = str(reason).lower().replace("_", " ")
-        return Failure("tls", f"no TLS with {host}: {words or 'the handshake failed'}")
+        return Failure("tls", f"TLS with {host} failed: {words or 'the handshake failed'}")
     return Failure("connection", f"{host}: {_reason(causes)}")
 
 
 def late(host: str, waited_seconds: float) -> Failure:
     """Return the failure of a request that was not completely answered by its deadline."""
-    return Failure("timeout", f"no whole answer from {host} within {waited_seconds:.3g} s")
+    return Failure("timeout", f"no complete answer from {host} within {waited_seconds:.3g} s")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and all that it wraps, however it wraps it."""
+    """Yield the error and all errors that it wraps, in whatever way."""
     pending: list[object] = [error]
     seen: set[int] = set()
     while pending:
@@ -83,14 +83,14 @@ def _is_too_large(cause: BaseException) -> bool:
 
 
 def _reason(causes: tuple[BaseException, ...]) -> str:
-    """Return the plainest words for a connection that failed."""
+    """Return the plainest message for a connection that failed."""
     for cause in causes:
         if isinstance(cause, http.client.RemoteDisconnected | ssl.SSLEOFError):
             return "the connection was closed before an answer came"
         if isinstance(cause, http.client.IncompleteRead):
             return "the connection was closed in the middle of the answer"
         if isinstance(cause, http.client.BadStatusLine):
-            return "what came back is not HTTP"
+            return "the answer is not HTTP"
         if isinstance(cause, OSError) and cause.errno and cause.strerror:
             return cause.strerror.lower()
         if isinstance(cause, OSError) and str(cause).startswith("Tunnel connection failed"):
@@ -99,8 +99,8 @@ def _reason(causes: tuple[BaseException, ...]) -> str:
 
 
 def _status_of(refusal: str) -> str:
-    """Return the status of a proxy's refusal; its own words may repeat the password."""
+    """Return the status of a proxy's refusal; its own text may repeat the password."""
     found = re.search(r": (\d{3})\b", refusal)
     code = int(found[1]) if found else 0
-    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "it speaks no HTTP"
+    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "it does not speak HTTP"
     return f"{code} {phrase}" if code else phrase

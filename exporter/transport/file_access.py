@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-#: After so many seconds in which nothing ended, what is left goes on in more threads.
+#: If nothing has ended for this time, in seconds, the rest is started in more threads.
 _STALL = 0.2
 
 
 class FileAccess:
-    """Do pieces of work on files one after the other; one that hangs holds up no other.
+    """Access files one after the other; one that hangs does not delay the others.
 
-    Such a piece keeps its thread, and is neither started again nor waited for again until it ends.
-    The threads are daemons: the process does not wait for them at its end.
+    Work that hangs keeps its thread, and is neither started nor waited for again until it ends. The
+    threads are daemons: the process does not wait for them at its end.
     """
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class FileAccess:
     def results(
         self, work: Mapping[K, Callable[[], T]], seconds: float
     ) -> Iterator[tuple[K, Future[T]]]:
-        """Yield each key as its work ends; what has not ended in time comes last, and not done.
+        """Yield each key as its work ends; work that has not ended in time comes last, not done.
 
         Args:
-            work: by a key that tells what is the same work, now and later.
-            seconds: how long is waited while nothing ends.
+            work: by a key that is equal for the same work, now and later.
+            seconds: how long to wait while nothing ends.
         """
         now = time.monotonic()
         awaited: dict[Future[T], K] = {}
@@ -84,7 +84,7 @@ class FileAccess:
                 key, piece, future = self._queue.popleft()
             try:
                 result = piece()
-            except Exception as error:  # noqa: BLE001 - whoever asks for the result raises it
+            except Exception as error:  # noqa: BLE001 - raised again where the result is used
                 self._forget(key)
                 future.set_exception(error)
             else:

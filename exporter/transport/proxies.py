@@ -1,4 +1,4 @@
-"""Credentials for a proxy: the header that it gets, and what is masked everywhere else."""
+"""Credentials for a proxy: the header that it gets, and what to mask everywhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from exporter.settings import Secret
 
-#: A shorter password is not masked: half of every text would be.
+#: A shorter password is not masked, as it would match in any text.
 _SHORTEST = 4
 
 
@@ -20,7 +20,7 @@ def proxy_authorization(proxy: str) -> str | None:
 
 
 def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
-    """Return what must be masked in the words of a proxy: password and header."""
+    """Return what must be masked in a proxy's text: password and header."""
     header = proxy_authorization(proxy) if proxy else None
     if proxy is None or header is None:
         return ()

@@ -1,4 +1,4 @@
-"""One session: requests to one origin, and whole answers."""
+"""One session: requests to one origin, and complete answers."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from exporter.transport.failures import failure_of, late
 from exporter.transport.proxies import proxy_authorization
 from exporter.transport.tls import client_context
 
-#: What large answers of one transport hold together, in bytes: a part of what all may hold, so that
-#: one host cannot use up the others'.
+#: The most that large answers of one transport hold together, in bytes: a part of the limit for
+#: all, so that one host cannot use up that of the others.
 _BODIES = 12 * 1024 * 1024
 
 # The configuration logs `insecure_skip_verify` once; urllib3 would warn at each connection.
@@ -36,7 +36,7 @@ urllib3.disable_warnings(InsecureRequestWarning)
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer; ``body`` is decompressed. ``release`` is called once it has been read."""
+    """A complete answer; ``body`` is decompressed. ``release`` is called once it has been read."""
 
     status: int
     headers: Mapping[str, str]
@@ -47,15 +47,15 @@ class HttpAnswer:
 class StaleConnectionError(ApiError):
     """A pooled connection was closed by the server before the first byte of the answer.
 
-    The request was not answered and, being a GET, can be sent once more.
+    The request was not answered and, being a GET, can be sent again.
     """
 
 
 class _Adapter(HTTPAdapter):
-    """An adapter with one SSL context for every pool, into which nothing is loaded afterwards.
+    """An adapter with one SSL context for every pool, into which nothing more is loaded.
 
-    Without ``cert_verify`` as a no-op each new connection reads the CA bundle again, and a private
-    CA quietly trusts all public ones as well.
+    Unless ``cert_verify`` is a no-op, each new connection reads the CA bundle again, and a private
+    CA silently trusts all public ones as well.
     """
 
     def __init__(self, context: ssl.SSLContext, connections: int) -> None:
@@ -82,14 +82,14 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, *arguments: Any, **keywords: Any
     ) -> HTTPConnectionPool:
-        """Return the one pool there is, found once: finding it is a tenth of a request's cost."""
+        """Return the one pool, which is looked up once: that is a tenth of a request's cost."""
         pool = self._pool
         if pool is None:
             pool = self._pool = super().get_connection_with_tls_context(*arguments, **keywords)
         return pool  # type: ignore[no-any-return]
 
     def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:
-        """Return path and query, which only a proxy that is no tunnel wants whole."""
+        """Return path and query; only a proxy without a tunnel needs the full URL."""
         if proxies:
             return super().request_url(request, proxies)
         return "/" + (request.url or "").split("/", 3)[3]
@@ -127,7 +127,7 @@ class _Session(requests.Session):
 
 
 class Transport:
-    """Send requests to one origin and read whole answers, each within its deadline."""
+    """Send requests to one origin and read complete answers, each within its deadline."""
 
     def __init__(
         self,
@@ -150,17 +150,17 @@ class Transport:
         on_connect: Callable[[], None],
         body_limit: int = BODY_LIMIT,
     ) -> HttpAnswer:
-        """Return the whole answer to a request, whatever its status.
+        """Return the complete answer to a request, whatever its status.
 
         Args:
-            request: is sent as it stands; no redirect of its answer is followed.
+            request: is sent unchanged; no redirect is followed.
             deadline: for connection, head and body together.
-            on_connect: is called when a new connection was opened.
+            on_connect: is called when a new connection has been opened.
             body_limit: the largest body that is read, in bytes.
 
         Raises:
             StaleConnectionError: a pooled connection turned out to be closed.
-            ApiError: no whole answer; the failure is `timeout`, `dns`, `connection`, `tls` or
+            ApiError: no complete answer; the failure is `timeout`, `dns`, `connection`, `tls` or
                 `too_large`.
         """
         begun = time.monotonic()
@@ -169,7 +169,7 @@ class Transport:
                 answer = self._send(request, body_limit)
                 if deadline.remaining() > 0:
                     return answer
-                # It lay there while the process was stopped, and is older than it looks.
+                # It arrived while the process was stopped, and is older than it looks.
                 answer.release()
                 failure = late(self._host, time.monotonic() - begun)
             except (
@@ -179,7 +179,8 @@ class Transport:
                 OSError,
             ) as error:
                 failure = failure_of(error, self._host, time.monotonic() - begun)
-        # Raised out here, without a chain: an exception of requests holds the request and its key.
+        # Raised outside the `except`, without a chain: the original error holds the request and its
+        # key.
         if failure.code == "connection" and not (current.opened or current.received):
             raise StaleConnectionError(failure)
         raise ApiError(failure)

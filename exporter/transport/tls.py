@@ -1,4 +1,4 @@
-"""How the API's certificate is verified, and which certificate the client shows."""
+"""TLS for the API: how its certificate is verified, and which one the client presents."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def client_context(tls: TlsFiles) -> ssl.SSLContext:
-    """Return the client's side: the given CA file is trusted alone, else the system's store.
+    """Return the client's SSL context: it trusts only the given CA file, else the system's store.
 
-    It is not `ssl.create_default_context`: that one writes TLS secrets to where ``SSLKEYLOGFILE``
-    says, and from Python 3.13 on refuses certificates that lack extensions of no consequence,
-    as those of many company CAs do, which curl and Go accept.
+    It is not `ssl.create_default_context`, which writes TLS secrets to the file in
+    ``SSLKEYLOGFILE`` and, from Python 3.13 on, refuses certificates without certain extensions.
+    Many company CAs lack these; curl and Go accept them.
 
     Raises:
-        ApiError: a file is missing or is no certificate or key; the code is `tls`.
+        ApiError: a file is missing, or is not a certificate or key; the code is `tls`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # On every version of Python: an intermediate alone is enough to trust what it has signed.
+    # As on every version of Python: trusting an intermediate is enough for what it has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if mistakes := load_pem(context, tls.files):
@@ -44,9 +44,9 @@ def client_context(tls: TlsFiles) -> ssl.SSLContext:
 
 
 def _trust_system_store(context: ssl.SSLContext) -> None:
-    """Trust what OpenSSL trusts, else what certifi does.
+    """Trust OpenSSL's certificates, else those of certifi.
 
-    The place is OpenSSL's, so ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name another, as for curl.
+    ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name another place, as for curl.
     """
     context.load_default_certs()
     folder = ssl.get_default_verify_paths().capath

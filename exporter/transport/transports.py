@@ -16,13 +16,13 @@ from exporter.transport.body import BodyMemory
 from exporter.transport.file_access import FileAccess
 from exporter.transport.session import Transport
 
-#: What large answers hold together, in bytes.
+#: The most that large answers hold together, in bytes.
 _ALL_BODIES = 48 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an account is asked with."""
+    """What requests to an account need."""
 
     transport: Transport
     token: Secret
@@ -36,7 +36,7 @@ def _pool_key(account: Account) -> PoolKey:
 
 
 class Transports:
-    """All transports, made when first needed and made anew when a TLS file has changed."""
+    """All transports, created when first needed and again when a TLS file has changed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class Transports:
             known = self._transports.get(key)
         if known is not None and known[0] == connections and not known[1].has_changed():
             return known[1].value
-        # Outside the lock: reading files may take its time, and only this account waits for them.
+        # Outside the lock, as reading files may take long, and only this account waits for them.
         made = Watched(
             lambda: Transport(account.host, account.tls, account.proxy, connections, self._bodies),
             lambda _: account.tls.files.values(),
@@ -75,7 +75,7 @@ class Transports:
     def open(
         self, accounts: Iterable[tuple[Account, int]], seconds: float
     ) -> Iterator[tuple[Account, Access | Failure]]:
-        """Yield how to reach each account as soon as its files have been read, or why not.
+        """Yield how to reach each account once its files have been read, or why not.
 
         Args:
             accounts: each with the number of connections that are kept open at most.
@@ -87,7 +87,7 @@ class Transports:
             if not _files(account):
                 yield account, self._open(account, connections)
                 continue
-            # Accounts with the same files wait for the same reading of them.
+            # Accounts with the same files share one reading of them.
             key: Hashable = (_pool_key(account), account.token)
             work[key] = partial(self._open, account, connections)
             same[key].append(account)

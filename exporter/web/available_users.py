@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import structlog
 from pydantic import Field, PlainValidator, TypeAdapter
 
 from exporter.config import fields
@@ -20,7 +21,9 @@ from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, YamlMapping, redacted
 from exporter.settings import Account, Configuration
 from exporter.text import nearest
-from exporter.web.config import hash_mistake, name_mistake
+from exporter.web.config import WebConfig, hash_mistake, name_mistake
+
+log = structlog.get_logger(__name__)
 
 _NAMES = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)])
 
@@ -113,6 +116,13 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
     document.raise_mistakes()
     found = model.users if model else {}
     return AvailableUsers({name: _user(keys) for name, keys in found.items()}, (path,))
+
+
+def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:
+    """Log that only `/available` is protected, if there are no passwords for the rest."""
+    if web_config is None or not web_config.passwords:
+        words = "Only /available requires a password, basic_auth_users protect the rest"
+        log.warning(words, file=str(users_file))
 
 
 def _user(keys: UserKeys) -> AvailableUser:

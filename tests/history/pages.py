@@ -133,7 +133,7 @@ class _Counters(Counters):
         self.slowest = 0.0
 
     def attempt(self, account: str, attempt: Attempt) -> None:
-        """Count a request that was tried."""
+        """Count an attempted request."""
         seconds = _BUDGET if attempt.code == "timeout" else _latency(self._now)
         self.slowest = max(self.slowest, seconds)
         super().attempt(account, Attempt(attempt.code, seconds))

@@ -159,7 +159,7 @@ def test_every_output_says_why_an_account_cannot_be_read(
     numbers = found.get("calltools_queue_available_agents", {})
     assert bool(numbers) is (code is None), "nobody is never said of what was not read"
     assert ("calltools_api_hold_until_timestamp_seconds" in found) is (code == "429")
-    began = [line for line in logs if line["event"] == "account cannot be read"]
+    began = [line for line in logs if line["event"] == "Cannot read account"]
     assert [(line["account"], line["code"]) for line in began] == (
         [("troubled", code)] if code else []
     )
@@ -209,7 +209,7 @@ def test_service_discovery_has_every_account_from_a_cold_start(
     else:
         assert found[0] == {"targets": ["troubled"], "labels": {"__param_account": "troubled"}}
         assert len(targets) == 3
-        (line,) = [line for line in logs if line["event"] == "account cannot be read"]
+        (line,) = [line for line in logs if line["event"] == "Cannot read account"]
         assert (line["account"], line["code"]) == ("troubled", made.code)
     assert [target["targets"] for target in made.runtime.targets(by_account=True)] == [
         ["troubled"],

@@ -399,7 +399,7 @@ def test_without_other_passwords_only_that_path_needs_one(
 ) -> None:
     available = f"--web.available-users.file={users}"
     exporter = start_command(f"--config.file={path}", ANYWHERE, available)
-    assert "only /available needs a password" in exporter.written()
+    assert "Only /available requires a password" in exporter.written()
     assert exporter.get("/metrics").status_code == 200
     assert exporter.get("/available").status_code == 401
     assert as_user(exporter, "acme", "?account=acme&queue=sales")[0] == 200

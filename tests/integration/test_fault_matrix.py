@@ -169,7 +169,7 @@ def check_seconds(page: Page, row: Row) -> None:
 
 def check_logs(lines: list[dict[str, Any]], row: Row, host: str, queues: set[int]) -> None:
     """Check that each queue's failure is logged once, with its code and its reason."""
-    begun = [line for line in lines if line["msg"] == "queue cannot be read"]
+    begun = [line for line in lines if line["msg"] == "Cannot read queue"]
     assert {line["queue"] for line in begun} == {f"queue-{queue}" for queue in queues}
     assert len(begun) == len(queues)
     for line in begun:
@@ -185,7 +185,7 @@ def check_recovery(runtime: Runtime, row: Row, log: Log, failed: set[int]) -> No
     held = {"": set[int](), "queue": failed, "account": set(TRUE)}[row.holds]
     page = Page(runtime, BUDGET)
     assert page.says("acme") == {**TRUE, **dict.fromkeys(held, row.says)}
-    ended = {line["queue"] for line in log.take() if line["msg"] == "queue can be read again"}
+    ended = {line["queue"] for line in log.take() if line["msg"] == "Queue readable again"}
     assert ended == {f"queue-{queue}" for queue in failed - held}
 
 

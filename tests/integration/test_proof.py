@@ -146,7 +146,7 @@ def test_a_check_that_could_not_be_read_proves_nothing_and_is_asked_again(
     assert codes(snapshot) == ["503", "503"]
     failure = snapshot.queues[0].result.failure
     assert failure is not None
-    assert "honours the filter `queue` cannot be told" in failure.message
+    assert "cannot verify that the API honours the filter `queue`" in failure.message
     simulator.forget_requests()
     runtime.snapshot([account], 10)
     assert sum(request.query.get("queue") == "0" for request in simulator.requests) == 1
@@ -378,8 +378,8 @@ def test_all_queues_are_asked_for_and_changes_are_told(
     assert [one.queue.name for one in snapshot.queues] == ["sales", "new"]
     assert snapshot.accounts[0].failures == ()
     log = capsys.readouterr().out
-    assert "queue appeared" in log
-    assert "queue vanished" in log
+    assert "Queue appeared" in log
+    assert "Queue vanished" in log
     changes = {
         sample.labels["change"]: sample.value
         for family in runtime.counters.families()

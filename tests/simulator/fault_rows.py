@@ -41,14 +41,14 @@ def _shape(words: str) -> Row:
 
 
 _FINE = Row()
-_SILENCE = Row("timeout", "no whole answer", late=True)
+_SILENCE = Row("timeout", "no complete answer", late=True)
 _REDIRECT = Row("redirect", "the API redirects (302) to ")
 _CLOSED = Row("connection", "{host}: the connection was closed before an answer came", attempts=2)
 _RESET = replace(_CLOSED, plain="{host}: connection reset by peer")
 _CUT = Row("connection", "{host}: the connection was closed in the middle of the answer")
 _REFUSED_KEY = _status("401", "the API refuses the key", stops=True)
-_SLOWER = _status("429", "the API asks for fewer requests", stops=True)
-_TOLD_TO_WAIT = _status("429", "the API asks for fewer requests", stops=True, holds="account")
+_SLOWER = _status("429", "the API limits the rate of requests", stops=True)
+_TOLD_TO_WAIT = _status("429", "the API limits the rate of requests", stops=True, holds="account")
 _TOO_LARGE = Row(
     "too_large",
     "the answer of {host} is larger than 512 KiB",
@@ -67,9 +67,9 @@ ROWS = {
     "status-400-html": _status("400", "the API refuses the request"),
     "status-401": _REFUSED_KEY,
     "status-401-html": _REFUSED_KEY,
-    "status-403": _status("403", "the API forbids this to the key"),
+    "status-403": _status("403", "the API does not allow this with the key"),
     "status-404-html": _status(
-        "404", "the API knows no such page; is `url` the address you log in to?"
+        "404", "the API has no such path; is `url` the address you log in to?"
     ),
     "status-407": _status("407", "the API gave no count"),
     "status-429": _SLOWER,
@@ -114,10 +114,10 @@ ROWS = {
     "set-cookie": _FINE,
     "continue-100": _FINE,
     "early-hints-103": _FINE,
-    "not-http": Row("connection", "{host}: what came back is not HTTP"),
+    "not-http": Row("connection", "{host}: the answer is not HTTP"),
     "age-of-a-second": _FINE,
-    "age-of-a-day": _shape("an answer that a cache on the way has kept for 86400 s"),
-    "stale-from-a-cache": _shape("an answer that a cache on the way calls stale"),
+    "age-of-a-day": _shape("an answer that a cache has kept for 86400 s"),
+    "stale-from-a-cache": _shape("an answer that a cache marks as stale"),
     "answer-without-filters": _shape("the answer to another request"),
     "answer-of-600-kb": Row(
         "too_large",
@@ -128,8 +128,8 @@ ROWS = {
     "html-page": Row("invalid_json", "the API sent an HTML page"),
     "invalid-utf-8": Row("invalid_json", "the API sent text that is not JSON"),
     "byte-order-mark": _FINE,
-    "deep-json": _shape("JSON that is nested too deep"),
-    "nan": _shape("NaN, which is no JSON"),
+    "deep-json": _shape("JSON that is nested too deeply"),
+    "nan": _shape("NaN, which is not JSON"),
     "doubled-key": _shape("an object with the same key twice"),
     "json-array": _shape("rows that are not objects"),
     "json-number": _shape("a number where an object with `count` and `results` is expected"),
@@ -139,7 +139,7 @@ ROWS = {
     "count-float": _shape("a fraction" + _BAD_COUNT),
     "count-bool": _shape("true or false" + _BAD_COUNT),
     "count-null": _shape("null" + _BAD_COUNT),
-    "count-nan": _shape("NaN, which is no JSON"),
+    "count-nan": _shape("NaN, which is not JSON"),
     "count-infinite": _shape("a fraction" + _BAD_COUNT),
     "count-negative": _shape("a negative number" + _BAD_COUNT),
     "count-missing": _shape("nothing" + _BAD_COUNT),
@@ -152,12 +152,12 @@ ROWS = {
     "rows-not-objects": _shape("rows that are not objects"),
     "row-not-ready": Row(
         "filter_ignored",
-        "the API ignores filters: an agent who is not ready came back under ready=true",
+        "the API ignores filters: it returned an agent who is not ready for ready=true",
         agents=0,
     ),
     "row-other-status": Row(
         "filter_ignored",
-        "the API ignores filters: an agent in status 1 came back under agent_status_id=",
+        "the API ignores filters: it returned an agent in status 1 for agent_status_id=",
         agents=0,
     ),
     "page-loop": _FINE,
@@ -202,7 +202,7 @@ def _besides(row: Row) -> str:
     if row.stops:
         words.append("the account's other queues are not asked in this scrape")
     if row.holds:
-        words.append(f"the {row.holds} is left alone as long as the API says")
+        words.append(f"the exporter backs off from the {row.holds} as long as the API asks")
     if row.agents is not None:
         words.append("with `detail: agents` no fault: the rows are counted there")
     return "; ".join(words)

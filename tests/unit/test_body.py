@@ -53,6 +53,6 @@ def test_an_answer_too_many_is_refused_until_another_has_been_read() -> None:
     with pytest.raises(ApiError) as raised:
         read(1024 * KIB, memory)
     assert raised.value.failure.code == "too_large"
-    assert raised.value.failure.message == "silo sends too many large answers at the same time"
+    assert raised.value.failure.message == "silo sends too many large answers at once"
     read(64 * KIB, memory)
     first.release()

@@ -51,8 +51,8 @@ def test_right_files_are_loaded(load: Callable[..., dict[str, str]], pem: Path) 
 @pytest.mark.parametrize(
     ("files", "key", "words"),
     [
-        ({"client_ca_file": "text.pem"}, "client_ca_file", "text.pem does not hold"),
-        ({"ca_file": "own.key"}, "ca_file", "own.key does not hold what is expected, PEM cert"),
+        ({"client_ca_file": "text.pem"}, "client_ca_file", "text.pem has no PEM"),
+        ({"ca_file": "own.key"}, "ca_file", "own.key has no PEM certificate"),
         ({"ca_file": "missing"}, "ca_file", "missing cannot be read: No such file or directory"),
         ({"ca_file": "."}, "ca_file", "cannot be read: Is a directory"),
         (
@@ -65,7 +65,11 @@ def test_right_files_are_loaded(load: Callable[..., dict[str, str]], pem: Path) 
             "key_file",
             "other.key is not the key of the certificate in",
         ),
-        ({"cert_file": "text.pem", "key_file": "own.key"}, "cert_file", "does not hold what"),
+        (
+            {"cert_file": "text.pem", "key_file": "own.key"},
+            "cert_file",
+            "is not usable; expected a PEM",
+        ),
         ({"cert_file": "own.crt", "key_file": "missing"}, "key_file", "cannot be read"),
     ],
 )

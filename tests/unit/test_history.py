@@ -14,7 +14,7 @@ from exporter.settings import Queue
 from exporter.snapshot import AccountSnapshot, Snapshot
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
-TIMEOUT = Failure("timeout", "no whole answer")
+TIMEOUT = Failure("timeout", "no complete answer")
 REFUSED = Failure("401", "the API refuses the key (401)")
 
 
@@ -29,22 +29,22 @@ def test_it_begins_once_and_ends_once() -> None:
     (begins,) = told(history, TIMEOUT)
     assert begins == {
         "log_level": "warning",
-        "event": "queue cannot be read",
+        "event": "Cannot read queue",
         "account": "acme",
         "queue": "sales",
         "code": "timeout",
-        "reason": "no whole answer",
+        "reason": "no complete answer",
     }
     # What goes on is for debugging, also when it goes wrong in another way.
     for failure in (TIMEOUT, REFUSED):
         (goes_on,) = told(history, failure)
         assert (goes_on["log_level"], goes_on["code"]) == ("debug", failure.code)
     (ends,) = told(history, 3)
-    assert (ends["log_level"], ends["event"]) == ("info", "queue can be read again")
+    assert (ends["log_level"], ends["event"]) == ("info", "Queue readable again")
     assert ends["failing_seconds"] >= 0
     assert (ends["account"], ends["queue"]) == ("acme", "sales")
     (well,) = told(history, 3)
-    assert (well["log_level"], well["event"], well["available"]) == ("debug", "queue read", 3)
+    assert (well["log_level"], well["event"], well["available"]) == ("debug", "Queue read", 3)
     # And anew.
     assert told(history, TIMEOUT)[0]["log_level"] == "warning"
 
@@ -103,10 +103,10 @@ def test_an_account_that_cannot_be_read_is_logged_once_and_when_it_can_again() -
         return [(line["log_level"], line["event"]) for line in logs]
 
     assert recorded() == []
-    assert recorded((REFUSED,), up=False) == [("warning", "account cannot be read")]
-    assert recorded((REFUSED,), up=False) == [("debug", "account still cannot be read")]
+    assert recorded((REFUSED,), up=False) == [("warning", "Cannot read account")]
+    assert recorded((REFUSED,), up=False) == [("debug", "Still cannot read account")]
     # A probe of a queue that could not be read itself says nothing of the account.
     assert recorded(up=False) == []
     # Nor does a list that could not be renewed while the queues are read.
-    assert recorded((TIMEOUT,)) == [("info", "account can be read again")]
+    assert recorded((TIMEOUT,)) == [("info", "Account readable again")]
     assert recorded((TIMEOUT,)) == []

@@ -66,7 +66,7 @@ def test_a_log_that_nobody_reads_delays_nobody(
             read += os.read(reader, 65536).count(b"\n")
     assert logs == [
         {
-            "event": "log lines were dropped: nobody read them",
+            "event": "Log lines dropped, their reader is too slow",
             "log_level": "warning",
             "lines": dropped,
         }

@@ -21,10 +21,10 @@ def fail() -> None:
 
 def test_logfmt_has_time_level_and_words_first(write_logs: WriteLogs) -> None:
     stream = write_logs("info", "logfmt")
-    structlog.get_logger().info("queue read", queue="a b", available=3, open=True, reason='"x"=1')
+    structlog.get_logger().info("Queue read", queue="a b", available=3, open=True, reason='"x"=1')
     line = stream.getvalue()
     assert line.endswith(
-        ' level=info msg="queue read" queue="a b" available=3 open=true reason="\\"x\\"=1"\n'
+        ' level=info msg="Queue read" queue="a b" available=3 open=true reason="\\"x\\"=1"\n'
     )
     (time,) = re.findall("^ts=(\\S+) ", line)
     assert datetime.fromisoformat(time).tzinfo is not None

@@ -58,7 +58,7 @@ def test_nobody_is_a_number() -> None:
 
 
 def test_a_queue_that_could_not_be_read_has_none_and_says_why() -> None:
-    failure = Failure("timeout", "no whole answer")
+    failure = Failure("timeout", "no complete answer")
     found = page(snapshot(queue_snapshot(failure, duration_seconds=None, is_open=False)))
     for absent in (
         "queue_available_agents",

@@ -55,9 +55,9 @@ def test_a_page_says_in_the_log_where_a_failure_begins() -> None:
     with capture_logs() as logs:
         page(runtime(account("acme")))
     account_line, queue_line = logs
-    assert account_line["event"] == "account cannot be read"
+    assert account_line["event"] == "Cannot read account"
     assert (account_line["log_level"], account_line["code"]) == ("warning", "token")
-    assert queue_line["event"] == "queue cannot be read"
+    assert queue_line["event"] == "Cannot read queue"
     assert (queue_line["code"], queue_line["queue"]) == ("token", "sales")
 
 

@@ -46,8 +46,8 @@ _HEADLINES: Final = {
     State.EMPTY: ("open queue has nobody available", "open queues have nobody available"),
     State.UNREADABLE: ("open queue cannot be read", "open queues cannot be read"),
     State.UNASKED: (
-        "open queue has not been asked for lately",
-        "open queues have not been asked for lately",
+        "open queue has not been asked for recently",
+        "open queues have not been asked for recently",
     ),
     State.LOW: ("open queue has too few agents", "open queues have too few agents"),
 }
@@ -101,11 +101,15 @@ def _headline(counts: Counter[State]) -> str:
     for state, (one, many) in _HEADLINES.items():
         if number := counts[state]:
             return f"{number} {one if number == 1 else many}"
-    if number := counts[State.STAFFED]:
-        return (
-            "The open queue is staffed" if number == 1 else f"All {number} open queues are staffed"
-        )
-    return "No queue is open"
+    number = counts[State.STAFFED]
+    if counts[State.NOT_REQUIRED]:
+        if not number:
+            return "No open queue requires agents"
+        one = "The open queue that requires agents is staffed"
+        return one if number == 1 else f"All {number} open queues that require agents are staffed"
+    if not number:
+        return "No queue is open"
+    return "The open queue is staffed" if number == 1 else f"All {number} open queues are staffed"
 
 
 def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from exporter.availability import Availability, availability
 from exporter.history import AccountStatus, QueueStatus
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
 
 __all__ = ["FRESH_SECONDS", "Row", "State", "rows"]
 
-#: A number that nobody has asked for since is no longer shown; Prometheus gives up then, too.
+#: An older number is no longer shown; Prometheus drops it after this time, too.
 FRESH_SECONDS: Final = 300.0
 
 
@@ -25,6 +26,7 @@ class State(Enum):
     UNASKED = "not asked"
     LOW = "low"
     STAFFED = "staffed"
+    NOT_REQUIRED = "not required"
     CLOSED = "closed"
 
 
@@ -32,7 +34,7 @@ class State(Enum):
 class Row:
     """One queue on the page.
 
-    ``result`` is what its last scrape brought; None if there was none, or none lately.
+    ``result`` is that of its last scrape; None if there was none recently.
     """
 
     account: Account
@@ -62,7 +64,7 @@ def _account(status: AccountStatus, now: float) -> Iterator[Row]:
     for queue in status.queues or ():
         yield _queue(status.account, queue, now)
     if status.queues is None and status.account.every_queue is not None:
-        # As long as the API has not named them, one row stands for all.
+        # Until the API has named them, one row stands for all.
         all_queues = replace(status.account.every_queue, name="all queues")
         failing = status.outage is not None and status.outage.until is None
         state = State.UNREADABLE if failing else State.UNASKED
@@ -75,15 +77,20 @@ def _queue(account: Account, status: QueueStatus, now: float) -> Row:
     result = status.scraped.result if status.scraped else None
     if result is not None and now - result.finished_at > max(FRESH_SECONDS, account.max_age):
         result = None
-    state = _state(result, status.queue.required_agents) if is_open else State.CLOSED
+    if not is_open:
+        state = State.CLOSED
+    elif status.scraped is None or result is None:
+        state = State.UNASKED
+    else:
+        state = _state(availability(replace(status.scraped, open=True), now))
     return Row(account, status, state, result)
 
 
-def _state(result: QueueResult | None, required: int) -> State:
-    if result is None:
-        return State.UNASKED
-    if result.available is None:
+def _state(queue: Availability) -> State:
+    """Return the state of an open queue."""
+    if queue.can_take_call is None or queue.available is None:
         return State.UNREADABLE
-    if result.available >= required:
-        return State.STAFFED
-    return State.LOW if result.available else State.EMPTY
+    required = queue.required or 0
+    if not queue.can_take_call:
+        return State.EMPTY if required else State.NOT_REQUIRED
+    return State.LOW if queue.available < required else State.STAFFED

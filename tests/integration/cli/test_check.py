@@ -57,7 +57,7 @@ def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> N
     for command, code in (("check", 1), ("serve", 1), ("ping", 2)):
         said = run_main(command)
         assert said.code == code
-        assert said.err.startswith("exporter.yml: is not here; write one with ")
+        assert said.err.startswith("exporter.yml: does not exist; write it with ")
         assert "CALLTOOLS_URL" in said.err
         assert "demo" in said.err
 
@@ -86,7 +86,7 @@ def test_check_without_the_secrets(run_main: RunMain, tmp_path: Path) -> None:
     assert run_main("check", "--no-secrets", *flags).code == 1
     said = run_main("check", "--no-secrets", "--online", *flags)
     assert said.code == 2
-    assert "--online needs the keys that --no-secrets leaves out" in said.err
+    assert "--online reads the keys and --no-secrets does not, expected one of them" in said.err
 
 
 def test_schedules_show_what_is_always_open(run_main: RunMain, tmp_path: Path) -> None:

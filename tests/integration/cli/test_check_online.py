@@ -74,7 +74,9 @@ def test_three_accounts_that_are_wrong_in_different_ways(
     )
     said = run_main("check", "--online", f"--config.file={path}")
     assert said.code == 1
-    assert said.out.splitlines()[-1] == ("7 of 10 accounts OK; wrong: client-2, client-5, client-7")
+    assert said.out.splitlines()[-1] == (
+        "7 of 10 accounts OK; failed: client-2, client-5, client-7"
+    )
     assert (
         "WRONG  key       401: the API refuses the key (401), it says: Invalid token." in said.out
     )

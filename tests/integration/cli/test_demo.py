@@ -16,7 +16,7 @@ ANYWHERE = "--web.listen-address=127.0.0.1:0"
 def test_the_demo_needs_nothing_and_says_what_to_open(start_command: StartCommand) -> None:
     demo = start_command("demo", ANYWHERE)
     written = demo.written()
-    assert f"Open {demo.url}/; Prometheus reads /metrics there. Ctrl-C ends it.\n" in written
+    assert f"Open {demo.url}/ in a browser. Prometheus can scrape /metrics there." in written
     page = demo.get("/metrics").text
     for queue in ("sales", "support", "retention"):
         assert f"{queue}" in written

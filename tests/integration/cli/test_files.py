@@ -46,7 +46,7 @@ def test_everything_is_written(run_main: RunMain, tmp_path: Path) -> None:
     rules = yaml.safe_load(written["prometheus.yml"])["rule_files"]
     assert rules
     assert all(name in written for name in rules)
-    assert "placeholders: give --runbooks and --dashboards" in said.out
+    assert "placeholders: run it again with --runbooks and --dashboards" in said.out
 
 
 def test_links_begin_as_they_are_told_to(run_main: RunMain, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_file_of_ones_own_is_not_overwritten(run_main: RunMain, tmp_path: Path
     (tmp_path / "rules/calltools.alerts.yml").unlink()
     said = run_main("files", "-o", ".")
     assert (said.code, said.out) == (1, "")
-    assert "has alertmanager.yml already, with other contents" in said.err
+    assert "already has alertmanager.yml, with other contents" in said.err
     assert path.read_text() == "mine"
     assert not (tmp_path / "rules/calltools.alerts.yml").exists()
     assert run_main("files", "-o", ".", "--overwrite").code == 0

@@ -49,7 +49,7 @@ def test_flags_may_stand_before_the_command(
         (["-config.file=x"], " serve: unknown '-config.file'; did you mean '--config.file'?"),
         (["check", "x.yml", "y.yml"], " check: unexpected extra argument (y.yml)"),
         (["check", "x.yml", "--config.file=y.yml"], " check: found FILE and --config.file"),
-        (["check", "--json"], " check: --json is only for --online"),
+        (["check", "--json"], " check: --json needs --online"),
         (["check", "--jsn"], " check: unknown '--jsn'"),
         (["ping", "--jsn"], " ping: unknown '--jsn'; did you mean '--json'?"),
         (["ping", "a", "b"], " ping: unexpected extra argument (b)"),
@@ -208,7 +208,7 @@ def test_unknown_variables_are_warned_of(
     )
     assert said.code == 0
     assert [line.partition("msg=")[2] for line in said.err.splitlines()] == [
-        f'"unknown environment variable" variable={found} did_you_mean={meant}'
+        f'"Unknown environment variable" variable={found} did_you_mean={meant}'
         for found, meant in (
             ("CALLTOOLS_EXPORTER_LOG_LEVL", "CALLTOOLS_EXPORTER_LOG_LEVEL"),
             ("CALLTOOLS_QUEUE", "CALLTOOLS_QUEUES"),

@@ -84,7 +84,7 @@ def test_a_name_that_another_file_has_is_told(
         flags = ("--account", "acme", "-o", f"accounts.d/{file}.yml")
         code, out, _ = init("--url", simulator.url, "--token-env", "CALLTOOLS_TOKEN", *flags)
     assert code == 1
-    assert "'acme', the name of an account already" in out
+    assert "'acme', which is already the name of an account" in out
 
 
 def test_two_accounts_are_not_given_one_key(
@@ -97,7 +97,7 @@ def test_two_accounts_are_not_given_one_key(
     assert run("first")[0] == 0
     code, _, err = run("second")
     assert code == 1
-    assert "$CALLTOOLS_TOKEN is the key of account 'first' in accounts.d already" in err
+    assert "$CALLTOOLS_TOKEN is already the key of account 'first' in accounts.d" in err
     assert not (tmp_path / "accounts.d/second.yml").exists()
     # A place to fill in, or any other mistake, hides nothing.
     first = tmp_path / "accounts.d/first.yml"
@@ -105,7 +105,7 @@ def test_two_accounts_are_not_given_one_key(
     assert run("second")[0] == 1
     # Named, it is used; whoever shares it is named too.
     code, _, err = run("second", "--token-env", "CALLTOOLS_TOKEN")
-    assert "note: token_env CALLTOOLS_TOKEN is the key of account 'first' as well\n" in err
+    assert "note: account 'first' uses token_env CALLTOOLS_TOKEN as well\n" in err
     assert (tmp_path / "accounts.d/second.yml").exists()
 
 
@@ -184,7 +184,7 @@ def test_nothing_is_overwritten(
         path.symlink_to(tmp_path / "elsewhere")
     code, out, err = init("--url", simulator.url)
     assert (code, out) == (1, "")
-    assert "exporter.yml exists already and is not overwritten" in err
+    assert "exporter.yml already exists and is not overwritten" in err
     assert "-o accounts.d/NAME.yml" in err
     assert not (tmp_path / "elsewhere").exists()
     assert kind == "dangling link" or path.read_text() == "mine"
@@ -212,7 +212,7 @@ def test_without_the_list_of_queues(
     code, out, _ = init("--url", simulator.url, "--account", "acme")
     assert code == 1
     assert words in out
-    assert "the last part of the address of a queue's settings page" in out
+    assert "the last part of the URL of its settings page" in out
     assert "check --online  # once it is fixed" in out
     written = (tmp_path / "exporter.yml").read_text()
     assert f"# TO FILL IN: {words}" in written
@@ -324,7 +324,7 @@ def test_a_person_is_asked(
     screen.answer("found more than a host", simulator.url)
     screen.answer("A name for the account", "acme")
     screen.answer("The API key", f"token {TOKEN}")
-    screen.answer("Write the key to acme.token, which only you can read? [y/N]", write)
+    screen.answer("Write the key to acme.token, readable only by you? [y/N]", write)
     assert screen.end() == 0, screen.everything
     assert TOKEN not in screen.everything
     assert "wrote exporter.yml: 40 queues" in screen.everything
@@ -393,7 +393,7 @@ def test_a_person_knows_ids_that_the_api_does_not_tell(
     )
     screen.answer("Id of the status of available agents", "Available")
     screen.answer("expected ids, such as 5457", str(AVAILABLE))
-    screen.answer("Ids of queues, or nothing", "5457, 5460")
+    screen.answer("Ids of queues (Enter: fill in later)", "5457, 5460")
     assert screen.end() == 0, screen.everything
     text = (tmp_path / "exporter.yml").read_text()
     (account,) = yaml.safe_load(text)["accounts"]

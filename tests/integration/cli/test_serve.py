@@ -35,9 +35,9 @@ def test_serve_answers_scrapes_and_says_where(
     assert exporter.get("/-/ready").status_code == 200
     assert exporter.stop() == 0
     begun, ended = exporter.written().splitlines()
-    assert 'level=info msg="calltools-exporter listens"' in begun
+    assert "level=info msg=Listening" in begun
     assert f" addresses={exporter.url}/ accounts=1 queues=2" in begun
-    assert 'msg="calltools-exporter stopped"' in ended
+    assert "msg=Stopped" in ended
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -106,7 +106,7 @@ def test_each_flag_has_a_variable(
     assert 5 < float(budget[1]) <= 6
     begun, read = (json.loads(line) for line in exporter.written().splitlines())
     assert begun["queues"] == 1
-    assert (read["level"], read["msg"], read["available"]) == ("debug", "queue read", 3)
+    assert (read["level"], read["msg"], read["available"]) == ("debug", "Queue read", 3)
 
 
 def test_a_flag_goes_before_its_variable(
@@ -164,7 +164,7 @@ def test_serve_warns_of_certificates_that_are_not_checked(
     exporter = start_command(f"--config.file={path}", ANYWHERE)
     assert 'queue="sales"} 0.0' in exporter.get("/metrics").text
     (warning,) = re.findall("level=warning .*", exporter.written())
-    assert warning.startswith('level=warning msg="certificate is not checked" account=acme')
+    assert warning.startswith('level=warning msg="Certificate verification disabled" account=acme')
 
 
 def test_serve_tells_all_mistakes_and_does_not_start(run_main: RunMain, tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ def test_an_answer_that_says_it_is_old_is_refused(
     answer(lambda query: (200, headers, json.dumps(page([row(1)], query))))
     found = failure(lambda: client.count_available(queue(), context))
     assert found.code == "unexpected_answer"
-    assert "cache on the way" in found.message
+    assert "an answer that a cache" in found.message
 
 
 @pytest.mark.parametrize("headers", [{}, {"Age": "0"}, {"Age": "2"}, {"Age": "nonsense"}])

@@ -89,7 +89,7 @@ def test_each_mistake_has_its_own_file_s_name(load_folder: LoadFolder) -> None:
         "clients/a.yml:2:1: other: unknown key, expected accounts, defaults, schedules",
         (
             "clients/b.yml:1:32: accounts[0].schedule: "
-            "found 'ofice', which is no schedule, did you mean 'office'?"
+            "found 'ofice', which is not a schedule, did you mean 'office'?"
         ),
         (
             "clients/b.yml:1:53: accounts[0].queues[0].id: "
@@ -110,15 +110,15 @@ def test_what_is_in_two_files_is_a_mistake(load_folder: LoadFolder) -> None:
     ) == [
         (
             "clients/b.yml:1:30: accounts[1].name: found 'a', "
-            "the name of an account already in clients/a.yml on line 1, expected each once"
+            "which is already the name of an account in clients/a.yml on line 1, expected each once"
         ),
         (
             "clients/b.yml:2:13: schedules.office: found 'office', "
-            "the name of a schedule already in clients/a.yml on line 2, expected each once"
+            "which is already the name of a schedule in clients/a.yml on line 2, expected each once"
         ),
         (
             "clients/z.yml:2:1: defaults: found 'defaults', "
-            "the key already in clients/y.yml on line 1, expected each once"
+            "which is already the key in clients/y.yml on line 1, expected each once"
         ),
     ]
 
@@ -148,11 +148,11 @@ def test_a_file_that_cannot_be_read_is_told_beside_the_mistakes_of_the_others(
         ),
         (
             {"a.yml": DEFAULTS + OFFICE},
-            ["clients/a.yml:2:1: has no key 'accounts', which is needed"],
+            ["clients/a.yml:2:1: has no key 'accounts', which is required"],
         ),
         (
             {"a.yml": DEFAULTS, "b.yml": OFFICE},
-            ["clients: has no key 'accounts', which is needed"],
+            ["clients: has no key 'accounts', which is required"],
         ),
     ],
     ids=["nothing", "one file without accounts", "no accounts in any"],

@@ -226,7 +226,7 @@ def test_a_plain_url_by_a_proxy_needs_a_word_of_its_own(load_account: LoadAccoun
     with pytest.raises(ConfigurationError) as raised:
         load_account({}, **keys)
     assert [mistake.path for mistake in raised.value.mistakes] == ["accounts[0].proxy_url"]
-    assert "travels in the open" in str(raised.value)
+    assert "gets the API key unencrypted" in str(raised.value)
 
 
 @pytest.mark.parametrize("user", ["me:%ZZ", "me:%", "m%FFe", "me:a%0Ab", "%00"])
@@ -340,7 +340,7 @@ def test_the_environment_s_mistakes_come_at_once() -> None:
             "expected the API key, from Integrations > API Keys in CallTools"
         ),
         (
-            "environment: CALLTOOLS_URL: found app.calltools.com, where no account lives; "
+            "environment: CALLTOOLS_URL: found app.calltools.com, which has no accounts; "
             "expected the host you log in to, under calltools.io, such as https://east-2.calltools.io"
         ),
     ]
@@ -382,8 +382,8 @@ def test_quotes_that_an_env_file_keeps_are_reported(quote: str) -> None:
         )
 
     assert str(caught.value).splitlines() == [
-        f"environment: CALLTOOLS_{name}: found quotes around the value, which belong to a shell; "
-        "expected it without"
+        f"environment: CALLTOOLS_{name}: found quotes around the value; expected it without, as no"
+        " shell removes them"
         for name in ("QUEUES", "URL")
     ]
 
@@ -417,8 +417,9 @@ def test_nothing_at_all_names_both_ways(tmp_path: Path, monkeypatch: pytest.Monk
         load(None, {})
 
     assert str(caught.value) == (
-        "exporter.yml: is not here; write one with 'calltools-exporter init', or set "
-        "CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_QUEUES; 'calltools-exporter demo' needs neither"
+        "exporter.yml: does not exist; write it with 'calltools-exporter init', or set "
+        "CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_QUEUES; to try it without an"
+        " account: 'calltools-exporter demo'"
     )
 
 
@@ -482,9 +483,8 @@ def test_missing_keys_and_certificates_are_mistakes_for_check_alone(
             "missing.pem cannot be read: No such file or directory"
         ),
         (
-            "exporter.yml:6:44: accounts[0].tls.cert_file: "
-            "text.pem does not hold what is expected, "
-            "a PEM certificate and, in key_file, its key without a passphrase"
+            "exporter.yml:6:44: accounts[0].tls.cert_file: text.pem is not usable; expected a PEM"
+            " certificate and, in key_file, its key without a passphrase"
         ),
         (
             "exporter.yml:10:16: accounts[1].token_env: "
@@ -492,7 +492,7 @@ def test_missing_keys_and_certificates_are_mistakes_for_check_alone(
         ),
         (
             "exporter.yml:12:20: accounts[1].tls.ca_file: "
-            "text.pem does not hold what is expected, PEM certificates"
+            "text.pem has no PEM certificate; expected at least one"
         ),
         (
             "exporter.yml:12:41: accounts[1].tls.cert_file: "

@@ -148,7 +148,7 @@ def test_the_worst_comes_first() -> None:
     names = [row.split()[1] for row in shown.rows if not row.startswith("| Queue")]
     assert names == ["empty", "failing", "unasked", "low", "staffed", "optional", "closed"]
     assert "1 open queue has nobody available" in shown.text
-    assert "1 empty 1 unreadable 1 not asked 1 low 2 staffed 1 closed" in shown.text
+    assert "1 empty 1 unreadable 1 not asked 1 low 1 staffed 1 not required 1 closed" in shown.text
     assert "0 (needs 3) 12 s ago | open, empty for 12 s" in shown.row("empty")
     assert "1 (needs 2) 12 s ago | open, low" in shown.row("low")
     assert "| 2 (needs 2) | 12 s ago" in shown.row("staffed")
@@ -178,6 +178,26 @@ def test_the_headline_tells_the_worst(
     assert shown.text.startswith(f"{words} · CallTools queues")
 
 
+@pytest.mark.parametrize(
+    ("staffed", "headline"),
+    [
+        ({}, "No open queue requires agents"),
+        ({"sales": 1}, "The open queue that requires agents is staffed"),
+        ({"sales": 1, "care": 1}, "All 2 open queues that require agents are staffed"),
+    ],
+)
+def test_an_empty_queue_that_requires_nobody_is_not_called_staffed(
+    staffed: dict[str, int], headline: str
+) -> None:
+    history = ScrapeHistory()
+    queues = [a_queue(name, id_) for id_, name in enumerate(staffed, start=2)]
+    account = an_account(a_queue("optional", required_agents=0), *queues)
+    results = {name: read(number) for name, number in staffed.items()}
+    shown = page(history, scraped(history, account, {"optional": read(0), **results}))
+    assert shown.text.startswith(f"{headline} · CallTools queues")
+    assert "1 not required" in shown.text
+
+
 def test_one_queue_alone_and_none_that_is_open() -> None:
     history = ScrapeHistory()
     account = scraped(history, an_account(a_queue("sales")), {"sales": read(1)})
@@ -192,13 +212,13 @@ def test_what_the_last_scrape_could_not_read_has_no_number() -> None:
     scraped(history, account, {"sales": read(7777, NOW - 100)})
     assert "7777 (needs 1)" in page(history, account).text
     scraped(history, account, {"sales": unreadable(at=NOW - 70)}, NOW - 100)
-    later = Failure("timeout", "no whole answer within 10 s")
+    later = Failure("timeout", "no complete answer within 10 s")
     scraped(history, account, {"sales": unreadable(later)}, NOW - 100)
     shown = page(history, account)
     assert "7777" not in shown.text
     assert shown.row("sales") == (
         "| sales acme | unknown last read 100 s ago | open, unreadable"
-        " for 70 s, since 17:43:50 UTC no whole answer within 10 s timeout"
+        " for 70 s, since 17:43:50 UTC no complete answer within 10 s timeout"
     )
 
 
@@ -272,7 +292,7 @@ def test_a_number_that_nobody_has_asked_for_since_is_not_shown() -> None:
     assert "7777 (needs 1)" in page(history, account, now=NOW + 280).text
     shown = page(history, account, now=NOW + 300)
     assert "7777" not in shown.text
-    assert "1 open queue has not been asked for lately" in shown.text
+    assert "1 open queue has not been asked for recently" in shown.text
     assert "unknown last read 5 min ago" in shown.row("sales")
     assert "no scrape in the last 5 min" in shown.row("sales")
 
