@@ -27,25 +27,24 @@ HEAD = """# Results
 
 Written by `make bench` in {minutes:.0f} minutes. {machine}
 
-The API is the [simulator](../exporter/simulator) over TLS 1.3 with kept connections, in a process
-of its own; it and who asks for pages share {api} core{s}, what is measured has another for itself.
-Who is compared takes turns in each round. Everything is on one machine, so a round trip costs next
-to nothing: over the internet each new connection takes two more of them, which peers that open one
-for each probe would pay and these tables do not show.
+The API is the [simulator](../exporter/simulator) over TLS 1.3 with kept connections, in its own
+process. It shares {api} core{s} with the client that scrapes; what is measured has another core.
+The contenders take turns in each round. Everything runs on one machine, so a round trip costs
+almost nothing: over the internet, each new connection takes two more round trips, which peers that
+open a connection for each probe would pay and these tables do not show.
 """
 PEERS = """
-It is behind in two columns, and this is why.
+The exporter is behind in two columns, for these reasons:
 
-- **Memory.** Most of it is there before the first queue: Python, `requests`, TLS, the checks of the
-  configuration and the web server. The peers are Go, or end after each round. To come down to
-  theirs would take another language.
-- **Samples.** Each queue has its number and beside it what a page or an alert needs to trust it:
-  whether it could be read and why not, open hours, required agents, team. The others leave that to
-  their users.
+- **Memory.** Most of it is used before the first queue: Python, `requests`, TLS, the checks of the
+  configuration and the web server. The peers are written in Go, or end after each round. Only
+  another language would reach their figures.
+- **Samples.** Each queue has its number, and what an alert needs to trust it: whether it could be
+  read and why not, open hours, required agents, team. The peers leave that to their users.
 
-blackbox_exporter tells only whether there is somebody, not how many, and like json_exporter it is
-one target a queue for Prometheus. The loop has no scrape of its own, as its numbers come along with
-node_exporter's; they are as old as its last run, and nothing tells of what failed.
+blackbox_exporter reports only whether somebody is available, not how many, and like json_exporter
+it is one target per queue for Prometheus. The loop has no scrape: node_exporter exposes its
+numbers, which are as old as its last run, and nothing reports what failed.
 """
 
 
@@ -160,11 +159,11 @@ def _growth(plan: Plan) -> str:
     size, milliseconds = plan.shared, 1000 * growth.LATENCY
     return f"""
 {growth.PARALLEL} requests at a time, an answer after {milliseconds:.0f} ms, medians of
-{plan.rounds} pages:
+{plan.rounds} scrapes:
 
 {growth.by_queues(plan.growing_queues, plan.rounds)}
 {growth.by_accounts(plan.growing_accounts, 4, plan.rounds)}
-Seven silos, of which one then answers nothing, 16 requests at a time to each and a budget of
+Seven silos, one of which stops answering; 16 requests at a time to each, and a budget of
 {plan.silo_budget} s:
 
 {growth.by_silos(plan.silo_accounts, 4, 7, plan.silo_budget, plan.rounds)}

@@ -69,9 +69,9 @@ def measure(work: Work) -> str:
                         rows += _rows(rate, max_age, answers, beside)
     return (
         f"{work.queues} queues, an answer of the API after {1000 * LATENCY:.0f} ms over TLS, a"
-        f" scrape each {work.scrape_interval:g} s with {PARALLEL} requests at a time,"
-        f" {work.seconds:g} s of questions for each row; in milliseconds. Aimed at are at most"
-        f" 10 ms at p99 from memory, and {1000 * LATENCY + 30:.0f} ms for those that ask.\n\n"
+        f" scrape every {work.scrape_interval:g} s with {PARALLEL} requests at a time,"
+        f" {work.seconds:g} s of questions for each row; in milliseconds. The aim is a p99 of at"
+        f" most 10 ms from memory, and {1000 * LATENCY + 30:.0f} ms for those that ask.\n\n"
         + table(
             (
                 *("questions a second", "`max_age`", "answered", "questions"),

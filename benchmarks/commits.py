@@ -69,14 +69,14 @@ def _measure(root: Path, work: Work) -> dict[str, float]:
     few, some = _sample(root, FEW, PAGES), _sample(root, work.queues, PAGES)
     many = _sample(root, work.many, 1)
     return {
-        f"first page of {FEW} queues, s": few["first"],
-        f"page of {FEW} queues, s": few["warm"],
-        "start to the first page, s": few["start"],
-        f"first page of {work.queues} queues, s": some["first"],
-        f"page of {work.queues} queues, s": some["warm"],
-        f"page of {work.queues} queues, of the limit": some["warm"] / _limit(work.queues),
+        f"first scrape of {FEW} queues, s": few["first"],
+        f"scrape of {FEW} queues, s": few["warm"],
+        "start to the first scrape, s": few["start"],
+        f"first scrape of {work.queues} queues, s": some["first"],
+        f"scrape of {work.queues} queues, s": some["warm"],
+        f"scrape of {work.queues} queues, of the limit": some["warm"] / _limit(work.queues),
         f"CPU a queue and scrape, {work.queues} queues, ms": some["cpu"],
-        f"page of {work.many} queues, of the limit": many["warm"] / _limit(work.many),
+        f"scrape of {work.many} queues, of the limit": many["warm"] / _limit(work.many),
         f"CPU a queue and scrape, {work.many} queues, ms": many["cpu"],
         f"memory with {FEW} queues, MiB": few["memory"],
         f"memory with {work.many} queues, MiB": many["memory"],

@@ -74,7 +74,7 @@ def _sizes(what: str, sizes: Sequence[Size], pages: int) -> str:
         )
     head = (
         "accounts x queues" if what == "accounts" else what,
-        *("at least, s", "page, s", "first page, s", "CPU a page, s", "memory, MiB"),
+        *("at least, s", "scrape, s", "first scrape, s", "CPU a scrape, s", "memory, MiB"),
     )
     return table(head, rows)
 
@@ -106,8 +106,8 @@ def by_silos(accounts: Sequence[int], queues: int, silos: int, budget: float, pa
                 f"{read} of {others}",
             )
         )
-    one_hangs = ("page with one silo silent, s", "of the others' queues read")
-    return table(("accounts x queues", "first page, s", "page, s", *one_hangs), rows)
+    one_hangs = ("scrape with one silo silent, s", "of the others' queues read")
+    return table(("accounts x queues", "first scrape, s", "scrape, s", *one_hangs), rows)
 
 
 def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) -> str:

@@ -118,11 +118,11 @@ def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
         )
     costs = ("exporter's CPU a queue, ms", "API's share of its core")
     return (
-        f"Whole pages, from the request to the last byte, in seconds; medians of {rounds}. The"
+        f"Whole scrapes, from the request to the last byte, in seconds; medians of {rounds}. The"
         f" aim up to {RATE} requests a second is {times(WARM)} warm and {times(COLD)} for the"
-        " first page of a fresh process; (over) is above that rate.\n\n"
-        + table(("", "limit", "warm", "first page", *costs), with_limit)
+        " first scrape of a new process; (over) is above that rate.\n\n"
+        + table(("", "limit", "warm", "first scrape", *costs), with_limit)
         + f"\nThe aim is missed by: {'; '.join(missed) or 'none'}.\n\nWithout latency there is no"
         " limit but the CPU:\n\n"
-        + table(("", "first page", "warm", "queues a second", *costs), without)
+        + table(("", "first scrape", "warm", "queues a second", *costs), without)
     )
