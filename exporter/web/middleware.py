@@ -65,10 +65,12 @@ class AuthMiddleware:
         self._available_users = available_users
         self._auth: tuple[BasicAuth | None, Mapping[str, AvailableUser], BasicAuth]
         self._auth = None, {}, BasicAuth({})
+        # One for all requests: what its passwords remember is to be remembered by the next.
+        self._unprotected = WebConfig()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        config = self._web_file.current() if self._web_file else WebConfig()
+        config = self._web_file.current() if self._web_file else self._unprotected
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

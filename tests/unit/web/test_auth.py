@@ -4,6 +4,7 @@ import asyncio
 import base64
 import threading
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import bcrypt
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.web import auth
 from exporter.web.auth import BasicAuth, BusyError, credentials, hash_cost
+from exporter.web.follow import FollowedUsers
+from exporter.web.middleware import AuthMiddleware
 
 CHEAP = bcrypt.hashpw(b"secret", b"$2b$04$......................").decode()
 LONGEST = b"x" * 72
@@ -195,3 +198,32 @@ def test_no_header_is_an_error(header: str) -> None:
 )
 def test_hashes(text: str, cost: int | None) -> None:
     assert hash_cost(text) == cost
+
+
+def test_a_user_of_available_is_checked_once_without_a_web_file_as_well(
+    checks: Checks, tmp_path: Path
+) -> None:
+    """The check was forgotten with each request: each question cost a tenth of a second."""
+    file = tmp_path / "users.yml"
+    file.write_text(f"users: {{crm: {{password_hash: {CHEAP}, accounts: all}}}}")
+    answered: list[str] = []
+
+    async def app(scope: Any, _: Any, __: Any) -> None:
+        answered.append(scope["path"])
+
+    async def ask() -> None:
+        middleware = AuthMiddleware(app, None, FollowedUsers(file))
+        basic = b"Basic " + base64.b64encode(b"crm:secret")
+        for _ in range(3):
+            scope = {
+                "type": "http",
+                "path": "/available",
+                "headers": [(b"authorization", basic)],
+                "state": {},
+            }
+            sink: Any = None
+            await middleware(scope, sink, sink)
+
+    asyncio.run(ask())
+    assert answered == ["/available"] * 3
+    assert len(checks.hashes) == 1
