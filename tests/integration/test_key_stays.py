@@ -218,5 +218,5 @@ def test_a_mistake_of_ours_shows_no_key(
 
     monkeypatch.setattr("requests.Session.send", fail)
     done = run_main("ping", f"--config.file={path}", "--log.level=debug", CALLTOOLS_TOKEN=TOKEN)
-    assert "a fault of this exporter (ValueError)" in done.out
+    assert "internal error of the exporter (ValueError)" in done.out
     assert TOKEN not in done.out + done.err
