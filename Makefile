@@ -40,9 +40,10 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## the same with Prometh
 		$(if $(ALERTMANAGER_PORT),--alertmanager=$(ALERTMANAGER_PORT)) \
 		$(if $(NOTIFICATIONS_PORT),--notifications=$(NOTIFICATIONS_PORT))
 
+# The tests of one file share a worker, and with it what the file sets up once.
 .PHONY: test
 test: lint tools ## run all checks and tests, with coverage, as CI does
-	@$(PYTEST) -n auto --dist loadgroup --cov
+	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --cov
 
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2.53 and 3, from Debian

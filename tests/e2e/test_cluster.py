@@ -23,9 +23,6 @@ import yaml
 from exporter import config
 from tests.process_fixtures import ROOT
 
-# One worker builds the tools and uses them; another one would only wait for it.
-pytestmark = pytest.mark.xdist_group("cluster")
-
 CHART = ROOT / "deploy/helm/calltools-exporter"
 KUBERNETES = ROOT / "deploy/kubernetes"
 SOURCES = Path(__file__).parent / "cluster_tools"
