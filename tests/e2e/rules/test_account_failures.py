@@ -17,6 +17,7 @@ import yaml
 from prometheus.build import RULES
 from tests.account_failures import CONFIGURED, FAILURES, READ, Asking, mark, samples, site, table
 from tests.e2e.conftest import RunsTool
+from tests.e2e.rules.read_by_rules import READ_BY_RULES
 from tests.process_fixtures import RunMain, StartCommand
 
 #: Prometheus' view of twenty minutes, by which every alert of an outage has fired.
@@ -30,12 +31,6 @@ LAYOUTS: dict[str, str | None] = {
 }
 
 
-#: The series that rules read; with the others, an evaluation only takes longer.
-IN_RULES = {
-    name
-    for file in RULES.glob("*.yml")
-    for name in re.findall(r"\b(?:calltools|process|python)_\w+", file.read_text())
-}
 #: Alerts that say how many agents there are, which an outage must not fire.
 ABOUT_AGENTS = {"NobodyAvailable", "NobodyLoggedIn", "TooFewAgents", "AllAgentsBusy"}
 
@@ -104,7 +99,7 @@ def series(asking: Asking, discovery: str | None) -> Iterator[dict[str, str]]:
             for sample in samples(first[instance][1])
         }
         for sample in samples(page) if status == 200 else ():
-            if sample.name not in IN_RULES:
+            if sample.name not in READ_BY_RULES:
                 continue
             value, step = sample.value, 0.0
             if re.search(r"_(total|bucket|count|sum)$", sample.name):
