@@ -9,6 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from requests import PreparedRequest
+from requests.structures import CaseInsensitiveDict
 
 from exporter import __version__
 from exporter.calltools.pages import ListPage, read_page
@@ -28,8 +29,6 @@ from exporter.transport import (
 
 T = TypeVar("T")
 
-#: The most requests that are kept prepared, as the queues of an account may keep changing.
-_MOST_PREPARED = 20_000
 _HEADERS = {
     "User-Agent": f"calltools-exporter/{__version__}",
     "Accept": "application/json",
@@ -61,12 +60,12 @@ class ListRequest:
 
 
 class Requester:
-    """Send requests to one account's API. The parts that do not change are prepared only once."""
+    """Send requests to one account's API."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._proxy_secrets = proxy_secrets(account.proxy)
-        self._prepared: dict[tuple[object, ...], PreparedRequest] = {}
+        self._headers = {"Host": account.host, **_HEADERS}
 
     def ask(
         self,
@@ -111,19 +110,15 @@ class Requester:
             return _attempt(send, context.observer, forgive_stale=False)
 
     def _prepare(self, request: ListRequest, token: Secret) -> PreparedRequest:
-        key = (request.path, *request.query.items())
-        prepared = self._prepared.get(key)
-        if prepared is None:
-            if len(self._prepared) >= _MOST_PREPARED:
-                self._prepared.clear()
-            url = f"{self._account.url}{request.path}?{urlencode(request.query)}"
-            prepared = self._prepared[key] = PreparedRequest()
-            headers = {"Host": self._account.host, **_HEADERS}
-            prepared.prepare(method="GET", url=url, headers=headers)
-        with_key = prepared.copy()
+        """Return the request as it is sent; `requests` would check again what is right already."""
+        headers = CaseInsensitiveDict(self._headers)
         if token.reveal():  # without a key, only to see whether the host answers
-            with_key.headers["Authorization"] = f"Token {token.reveal()}"
-        return with_key
+            headers["Authorization"] = f"Token {token.reveal()}"
+        prepared = PreparedRequest()
+        prepared.method = "GET"
+        prepared.url = f"{self._account.url}{request.path}?{urlencode(request.query)}"
+        prepared.headers = headers
+        return prepared
 
 
 def _attempt(send: Callable[[], T], observer: RequestObserver, *, forgive_stale: bool) -> T:
