@@ -1,10 +1,12 @@
 """What all tests share."""
 
+import os
 import re
 import signal
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.e2e import tools
 
@@ -13,6 +15,17 @@ pytest_plugins = [
     "tests.process_fixtures",
     "tests.terminal_fixtures",
 ]
+
+# How often Hypothesis tries each property: some tens of other examples in every run, and thousands
+# after a change of what is tested. No test has a number of its own.
+settings.register_profile("quick", max_examples=40, deadline=None, print_blob=True)
+settings.register_profile(
+    "thorough",
+    settings.get_profile("quick"),
+    max_examples=2000,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "quick")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

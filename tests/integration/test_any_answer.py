@@ -138,10 +138,9 @@ def api() -> Iterator[Api]:
     made.close()
 
 
-def often(examples: int) -> settings:
+def often(times: int = 1) -> settings:
     return settings(
-        max_examples=examples,
-        deadline=None,
+        max_examples=times * settings.default.max_examples,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 
@@ -154,7 +153,7 @@ def is_told(count: int, body: bytes) -> bool:
     return bool(document["count"] == count)
 
 
-@often(300)
+@often(3)
 @given(status=st.integers(100, 999), headers=HEADERS, body=BODIES)
 def test_any_head_and_body(
     api: Api, status: int, headers: list[tuple[str, str]], body: bytes
@@ -178,7 +177,7 @@ def parts(body: bytes) -> Iterator[bytes]:
         yield body[:end]
 
 
-@often(200)
+@often(2)
 @given(body=BODIES, compressed=st.booleans())
 def test_any_body_under_a_head_that_is_right(api: Api, body: bytes, compressed: bool) -> None:
     sent = gzip.compress(body) if compressed else body
@@ -190,7 +189,7 @@ def test_any_body_under_a_head_that_is_right(api: Api, body: bytes, compressed: 
         assert is_told(found, body)
 
 
-@often(100)
+@often()
 @given(count=st.integers(0, 1_000_000), row=st.sampled_from(["", "Z\u00fcrich", "\u202e\n\"'"]))
 def test_a_right_answer_gives_its_number(api: Api, count: int, row: str) -> None:
     rows = [{"app_user": "x", "full_name": row, "agent_status": STATUS, "ready": True}][:count]
@@ -199,14 +198,14 @@ def test_a_right_answer_gives_its_number(api: Api, count: int, row: str) -> None
     assert api.count() == count
 
 
-@often(200)
+@often(2)
 @given(st.binary(max_size=300) | st.binary(max_size=100).map(b"HTTP/1.1 200 OK\r\n".__add__))
 def test_any_bytes_at_all(api: Api, says: bytes) -> None:
     api.says = says
     api.count()
 
 
-@often(150)
+@often()
 @given(status=st.integers(100, 599), body=BODIES)
 def test_the_other_readers_raise_nothing_else_either(api: Api, status: int, body: bytes) -> None:
     head = f"HTTP/1.1 {status} Whatever\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -55,7 +55,7 @@ def as_read(names: list[str]) -> dict[int, str]:
 
 
 @given(names=st.lists(NAMES, min_size=1, max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_queue_is_in_the_file(names: list[str], tmp_path: Path) -> None:
     path = tmp_path / "exporter.yml"
     queues = as_read(names)

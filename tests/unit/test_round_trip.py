@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -42,7 +42,6 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
     ],
 )
-@settings(max_examples=60, deadline=None)
 @given(made=snapshots())
 def test_every_name_and_number_is_read_back(accept: str, made: Snapshot) -> None:
     page = Families(lambda: snapshot_families(made))

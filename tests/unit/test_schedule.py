@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.schedule import Schedule, Span, overlaps
@@ -129,7 +129,6 @@ def situations(draw: st.DrawFn) -> tuple[Schedule, datetime]:
     return Schedule(zone, week, tuple(dates)), moment
 
 
-@settings(deadline=None)
 @given(situation=situations())
 def test_it_is_what_a_clock_on_the_wall_says(situation: tuple[Schedule, datetime]) -> None:
     schedule, moment = situation
@@ -147,7 +146,6 @@ def test_it_is_what_a_clock_on_the_wall_says(situation: tuple[Schedule, datetime
     assert all(before[1] < after[0] for before, after in itertools.pairwise(openings))
 
 
-@settings(deadline=None)
 @given(week=st.tuples(*[spans_of_a_day(st.integers(0, 96).map(lambda n: n * 15))] * 7))
 def test_an_overlap_is_a_minute_that_two_spans_have(week: tuple[tuple[Span, ...], ...]) -> None:
     minutes = [

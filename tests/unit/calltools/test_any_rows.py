@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.calltools import summarise
@@ -56,7 +56,6 @@ def read(rows: list[Any], read_row: Callable[[Any], tuple[Any, Any]]) -> list[tu
     return [read_row(row) for row in read_page(HttpAnswer(200, {}, body)).rows]
 
 
-@settings(max_examples=150, deadline=None)
 @given(rows=st.lists(ROW, max_size=5), available=st.sets(st.sampled_from([*STATUSES]), min_size=1))
 def test_agents(rows: list[Any], available: set[int]) -> None:
     try:
@@ -76,7 +75,6 @@ def test_agents(rows: list[Any], available: set[int]) -> None:
         assert number
 
 
-@settings(max_examples=50, deadline=None)
 @given(rows=st.lists(ROW, max_size=3))
 def test_statuses_and_queues(rows: list[Any]) -> None:
     for read_row in (read_status, read_queue):

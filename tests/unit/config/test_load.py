@@ -14,7 +14,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import trustme
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import find_file, load, schema, unreadable_files
@@ -528,7 +528,6 @@ def _load(path: Path) -> None:
         load(path, {})
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.text("{}[]:-&*!|>'\"#%@?, \n\tab<~"), st.binary().map(repr)))
 def test_any_text_is_a_configuration_or_its_mistakes(
     tmp_path_factory: pytest.TempPathFactory, text: str
@@ -582,7 +581,7 @@ VALUES = st.recursive(
     lambda values: st.one_of(
         st.lists(values, max_size=4), st.dictionaries(KEYS, values, max_size=6)
     ),
-    max_leaves=40,
+    max_leaves=12,
 )
 ACCOUNT = st.fixed_dictionaries(
     {"name": st.one_of(st.sampled_from(["acme", "other"]), VALUES)},
@@ -633,7 +632,6 @@ FILES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(FILES)
 def test_any_structure_is_a_configuration_or_its_mistakes(
     tmp_path_factory: pytest.TempPathFactory, value: object
@@ -684,7 +682,6 @@ OFFICE = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(account=RIGHT, office=OFFICE)
 def test_editors_accept_what_the_exporter_accepts(
     tmp_path_factory: pytest.TempPathFactory, account: object, office: object

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.config import load
@@ -77,7 +77,6 @@ def accounts(path: Path) -> tuple[Account, ...]:
     return load(path, {}).configuration.accounts
 
 
-@settings(deadline=None)
 @given(own=SOME, other=SOME, defaults=SOME.map(with_needed))
 def test_a_key_means_the_same_wherever_it_is_written(
     tmp_path_factory: pytest.TempPathFactory,
@@ -110,7 +109,6 @@ def test_a_key_means_the_same_wherever_it_is_written(
     assert accounts(short) == accounts(long)
 
 
-@settings(deadline=None)
 @given(
     own=st.lists(SOME, min_size=1, max_size=4),
     defaults=SOME.map(with_needed),
@@ -144,7 +142,6 @@ def test_a_folder_is_one_file_in_parts(
     assert shown(accounts(folder), folder) == shown(accounts(one_file), one_file.parent)
 
 
-@settings(deadline=None)
 @given(
     own=SOME,
     defaults=SOME.map(with_needed),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.simulator import (
@@ -50,7 +50,6 @@ def agents(world: World, at: float, queue: int | None = None) -> list[Agent]:
 
 
 @given(st.lists(MOMENTS, min_size=1, max_size=5), st.sampled_from([None, SALES, SUPPORT]))
-@settings(deadline=None, max_examples=50)
 def test_a_day_depends_on_seed_and_time_alone(moments: list[float], queue: int | None) -> None:
     fresh = make_world()
     forth = [agents(fresh, at, queue) for at in moments]
@@ -64,7 +63,6 @@ def test_another_seed_is_another_day() -> None:
 
 
 @given(MOMENTS)
-@settings(deadline=None)
 def test_what_an_agent_does_is_sane(at: float) -> None:
     pattern = ShiftPattern()
     longest = {
@@ -84,7 +82,6 @@ def test_what_an_agent_does_is_sane(at: float) -> None:
 
 
 @given(MOMENTS, st.sampled_from([WORLD, NIGHT, ALWAYS]))
-@settings(deadline=None)
 def test_a_status_lasts_from_when_it_says(at: float, world: DayWorld) -> None:
     """The status of a moment began when it says, and another one was there before."""
     for index, now in enumerate(agents(world, at)):
@@ -95,7 +92,6 @@ def test_a_status_lasts_from_when_it_says(at: float, world: DayWorld) -> None:
 
 
 @given(st.integers(min_value=0, max_value=13), st.floats(min_value=0, max_value=8))
-@settings(deadline=None)
 def test_at_night_everybody_has_left(day: int, hour: float) -> None:
     night = agents(WORLD, DAY + day * 86400 + hour * 3600)
     assert len(night) == 6

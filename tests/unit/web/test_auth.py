@@ -9,7 +9,7 @@ from typing import Any
 
 import bcrypt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.web import auth
@@ -178,7 +178,6 @@ def test_credentials(header: str, read: tuple[bytes, bytes] | None) -> None:
     assert credentials(header) == read
 
 
-@settings(deadline=None)
 @given(st.text() | st.text().map("Basic ".__add__))
 def test_no_header_is_an_error(header: str) -> None:
     credentials(header)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.web.metrics_handler import DEFAULT_BUDGET_SECONDS, budget_seconds
@@ -46,7 +46,6 @@ def test_nonsense_counts_as_no_header(timeout: str | None) -> None:
         assert found == pytest.approx(seconds)
 
 
-@settings(deadline=None)
 @given(st.text() | st.floats().map(str), st.floats(0, 100), st.floats(0, 100), st.floats(0.5, 1e6))
 def test_every_header_gives_a_usable_budget(
     text: str, offset: float, rendering: float, longest: float

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import Failure
@@ -393,7 +393,6 @@ def test_a_failure_of_another_day_has_its_date() -> None:
 names = st.text(min_size=1, max_size=200)
 
 
-@settings(deadline=None)
 @given(account_name=names, queue_name=names, team=names, words=names)
 def test_what_others_write_is_text(
     account_name: str, queue_name: str, team: str, words: str

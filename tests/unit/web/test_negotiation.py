@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -85,7 +85,6 @@ def test_the_format_that_is_liked_best(accept: str, content_type: str) -> None:
     assert choose_format(accept).content_type == content_type
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='abq=;,./*01 "-+\\\t') | st.text())
 def test_no_accept_header_is_an_error(header: str) -> None:
     assert choose_format(header).content_type.startswith(("text/plain", "application/openm"))

@@ -123,12 +123,15 @@ VALUES = st.recursive(
     | st.floats()
     | st.text()
     | st.sampled_from(["TLS12", "NoClientCert", "server.pem", "/", "$2b$10$"]),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=10,
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.sampled_from(KEYS), VALUES).map(yaml.safe_dump) | st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES, max_size=8).map(yaml.safe_dump) | st.text())
 def test_any_file_is_right_or_has_mistakes(tmp_path: Path, text: str) -> None:
     path = tmp_path / "web.yml"
     path.write_bytes(text.encode(errors="surrogatepass"))
