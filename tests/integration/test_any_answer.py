@@ -140,7 +140,7 @@ def api() -> Iterator[Api]:
 
 def often(times: int = 1) -> settings:
     return settings(
-        max_examples=times * settings.default.max_examples,
+        max_examples=times * settings().max_examples,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 

@@ -199,7 +199,7 @@ BODIES = st.lists(
 STATUSES = st.sampled_from([b"200 OK", b"204 No Content", b"500 No", b"200", b"099 Low", b"1000 x"])
 
 
-@settings(max_examples=5 * settings.default.max_examples)
+@settings(max_examples=5 * settings().max_examples)
 @given(fields=FIELDS, body=BODIES, status=STATUSES, cut=st.integers(1, 80))
 def test_what_is_read_is_what_another_implementation_reads(
     fields: bytes, body: bytes, status: bytes, cut: int
