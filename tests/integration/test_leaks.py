@@ -149,12 +149,14 @@ class Run:
         hunter: Hunter,
         logs: io.StringIO,
         capture: pytest.CaptureFixture[str],
+        number: int,
     ) -> None:
         self.simulator = simulator
         self.accounts = accounts
         self.hunter = hunter
         self.logs = logs
         self.capture = capture
+        self.number = number
         self.pages = Pages()
         self.budget_seconds = BUDGET_SECONDS
         self.server = Server(create_app(self.pages, timeout_offset=0), listen(["127.0.0.1:0"]))
@@ -162,6 +164,8 @@ class Run:
     def scrape(self, what: str) -> None:
         """Ask a fresh exporter for its pages, and look everywhere."""
         self.pages.runtime = runtime = Runtime(Configuration(self.accounts))
+        found: list[Collector] = []
+        answers = {}
         for path, accept in (
             ("metrics", "text/plain"),
             ("probe?account=agents", "application/openmetrics-text;version=1.0.0"),
@@ -169,14 +173,16 @@ class Run:
             ("sd", "application/json"),
             ("config", "text/plain"),
         ):
-            answer = requests.get(
+            answers[path] = answer = requests.get(
                 self.server.urls[0] + path,
                 headers={"Accept": accept, TIMEOUT_HEADER: str(self.budget_seconds)},
                 timeout=20,
             )
             assert answer.status_code == 200
+            found.append(self.pages.found)
+        self.hunter.look_at_all(runtime, found)
+        for path, answer in answers.items():
             self.hunter.look(f"/{path}, {what}", f"{answer.headers} {answer.text}")
-            self.hunter.look_at_all(runtime, self.pages.found)
         self.look_at_logs(what)
 
     def ping(self, what: str, *, as_json: bool = False) -> None:
@@ -237,7 +243,12 @@ class Nobody:
         pass
 
 
-@pytest.fixture(params=["plain-logfmt", "tls-json"])
+#: Wire and log of each run. What shows does not depend on both and on how it is asked at once, so
+#: each fault is met on both, but in a different way on each.
+RUNS = ("plain-logfmt", "tls-json")
+
+
+@pytest.fixture(params=RUNS)
 def run(
     request: pytest.FixtureRequest,
     world: FixedWorld,
@@ -252,7 +263,8 @@ def run(
     accounts = tuple(
         make_account(simulator, QUEUE, name=detail, detail=detail) for detail in ("count", "agents")
     )
-    made = Run(simulator, accounts, Hunter(world), write_logs("debug", style), capfd)
+    logs, number = write_logs("debug", style), RUNS.index(request.param)
+    made = Run(simulator, accounts, Hunter(world), logs, capfd, number)
     thread = threading.Thread(target=made.server.run)
     thread.start()
     yield made
@@ -280,22 +292,23 @@ def dialects() -> Iterator[Dialect]:
 
 
 def test_no_fault_makes_the_exporter_talk(run: Run) -> None:
-    for name in FAULTS:
+    """One queue fails, or everything: proofs of filters and lists as well."""
+    for turn, name in enumerate(FAULTS, run.number):
         run.simulator.faults.clear()
-        # One queue, then everything: proofs of filters and lists as well.
-        for queue in (QUEUE, None):
-            run.simulator.faults.set(name, queue=queue)
-            run.scrape(name)
+        run.simulator.faults.set(name, queue=(QUEUE, None)[turn % 2])
+        run.scrape(name)
 
 
 def test_no_fault_shows_in_a_traceback_or_to_ping(run: Run) -> None:
     failures = 0
-    for name in FAULTS:
+    for turn, name in enumerate(FAULTS, run.number):
         run.simulator.faults.clear()
         run.simulator.faults.set(name)
-        run.ping(name)
-        failures += run.ask(name)
-    assert failures > len(FAULTS)
+        if turn % 2:
+            run.ping(name)
+        else:
+            failures += run.ask(name)
+    assert failures > len(FAULTS) / 2
     run.look_at_logs("all faults")
 
 
@@ -314,10 +327,12 @@ def test_what_the_api_sends_back_of_the_key_is_masked(run: Run) -> None:
 
 
 def test_no_dialect_makes_the_exporter_talk(run: Run) -> None:
-    for dialect in dialects():
+    for turn, dialect in enumerate(dialects(), run.number):
         run.simulator.dialect = dialect
-        run.scrape(str(dialect))
-        run.ask(str(dialect))
+        if turn % 2:
+            run.scrape(str(dialect))
+        else:
+            run.ask(str(dialect))
 
 
 def test_a_leak_would_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
