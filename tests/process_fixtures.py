@@ -174,9 +174,9 @@ def run_main(
     return run
 
 
-@pytest.fixture
-def start_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCommand]:
-    """Start commands that are ended, if they still run, with the test."""
+@contextlib.contextmanager
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCommand]:
+    """Start commands that are ended, if they still run, with the ``with`` block."""
     with contextlib.ExitStack() as running:
 
         def start(*arguments: str | Path, **environ: str) -> Command:
@@ -188,21 +188,41 @@ def start_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCom
 
 
 @pytest.fixture
+def start_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCommand]:
+    """Start commands that are ended, if they still run, with the test."""
+    with commands(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartCommand]:
+    """Start commands that the tests of a module share: each start costs more than a second.
+
+    They are for tests that ask, and leave the process as it was.
+    """
+    with commands(tmp_path_factory) as start:
+        yield start
+
+
+def account_settings(simulator: Simulator, queues: Mapping[int, str]) -> dict[str, object]:
+    """Return the account `acme` of a simulator with these queues, as exporter.yml has it."""
+    return {
+        "name": "acme",
+        "url": simulator.url,
+        "token_env": "CALLTOOLS_TOKEN",
+        "available_status": AVAILABLE,
+        "queues": [{"id": id_, "name": name} for id_, name in queues.items()],
+    }
+
+
+@pytest.fixture
 def write_configuration(tmp_path: Path, tls_authority: TlsAuthority) -> WriteConfiguration:
     """Write an exporter.yml for a simulator: the account `acme` with the queue `sales`."""
 
     def write(
         simulator: Simulator, queues: Mapping[int, str] | None = None, **account: object
     ) -> Path:
-        settings: dict[str, object] = {
-            "name": "acme",
-            "url": simulator.url,
-            "token_env": "CALLTOOLS_TOKEN",
-            "available_status": AVAILABLE,
-            "queues": [
-                {"id": id_, "name": name} for id_, name in (queues or {5457: "sales"}).items()
-            ],
-        }
+        settings = account_settings(simulator, queues or {5457: "sales"})
         if simulator.tls:
             settings["tls"] = {"ca_file": str(tls_authority.ca_file)}
         path = tmp_path / "exporter.yml"

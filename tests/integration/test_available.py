@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,46 +15,90 @@ import requests
 import yaml
 
 from exporter.simulator import SimulatedAccount
-from tests.process_fixtures import Command, RunMain, StartCommand, WriteConfiguration
+from tests.process_fixtures import (
+    Command,
+    RunMain,
+    StartCommand,
+    WriteConfiguration,
+    account_settings,
+)
 from tests.simulator import FixedWorld, Simulator
-from tests.simulator_fixtures import StartSimulator
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+# An exporter for the questions of all, so not one for each process that runs tests.
+pytestmark = pytest.mark.xdist_group("available")
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 QUEUES = {5457: "sales", 5460: "support", 5463: "night"}
 CLOSED = {"timezone": "UTC", "open": {"mon": ["00:00-00:01"]}, "closed": ["2020-01-01..2099-12-31"]}
 
 
-@pytest.fixture
-def world() -> FixedWorld:
-    made = FixedWorld(QUEUES)
-    made.set_available(5457, 3)
-    made.set_available(5463, 4)
-    return made
+@pytest.fixture(scope="module")
+def silo() -> Iterator[tuple[Simulator, FixedWorld]]:
+    world = FixedWorld(QUEUES)
+    with Simulator(SimulatedAccount(world)) as simulator:
+        yield simulator, world
 
 
 @pytest.fixture
-def simulator(start_simulator: StartSimulator, world: FixedWorld) -> Simulator:
-    return start_simulator(SimulatedAccount(world))
+def world(silo: tuple[Simulator, FixedWorld]) -> FixedWorld:
+    """The same numbers at the start of each test."""
+    world = silo[1]
+    world.set_queues(QUEUES)
+    for queue, number in {5457: 3, 5460: 0, 5463: 4}.items():
+        world.set_available(queue, number)
+    return world
 
 
 @pytest.fixture
-def path(simulator: Simulator, write_configuration: WriteConfiguration) -> Path:
-    path = write_configuration(simulator)
-    content = yaml.safe_load(path.read_text())
-    content["accounts"][0]["queues"] = [
+def simulator(
+    silo: tuple[Simulator, FixedWorld],
+    world: FixedWorld,  # noqa: ARG001
+) -> Simulator:
+    """No faults and no requests at the start of each test."""
+    simulator = silo[0]
+    simulator.faults.clear()
+    simulator.latency = 0.0
+    simulator.forget_requests()
+    return simulator
+
+
+def write(folder: Path, simulator: Simulator) -> Path:
+    account = account_settings(simulator, {})
+    account["queues"] = [
         {"id": 5457, "name": "sales", "team": "east", "required_agents": 2},
         {"id": 5460, "name": "support", "team": "west"},
         {"id": 5463, "name": "night", "team": "east", "schedule": "closed"},
     ]
-    content["schedules"] = {"closed": CLOSED}
-    path.write_text(yaml.safe_dump(content))
+    path = folder / "exporter.yml"
+    path.write_text(yaml.safe_dump({"accounts": [account], "schedules": {"closed": CLOSED}}))
     return path
 
 
 @pytest.fixture
-def exporter(start_command: StartCommand, path: Path) -> Command:
+def path(simulator: Simulator, tmp_path: Path) -> Path:
+    return write(tmp_path, simulator)
+
+
+@pytest.fixture
+def fresh(start_command: StartCommand, path: Path) -> Command:
+    """An exporter that nobody has asked, for those who change what it keeps."""
     return start_command(f"--config.file={path}", ANYWHERE)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    start_shared_command: StartCommand,
+    silo: tuple[Simulator, FixedWorld],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Command:
+    path = write(tmp_path_factory.mktemp("shared"), silo[0])
+    return start_shared_command(f"--config.file={path}", ANYWHERE)
+
+
+@pytest.fixture
+def exporter(shared: Command, simulator: Simulator) -> Command:  # noqa: ARG001
+    """An exporter that others have asked: questions leave no trace."""
+    return shared
 
 
 def ask(exporter: Command, query: str = "") -> tuple[int, Any]:
@@ -110,12 +155,10 @@ def test_what_is_not_known_is_never_no(exporter: Command, simulator: Simulator) 
     assert answer.json()["failure"]["code"] == "500"
 
 
-def test_it_says_when_to_ask_again_where_the_api_does(
-    exporter: Command, simulator: Simulator
-) -> None:
+def test_it_says_when_to_ask_again_where_the_api_does(fresh: Command, simulator: Simulator) -> None:
     simulator.faults.set("status", code=429, retry_after="60")
     for _ in range(2):
-        answer = exporter.get("/available?account=acme&queue=sales")
+        answer = fresh.get("/available?account=acme&queue=sales")
         assert (answer.status_code, answer.json()["failure"]["code"]) == (503, "429")
         assert 50 <= int(answer.headers["Retry-After"]) <= 60
 
@@ -256,17 +299,15 @@ def test_a_crowd_of_questions_is_one_request(exporter: Command, simulator: Simul
     assert len(simulator.requests) <= 3
 
 
-@pytest.mark.parametrize("seconds", [0.05, 0.5])
-def test_it_is_whole_within_its_timeout(
-    exporter: Command, simulator: Simulator, seconds: float
-) -> None:
-    exporter.get("/metrics")
+def test_it_is_whole_within_its_timeout(fresh: Command, simulator: Simulator) -> None:
+    fresh.get("/metrics")
     simulator.faults.set("silent")
-    started = time.monotonic()
-    status, answer = ask(exporter, f"?account=acme&queue=sales&timeout={seconds}")
-    # The rest is for a machine that is busy with other tests.
-    assert time.monotonic() - started < seconds + 0.5
-    assert (status, answer["can_take_call"]) == (503, None)
+    for seconds in (0.05, 0.5):
+        started = time.monotonic()
+        status, answer = ask(fresh, f"?account=acme&queue=sales&timeout={seconds}")
+        # The rest is for a machine that is busy with other tests.
+        assert time.monotonic() - started < seconds + 0.5
+        assert (status, answer["can_take_call"]) == (503, None)
 
 
 def test_questions_and_scrapes_have_slots_of_their_own(
@@ -287,30 +328,29 @@ def test_questions_and_scrapes_have_slots_of_their_own(
         assert scrape.result().status_code == 200
 
 
-def test_every_answer_is_counted(exporter: Command, simulator: Simulator) -> None:
-    assert counted(exporter) == {"yes": 0, "no": 0, "unknown": 0, "refused": 0}
-    ask(exporter, "?account=acme&queue=sales")
-    ask(exporter, "?account=acme&queue=support")
-    ask(exporter, "?account=acme&queue=sale")
-    ask(exporter, "")
+def test_every_answer_is_counted(fresh: Command, simulator: Simulator) -> None:
+    assert counted(fresh) == {"yes": 0, "no": 0, "unknown": 0, "refused": 0}
+    ask(fresh, "?account=acme&queue=sales")
+    ask(fresh, "?account=acme&queue=support")
+    ask(fresh, "?account=acme&queue=sale")
+    ask(fresh, "")
     simulator.faults.set("status", code=500)
-    ask(exporter, "?account=acme&queue=sales")
-    ask(exporter, "?account=acme")
-    assert counted(exporter) == {"yes": 2, "no": 1, "unknown": 2, "refused": 1}
-    text = exporter.get("/metrics?collect[]=exporter").text
+    ask(fresh, "?account=acme&queue=sales")
+    ask(fresh, "?account=acme")
+    assert counted(fresh) == {"yes": 2, "no": 1, "unknown": 2, "refused": 1}
+    text = fresh.get("/metrics?collect[]=exporter").text
     assert "calltools_exporter_available_request_duration_seconds_count 5.0" in text
 
 
-def test_questions_leave_no_trace_on_a_scrape(exporter: Command, simulator: Simulator) -> None:
+def test_questions_leave_no_trace_on_a_scrape(fresh: Command, simulator: Simulator) -> None:
     simulator.faults.set("status", code=500)
-    ask(exporter, "?account=acme&queue=sales")
-    assert "cannot be read" not in exporter.written()
-    assert "Nothing has been read yet" in exporter.get("/").text
+    ask(fresh, "?account=acme&queue=sales")
+    assert "cannot be read" not in fresh.written()
+    assert "Nothing has been read yet" in fresh.get("/").text
 
 
-@pytest.fixture
-def users(path: Path) -> Path:
-    """Three users: of one account, of one team, and one who may ask one question in ten seconds."""
+def write_users(path: Path) -> Path:
+    """Write three users: of one account, of one team, and one of a question in ten seconds."""
     content = yaml.safe_load(path.read_text())
     content["accounts"].append({**content["accounts"][0], "name": "beta"})
     path.write_text(yaml.safe_dump(content))
@@ -326,11 +366,31 @@ def users(path: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def guarded(start_command: StartCommand, path: Path, users: Path) -> Command:
+def guarded_flags(path: Path) -> list[str]:
     web = f"--web.config.file={path.parent / 'web.yml'}"
-    available = f"--web.available-users.file={users}"
-    return start_command(f"--config.file={path}", ANYWHERE, web, available)
+    available = f"--web.available-users.file={write_users(path)}"
+    return [f"--config.file={path}", ANYWHERE, web, available]
+
+
+@pytest.fixture
+def users(path: Path) -> Path:
+    return write_users(path)
+
+
+@pytest.fixture(scope="module")
+def shared_guarded(
+    start_shared_command: StartCommand,
+    silo: tuple[Simulator, FixedWorld],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Command:
+    path = write(tmp_path_factory.mktemp("guarded"), silo[0])
+    return start_shared_command(*guarded_flags(path))
+
+
+@pytest.fixture
+def guarded(shared_guarded: Command, simulator: Simulator) -> Command:  # noqa: ARG001
+    """An exporter with these users that others have asked."""
+    return shared_guarded
 
 
 def as_user(exporter: Command, name: str, query: str) -> tuple[int, Any]:
@@ -414,15 +474,17 @@ def test_each_user_has_a_limit_of_its_own(guarded: Command) -> None:
     assert as_user(guarded, "acme", "?account=acme&queue=sales")[0] == 200
 
 
-def test_users_are_followed(guarded: Command, users: Path) -> None:
+def test_users_are_followed(start_command: StartCommand, path: Path) -> None:
+    exporter = start_command(*guarded_flags(path))
+    users = path.parent / "users.yml"
     content = yaml.safe_load(users.read_text())
     content["users"]["acme"]["accounts"] = ["beta"]
     users.write_text(yaml.safe_dump(content))
     deadline = time.monotonic() + 20
-    while as_user(guarded, "acme", "?account=beta&queue=sales")[0] != 200:
+    while as_user(exporter, "acme", "?account=beta&queue=sales")[0] != 200:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert as_user(guarded, "acme", "?account=acme&queue=sales")[0] == 404
+    assert as_user(exporter, "acme", "?account=acme&queue=sales")[0] == 404
 
 
 def test_check_reads_the_users(run_main: RunMain, path: Path, users: Path) -> None:

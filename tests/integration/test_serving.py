@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,58 @@ import requests
 import yaml
 
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
-from tests.process_fixtures import Command, StartCommand, WriteConfiguration
+from tests.process_fixtures import (
+    Command,
+    StartCommand,
+    WriteConfiguration,
+    account_settings,
+)
 from tests.simulator import FixedWorld, Simulator
-from tests.simulator_fixtures import StartSimulator, TlsAuthority
+from tests.simulator_fixtures import TlsAuthority
 
+# An exporter that many ask, so not one for each process that runs tests.
+pytestmark = pytest.mark.xdist_group("serving")
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 
 
-@pytest.fixture
-def world() -> FixedWorld:
-    made = FixedWorld()
-    made.set_available(5457, 3)
-    return made
+QUEUES = {5457: "sales", 5460: "support"}
+
+
+@pytest.fixture(scope="module")
+def silo() -> Iterator[Simulator]:
+    world = FixedWorld(QUEUES)
+    world.set_available(5457, 3)
+    with Simulator(SimulatedAccount(world)) as simulator:
+        yield simulator
 
 
 @pytest.fixture
-def simulator(start_simulator: StartSimulator, world: FixedWorld) -> Simulator:
-    return start_simulator(SimulatedAccount(world))
+def simulator(silo: Simulator) -> Simulator:
+    """No faults and no requests at the start of each test."""
+    silo.faults.clear()
+    silo.dialect = Dialect()
+    silo.forget_requests()
+    return silo
 
 
 @pytest.fixture
 def path(simulator: Simulator, write_configuration: WriteConfiguration) -> Path:
-    return write_configuration(simulator, {5457: "sales", 5460: "support"})
+    return write_configuration(simulator, QUEUES)
+
+
+@pytest.fixture(scope="module")
+def shared(
+    start_shared_command: StartCommand, silo: Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Command:
+    path = tmp_path_factory.mktemp("shared") / "exporter.yml"
+    path.write_text(yaml.safe_dump({"accounts": [account_settings(silo, QUEUES)]}))
+    return start_shared_command(f"--config.file={path}", ANYWHERE)
+
+
+@pytest.fixture
+def exporter(shared: Command, simulator: Simulator) -> Command:  # noqa: ARG001
+    """An exporter that others have asked, and whose configuration nobody changes."""
+    return shared
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 20) -> bool:
@@ -57,9 +87,8 @@ def names(text: str) -> set[str]:
 
 
 def test_a_probe_tells_of_one_queue_and_its_account_only(
-    start_command: StartCommand, path: Path, simulator: Simulator
+    exporter: Command, simulator: Simulator
 ) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
     page = exporter.get("/probe?account=acme&queue=sales")
     assert page.status_code == 200
     assert 'calltools_queue_available_agents{account="acme",queue="sales"} 3.0' in page.text
@@ -73,10 +102,7 @@ def test_a_probe_tells_of_one_queue_and_its_account_only(
     assert "last_success" not in page.text, "what one replica remembers, another does not"
 
 
-def test_a_probe_of_an_account_tells_whether_it_answers(
-    start_command: StartCommand, path: Path
-) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_a_probe_of_an_account_tells_whether_it_answers(exporter: Command) -> None:
     text = exporter.get("/probe?account=acme").text
     assert 'calltools_up{account="acme"} 1.0' in text
     assert 'queue="sales"' in text
@@ -96,9 +122,8 @@ def test_a_probe_of_an_account_tells_whether_it_answers(
     ],
 )
 def test_a_probe_knows_only_configured_names(
-    start_command: StartCommand, path: Path, simulator: Simulator, query: str, words: str
+    exporter: Command, simulator: Simulator, query: str, words: str
 ) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
     answer = exporter.get(f"/probe?{query}")
     assert answer.status_code == 400
     assert words in answer.text
@@ -106,10 +131,7 @@ def test_a_probe_knows_only_configured_names(
     assert simulator.requests == []
 
 
-def test_discovery_lists_what_there_is_to_probe(
-    start_command: StartCommand, path: Path, simulator: Simulator
-) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_discovery_lists_what_there_is_to_probe(exporter: Command, simulator: Simulator) -> None:
     answer = exporter.get("/sd")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == [
@@ -195,10 +217,7 @@ def test_a_bad_file_changes_nothing_and_says_what_is_wrong(
     assert "last_reload_successful 1.0" in exporter.get("/metrics").text
 
 
-def test_without_lifecycle_nobody_reloads_over_http(
-    start_command: StartCommand, path: Path
-) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_without_lifecycle_nobody_reloads_over_http(exporter: Command) -> None:
     assert reload_over_http(exporter).status_code == 403
     assert exporter.get("/-/reload").status_code == 405
 
