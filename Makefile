@@ -6,6 +6,9 @@ VENV ?= .venv
 CACHE ?= .cache
 HISTORY ?= $(CACHE)/history
 
+# One more than processors, as many tests wait.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # Ports for demo and stack, if the usual ones are taken.
 PORT ?=
 PROMETHEUS_PORT ?=
@@ -43,7 +46,7 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## the same with Prometh
 # The tests of one file share a worker, and with it what the file sets up once.
 .PHONY: test
 test: lint tools ## run all checks and tests, with coverage, as CI does
-	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder --cov
+	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov
 
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2.53 and 3, from Debian
