@@ -196,7 +196,7 @@ def test_a_client_authority_that_is_taken_away_is_not_trusted_any_more(
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("server.pem", "half a certif", "server.pem does not hold what is expected"),
+        ("server.pem", "half a certif", "server.pem is not usable; expected a PEM certificate"),
         ("web.yml", "tls_server_config: [", "is not YAML"),
         ("web.yml", USERS, "TLS cannot come or go while the server runs; restart it"),
     ],
