@@ -53,7 +53,7 @@ test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2
 	@$(VENV)/bin/python scripts/test_matrix.py $(CACHE)
 
 .PHONY: install-test
-install-test: $(MARK).dev ## run the unit tests with the lowest libraries allowed and with the newest
+install-test: $(MARK).dev ## run the unit tests with the oldest libraries allowed, and with the newest
 	@$(VENV)/bin/python scripts/install_test.py $(CACHE)
 
 .PHONY: image-test
@@ -74,23 +74,23 @@ lint: $(MARK).dev ## check style, formatting and types
 	@$(VENV)/bin/mypy $(wildcard exporter grafana prometheus tests scripts benchmarks)
 
 .PHONY: format
-format: $(MARK).dev ## put the code into the one format
+format: $(MARK).dev ## format the code
 	@$(VENV)/bin/ruff check --quiet --fix-only
 	@$(VENV)/bin/ruff format --quiet
 
 .PHONY: rules
-rules: $(MARK).dev ## write the rule files and the tables of docs/alerting.md from their source
+rules: $(MARK).dev ## generate the rule files and the tables of docs/alerting.md
 	@$(VENV)/bin/python -m prometheus.build
 
 .PHONY: docs
-docs: $(MARK).dev ## write the tables of docs/ (configuration, metrics, faults) from the code
+docs: $(MARK).dev ## generate the tables of docs/ (configuration, metrics, faults)
 	@$(VENV)/bin/python scripts/make_docs.py
 	@$(PYTEST) -q --write-docs -k has_this_table tests/integration/test_fault_matrix.py
 	@$(PYTEST) -q --write-docs tests/integration/test_account_failures.py \
 		tests/e2e/rules/test_account_failures.py
 
 .PHONY: tools
-tools: $(MARK).dev ## fetch Prometheus, Alertmanager and a browser for the end-to-end tests
+tools: $(MARK).dev ## download Prometheus, Alertmanager and a browser for the end-to-end tests
 	@$(VENV)/bin/python scripts/fetch_tools.py $(CACHE)
 
 .PHONY: lock
@@ -122,10 +122,10 @@ audit: $(MARK).dev ## check the locked versions against known vulnerabilities (n
 		-r requirements/run.txt -r requirements/build.txt
 
 .PHONY: clean
-clean: ## remove what was made and fetched
+clean: ## remove generated and downloaded files
 	rm -rf $(wildcard $(dir $(wildcard .venv/made-by-make-venv))) .cache dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-# One environment serves both: what development needs contains what running needs.
+# One environment serves both: the development requirements include those for running.
 $(MARK).run $(MARK).dev: $(MARK).%: requirements/%.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Python 3.11 or newer is needed; PYTHON=python3.13 chooses another than $(PYTHON).' >&2; exit 1; }

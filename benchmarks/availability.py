@@ -2,7 +2,7 @@
 
 Questions come at a steady rate, whatever becomes of the ones before, each for another queue. Their
 time runs from when they were due, so that one that had to wait for the asker counts in full. Those
-that `max_age` lets answer from memory are told from those that asked the API by their age.
+that `max_age` lets answer from memory are distinguished from those that asked the API by their age.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Two commits in turns: what is here against another commit, as ratios.
 
 In each round either has its turn on the same core with the same API, so that what disturbs the
-machine disturbs both. A ratio is the median of the rounds' ratios, and its spread stands beside it:
-where that reaches to both sides of 1, nothing was shown.
+machine disturbs both. A ratio is the median of the rounds' ratios, and its spread is given beside
+it: where that reaches to both sides of 1, nothing was shown.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ PARALLEL = 64
 
 @dataclass(frozen=True)
 class Size:
-    """So many accounts with so many queues each."""
+    """A number of accounts with a number of queues each."""
 
     accounts: int
     queues: int
@@ -34,7 +34,7 @@ def by_queues(numbers: Sequence[int], pages: int) -> str:
 
 
 def by_accounts(numbers: Sequence[int], queues: int, pages: int) -> str:
-    """Return a table of more and more accounts with so many queues each."""
+    """Return a table of more and more accounts with a number of queues each."""
     return _sizes("accounts", [Size(number, queues) for number in numbers], pages)
 
 
@@ -113,7 +113,7 @@ def by_silos(accounts: Sequence[int], queues: int, silos: int, budget: float, pa
 def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) -> str:
     """Return a table of exporters that share the accounts by a hash, asked over `/probe`.
 
-    All probes are sent at once; each exporter asks so many requests at a time.
+    All probes are sent at once; each exporter sends a number of requests at a time.
     """
     rows = []
     with tempfile.TemporaryDirectory() as name:

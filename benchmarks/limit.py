@@ -18,14 +18,14 @@ from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Upstream
 
-#: The aims hold up to so many requests a second.
+#: The aims hold up to this number of requests a second.
 RATE = 500
 WARM, COLD = 1.15, 1.3
 
 
 @dataclass(frozen=True)
 class Case:
-    """So many queues, requests at a time, and seconds until an answer."""
+    """A number of queues, of requests at a time, and of seconds until an answer."""
 
     queues: int
     parallel: int

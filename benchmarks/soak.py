@@ -39,7 +39,7 @@ from tests.simulator import FAULTS, FixedWorld, Simulator
 SILOS = 2
 ACCOUNTS = 4
 QUEUES = {5457: 3, 5460: 0, 5461: 1, 5462: 2, 5463: 7}
-#: Faults after which the API is left alone for a minute, or not believed for ten: nothing to soak.
+#: Faults after which the exporter backs off for a minute, or trusts no number for ten: no load.
 LASTING = {
     *(name for name in FAULTS if name.endswith(("-seconds", "-date"))),
     *("row-not-ready", "row-other-status"),
@@ -190,7 +190,7 @@ def counted(runtime: Runtime, name: str) -> float:
 def soak(
     names: list[str], seconds: float, warm_seconds: float, threads: int, latency: float
 ) -> Figures:
-    """Run for so many seconds after the warming up, and return what was seen."""
+    """Run for a number of seconds after the warm-up, and return the figures."""
     figures = Figures()
     # A log kept in memory would be what grows.
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:

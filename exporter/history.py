@@ -43,7 +43,7 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class AccountStatus:
-    """An account with its queues, None as long as the API has not named them.
+    """An account with its queues, None until the API has listed them.
 
     ``asked_at`` is when a scrape of it, or of a queue of it, last ended: a Unix time, None for
     never. ``outage`` concerns the whole account.

@@ -204,7 +204,7 @@ class Runtime:
         ]
 
     def known_queues(self, account: str) -> Sequence[Queue] | None:
-        """Return an account's queues, None as long as the API has not named them.
+        """Return an account's queues, None until the API has listed them.
 
         Raises:
             UnknownAccountError: there is no account of that name.

@@ -1,1 +1,1 @@
-"""Dashboards for Grafana, made from one source, and a made-up past to look at with them."""
+"""Dashboards for Grafana, generated from one source."""

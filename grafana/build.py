@@ -27,7 +27,7 @@ def all_dashboards() -> list[Dashboard]:
 
 
 def text(dashboard: Dashboard) -> str:
-    """Return a dashboard as it stands in its file."""
+    """Return a dashboard as its file has it."""
     return json.dumps(dashboard, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What the three dashboards have in common: variables, links, annotations, rows and numbers."""
+"""The common frame of the dashboards: variables, links, annotations, rows and numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SCHEMA_VERSION", "TAG", "Dashboard", "choice", "dashboard", "variabl
 
 Dashboard: TypeAlias = dict[str, Any]
 
-#: What Grafana 10.4 writes; newer ones bring it up to their own.
+#: The version that Grafana 10.4 writes; newer ones migrate it.
 SCHEMA_VERSION: Final = 39
 TAG: Final = "calltools"
 
@@ -119,11 +119,11 @@ def dashboard(
                     "{{account}} {{queue}}",
                 ),
                 _annotation(
-                    "Configuration read",
+                    "Configuration loaded",
                     "blue",
                     "changes(calltools_exporter_config_last_reload_success_timestamp_seconds[2m])"
                     " > 0",
-                    "Configuration read",
+                    "Configuration loaded",
                     "{{instance}}",
                 ),
             ]
@@ -152,7 +152,7 @@ def dashboard(
     return document
 
 
-#: What the library writes unasked, by the key above it, and Grafana 10.4 does not know or need.
+#: Keys that the library writes by default, by the key above, and that Grafana 10.4 does not need.
 _UNASKED: Final = {
     "list": {"placement", "builtIn", "allowCustomValue", "auto", "auto_min", "auto_count"},
     "links": {"placement", "tooltip"},
@@ -167,7 +167,7 @@ _UNASKED: Final = {
 
 
 def _drop(value: object, above: str) -> None:
-    """Take out what was not asked for."""
+    """Remove these keys."""
     if isinstance(value, dict):
         for key in _UNASKED.get(above, set()) & value.keys():
             del value[key]

@@ -1,4 +1,4 @@
-"""Panels and their queries, as all three dashboards have them."""
+"""Panels and their queries, for all three dashboards."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Query = prometheus.Dataquery
 Panels: TypeAlias = "Sequence[Builder[Panel]]"
 Properties = list[DynamicConfigValue]
 
-#: Whatever Prometheus the reader has chosen.
+#: The Prometheus that the reader has chosen.
 DATA_SOURCE: Final = m.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 
@@ -208,7 +208,7 @@ def graph(
 ) -> series.Panel:
     """Return lines over time; `overrides` are properties by a name, or by a /pattern/ of it.
 
-    Each of the points is asked of every queue, so that with hundreds of queues they are the cost.
+    Each point is computed for every queue, so with hundreds of queues the points are the cost.
     """
     legend = common.VizLegendOptions().placement(m.LegendPlacement.BOTTOM).show_legend(True)
     if table_legend:

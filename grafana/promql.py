@@ -1,7 +1,7 @@
 """The expressions that several panels share.
 
-They rest on the state that the rules in prometheus/ record for each queue, so that a query is short
-enough to edit, and costs little with many queues.
+They use the state that the rules in prometheus/ record for each queue, so that a query is short
+enough to edit, and cheap with many queues.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = [
 
 #: What the variables select.
 QUEUES: Final = 'account=~"$account", queue=~"$queue"'
-#: What tells one queue from another.
+#: The labels that distinguish queues.
 BY_QUEUE: Final = "account, queue"
-#: What is said in place of a number where the rules record nothing.
+#: The text in place of a number if the rules record nothing.
 MISSING: Final = "no rules loaded, or no queue"
 
 
@@ -41,12 +41,12 @@ TEAM: Final = (
     f'and on ({BY_QUEUE}) account_queue:calltools_queue_info:last{{{QUEUES}, team=~"$team"}}'
 )
 STATE: Final = f"{PICKED}\n{TEAM}"
-#: The same over time, by the teams that the queues have at the end of the range: asked only once.
+#: The same over time, by the teams of the queues at the end of the range: evaluated only once.
 TEAM_AT_END: Final = f"{TEAM} @ end()"
 #: Keeps the queues that are open and could be read.
 READ: Final = f"and on ({BY_QUEUE}) {recorded('staffed:open_hours')}"
 
 
 def of(condition: str) -> str:
-    """Keep the queues in such a state, of the selected teams."""
+    """Keep the queues in a state, of the selected teams."""
     return f"and on ({BY_QUEUE}) {PICKED} {condition}\n{TEAM}"

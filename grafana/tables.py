@@ -1,4 +1,4 @@
-"""The tables of grafana/README.md: each panel, what it answers, and its query in short."""
+"""The tables of grafana/README.md: each panel, its description, and its query in short."""
 
 from __future__ import annotations
 

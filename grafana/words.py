@@ -1,4 +1,4 @@
-"""The words and colours of the dashboards: a state is never told by a colour alone."""
+"""The words and colours of the dashboards: a state is never shown by its colour alone."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ __all__ = [
 BAD: Final = "red"
 WARNING: Final = "orange"
 GOOD: Final = "green"
-#: What is not known has a colour of its own: it is neither good nor bad.
+#: Unknown has its own colour: it is neither good nor bad.
 UNKNOWN: Final = "purple"
-#: Nothing is asked of a closed queue.
+#: A closed queue requires nothing.
 CALM: Final = "#6e7078"
 NEUTRAL: Final = "text"
 ACTIVITY: Final = "blue"
@@ -79,14 +79,14 @@ STATES: Final = {
 _REASONS: Final = {
     "400": "400: the API does not understand the request",
     "401": "401: the key is refused",
-    "403": "403: the key may not read this",
+    "403": "403: not allowed with this key",
     "404": "404: not found; is the URL right?",
-    "429": "429: too many requests, told to wait",
+    "429": "429: too many requests, backing off",
     "500": "500: the API failed",
     "502": "502: the API failed",
     "503": "503: the API is unavailable",
     "504": "504: the API took too long itself",
-    "timeout": "no whole answer in time",
+    "timeout": "no complete answer in time",
     "dns": "no address for the host",
     "connection": "connection refused or cut",
     "tls": "certificate or TLS handshake",
@@ -125,7 +125,7 @@ def states() -> list[ValueMapping]:
 def reasons() -> list[ValueMapping]:
     """Return the mappings of every failure code to plain words, and of none."""
     texts = {code: (_REASONS[code], UNKNOWN) for code in (*HTTP_CODES, *WORD_CODES)}
-    return [*words(texts), *nothing("no exporter names it", UNKNOWN)]
+    return [*words(texts), *nothing("no exporter reports it", UNKNOWN)]
 
 
 def steps(lowest: str, *above: tuple[float, str]) -> list[Threshold]:

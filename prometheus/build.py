@@ -36,12 +36,12 @@ RULES = REPOSITORY / "prometheus/rules"
 DOCUMENT = REPOSITORY / "docs/alerting.md"
 TEMPLATES = REPOSITORY / "prometheus/templates"
 
-#: Labels that tell the replicas of one exporter apart; `replica` where two Prometheus servers are
+#: Labels that distinguish the replicas of one exporter; `replica` is for two Prometheus servers
 #: seen together.
 REPLICA = "instance, pod, replica"
-#: Failures that do not speak against the silo: it answered as the API does, with a reason of the
-#: account's or the queue's own, or was not asked at all (`token`). All others do: nothing answers,
-#: it answers that it is broken (5xx), or something answers in its place (a page, a redirect).
+#: Failures that are not the silo's: the API answered with a reason that concerns the account or the
+#: queue, or was not asked at all (`token`). All others are: no answer, an error (5xx), or an answer
+#: from something else (an HTML page, a redirect).
 ANSWERED = "4..|token|unknown_id|filter_ignored|unexpected_answer|too_large"
 #: How the texts name a queue, and what they add while it cannot be read.
 WHERE = (
@@ -49,7 +49,7 @@ WHERE = (
     "{{ with $labels.team }} (team {{ . }}){{ end }}"
 )
 HELD = (
-    "{{ if lt $value 0.0 }} At this moment the queue cannot be read; that was so when it last was."
+    "{{ if lt $value 0.0 }} At the moment the queue cannot be read; this is its last known state."
     "{{ end }}"
 )
 _ACCOUNT = "var-account={{$labels.account|urlquery}}"
@@ -106,7 +106,7 @@ def rules(files: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
 
 
 def with_tables(document: str) -> str:
-    """Return docs/alerting.md with the tables that are made of the rules' comments."""
+    """Return docs/alerting.md with the tables made from the rules' comments."""
     severities = {rule["alert"]: rule["labels"]["severity"] for rule in rules() if "alert" in rule}
     alerts = ["| alert | severity | fires when | why |", "| --- | --- | --- | --- |"]
     series = ["| series | meaning |", "| --- | --- |"]
@@ -132,8 +132,8 @@ def with_tables(document: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files."""
     parser = argparse.ArgumentParser(prog="python -m prometheus.build", description=__doc__)
-    parser.add_argument("--runbooks", help="where docs/runbooks is shown")
-    parser.add_argument("--dashboards", help="Grafana's address and /d")
+    parser.add_argument("--runbooks", help="the URL of docs/runbooks")
+    parser.add_argument("--dashboards", help="Grafana's URL and /d")
     parser.add_argument("--output", type=Path, default=RULES, help="the folder to write to")
     options = vars(parser.parse_args(arguments))
     folder = options.pop("output")

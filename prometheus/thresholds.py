@@ -96,7 +96,7 @@ class Thresholds:
     slow_window: str = "10m"
     #: This quantile of the requests ...
     slow_quantile: float = 0.95
-    #: ... takes more than this part of what a scrape has: twice as slow, and queues are missing.
+    #: ... takes more than this share of a scrape's budget: if twice as slow, queues are missing.
     slow_share: float = 0.5
     #: The window for how often the API asked the exporter to back off ...
     wait_window: str = "30m"

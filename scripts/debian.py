@@ -13,7 +13,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 class AptError(Exception):
-    """A package could not be had; the text says what to do."""
+    """A package is not available; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Apt:
         self._run("apt-get", "install", "-qq", "-y", "--no-install-recommends", package)
 
     def offers(self, package: str) -> bool:
-        """Tell whether the lists have a package."""
+        """Return whether the lists have a package."""
         return bool(self._run("apt-cache", "madison", package).strip())
 
     @property

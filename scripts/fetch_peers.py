@@ -16,7 +16,7 @@ PACKAGE = "github.com/prometheus-community/json_exporter"
 
 
 def main(cache: Path) -> int:
-    """Fetch what is not there yet, and say what could not be had."""
+    """Fetch what is missing, and report what is not available."""
     folder = cache / "peers"
     try:
         if not (folder / "debian").exists():
@@ -25,7 +25,7 @@ def main(cache: Path) -> int:
             print("Fetching blackbox_exporter from Debian's packages", file=sys.stderr)
             apt.unpack(["prometheus-blackbox-exporter"], folder / "debian")
     except AptError as error:
-        print(f"blackbox_exporter could not be had: {error}", file=sys.stderr)
+        print(f"blackbox_exporter is not available: {error}", file=sys.stderr)
         return 1
     if not (folder / "json_exporter").exists():
         _build(folder.resolve())

@@ -31,12 +31,12 @@ PAGES = (
     "libjs-rickshaw",
 )
 ALERTMANAGER = "usr/bin/prometheus-alertmanager"
-COMPLETE = "with-pages"  # a folder from before there were any is fetched anew
+COMPLETE = "with-pages"  # a folder without them is fetched again
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
 
 
 def main(cache: Path, suite: str | None = None) -> int:
-    """Fetch what is not there yet, and say what could not be had."""
+    """Fetch what is missing, and report what is not available."""
     try:
         fetch(cache, suite)
     except AptError as error:
@@ -46,10 +46,10 @@ def main(cache: Path, suite: str | None = None) -> int:
 
 
 def fetch(cache: Path, suite: str | None = None, *, browser: bool = True) -> None:
-    """Fetch what is not there yet, the browser as well if it is wanted.
+    """Fetch what is missing, including the browser if it is wanted.
 
     Raises:
-        AptError: something could not be had.
+        AptError: something is not available.
     """
     folder = cache / "tools" / (suite or "native")
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ def main(cache: Path, *arguments: str) -> int:
 
 
 def _test(libraries: str, folder: Path, cache: Path, arguments: Sequence[str]) -> None:
-    """Install into a folder and test what is there.
+    """Install into a folder and test the result.
 
     Raises:
         CalledProcessError: a step failed.

@@ -2,8 +2,8 @@
 
 usage: python scripts/make_docs.py [FOLDER]
 
-A table stands between `<!-- NAME: made by scripts/make_docs.py -->` and `<!-- /NAME -->`. The rest
-of a page is written by hand, and is read from docs/ and written to FOLDER, by default docs/ too.
+A table is between `<!-- NAME: made by scripts/make_docs.py -->` and `<!-- /NAME -->`. The rest of a
+page is written by hand, and is read from docs/ and written to FOLDER, by default docs/ too.
 """
 
 from __future__ import annotations

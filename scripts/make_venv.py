@@ -2,7 +2,7 @@
 
 usage: make_venv.py FOLDER LOCK CACHE
 
-FOLDER is made anew. One that is there already is cleared only if this program made it.
+FOLDER is created; an existing one is replaced only if this program made it.
 """
 
 import shutil
@@ -20,7 +20,7 @@ class FolderError(Exception):
 
 
 def main(folder: Path, lock: Path, cache: Path) -> int:
-    """Make the environment anew and install the lock file into it."""
+    """Create the environment afresh and install the lock file into it."""
     try:
         pip = make_environment(folder, cache)
     except FolderError as error:
@@ -51,7 +51,7 @@ def main(folder: Path, lock: Path, cache: Path) -> int:
 
 
 def make_environment(folder: Path, cache: Path) -> list[str | Path]:
-    """Make an empty environment anew, and return the command that runs pip in it.
+    """Create an empty environment, and return the command that runs pip in it.
 
     Raises:
         FolderError: the folder is there already and was not made here.

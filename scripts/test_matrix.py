@@ -19,7 +19,7 @@ def main(cache: Path, *arguments: str) -> int:
     """Test with each, and fail if one does or if there is none."""
     chosen = list(_available(cache, SUITES))
     if not chosen:
-        print("No release of Debian is to be had: nothing was tested.", file=sys.stderr)
+        print("No release of Debian is available: nothing was tested.", file=sys.stderr)
     failed = not chosen
     for suite in chosen:
         print(f"With Debian's {suite}:", flush=True)

@@ -56,7 +56,7 @@ def queues(number: int, accounts: int) -> list[Queue]:
 
 
 def page(centre: list[Queue], at: int, scrapes: int) -> Iterator[tuple[str, float]]:
-    """Yield the samples of a scrape, with the labels of their target; counters are so many on."""
+    """Yield the samples of a scrape, with their target's labels; counters advance by a number."""
     names = sorted({queue.account for queue in centre})
     for queue in centre:
         labels = f"{{{queue.labels},{TARGET}}}"
@@ -132,7 +132,7 @@ class _Minutes:
                 counts[name] += 1
 
     def take(self) -> Iterator[tuple[str, float]]:
-        """Yield what was added up, and begin anew."""
+        """Yield the sums, and begin again."""
         for queue, counts in self._seen.items():
             for name, count in counts.items():
                 more = f'{{{queue.labels},seen="{name}",{JOB}}}'

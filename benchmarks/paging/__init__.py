@@ -1,1 +1,1 @@
-"""How well the rules page: simulated weeks, evaluated by Prometheus' own engine."""
+"""How well the rules alert: simulated weeks, evaluated by Prometheus' own engine."""

@@ -1,4 +1,4 @@
-"""Measure how well the rules page.
+"""Measure how well the rules alert.
 
     python -m benchmarks.paging [--queues N] [--days N] [--seed TEXT] [--promtool PATH]
                                 [--rules FOLDER]

@@ -1,4 +1,4 @@
-"""What pages there must be in a queue's week, and what pages there must not be."""
+"""The alerts that there must be in a queue's week, and those that there must not be."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from benchmarks.paging.world import Interval, QueueWeek
 
-#: An agent who is there for less than this ended nothing: the page is due all the same ...
+#: An agent who is available for less than this ends no spell: the alert is due anyway ...
 BLINK = 10
-#: ... and up to what so many scrapes in a row see, by the interval in seconds, it may be sent: what
-#: a single scrape of 30 s sees may have lasted five seconds or nearly a minute.
+#: ... and may be sent if this number of scrapes in a row see the agent, by the interval in seconds:
+#: what one scrape of 30 s sees may have lasted five seconds or nearly a minute.
 BLINK_SCRAPES = {15: 2, 30: 1}
 #: A scrape reads the queue up to this long after its time.
 READ_WITHIN = 3
@@ -20,9 +20,10 @@ READ_WITHIN = 3
 LENGTH = 360
 #: ... and this long after it began the alert fires.
 PAGED_WITHIN = 300
-#: Before this there is no page, whatever the window still holds of the time before.
+#: Before this there is no alert, whatever the window still holds of the time before.
 EARLIEST = 180
-#: A scrape, its recording and the alert's evaluation: so long a page may not know of a change.
+#: A scrape, its recording and the alert's evaluation: for so long, an alert may not know of a
+#: change.
 LAG = 75
 
 
@@ -30,8 +31,8 @@ LAG = 75
 class Spell:
     """A time in open hours without an agent, but for blinks.
 
-    `earliest` and `latest` are when a page for it may begin, `due_from` from when on six minutes of
-    it could be read, None if never. At `known` it must be over for the rules too.
+    `earliest` and `latest` are when an alert for it may begin, `due_from` from when on six minutes
+    of it could be read, None if never. At `known` it must be over for the rules too.
     """
 
     start: float
@@ -61,7 +62,7 @@ def spells(week: QueueWeek) -> list[Spell]:
 
 
 def forbidden(week: QueueWeek, found: list[Spell]) -> list[Interval]:
-    """Return the times in which a page, new or old, would be false."""
+    """Return the times in which an alert, new or old, would be false."""
     quiet: list[Interval] = []
     at = 0.0
     for spell in found:
@@ -73,7 +74,7 @@ def forbidden(week: QueueWeek, found: list[Spell]) -> list[Interval]:
 
 
 def over(found: list[Spell]) -> list[Interval]:
-    """Return the times in which an old page may still be held, but none may begin."""
+    """Return the times in which an old alert may still be held, but none may begin."""
     ends = [spell.earliest for spell in found[1:]] + [float("inf")]
     return [
         (spell.latest, min(spell.known, end))
@@ -92,7 +93,7 @@ def _empty(week: QueueWeek) -> Iterator[Interval]:
 
 
 def _merged(intervals: Iterator[Interval], gap: float) -> list[Interval]:
-    """Return intervals as one where they are less than so many seconds apart."""
+    """Return intervals as one where they are less than a number of seconds apart."""
     merged: list[Interval] = []
     for start, end in intervals:
         if merged and start - merged[-1][1] < gap:

@@ -1,4 +1,4 @@
-"""Let promtool evaluate the rules over simulated weeks, and compare its pages with the truth."""
+"""Let promtool evaluate the rules over simulated weeks, and compare its alerts with the truth."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from prometheus.build import rule_files
 PAGE = "CallToolsNobodyAvailable"
 BEGIN = datetime(2026, 1, 4, tzinfo=UTC).timestamp()
 STEP = 5
-#: What can be wrong with a page: there when it must not be; not there; too long after the queue
-#: became empty; there, but not throughout; still there when it must be known that it is over.
+#: What can be wrong with an alert: firing when it must not; missing; too long after the queue
+#: became empty; firing, but not throughout; still firing when it must be known that it is over.
 WRONG = ("false", "missed", "late", "interrupted", "stuck")
-#: What promtool can load at once, in seconds: its limit are 10 000 samples.
+#: What promtool can load at once, in seconds: its limit is 10 000 samples.
 LONGEST = 30000
 
 
@@ -55,10 +55,10 @@ class Figures:
     def in_words(self) -> str:
         """Return them as a line."""
         times = (
-            f"paged after {statistics.mean(self.delays):.0f} s (mean),"
+            f"alerts after {statistics.mean(self.delays):.0f} s (mean),"
             f" {statistics.median(self.delays):.0f} s (median), {max(self.delays):.0f} s (longest)"
             if self.delays
-            else "none paged"
+            else "no alert"
         )
         kinds = Counter(line.partition(":")[0] for line in self.wrong)
         wrong = ", ".join(f"{kinds[kind]} {kind}" for kind in WRONG)
@@ -223,7 +223,7 @@ def _ask(
 
 
 def _groups(files: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield of the rules what the page rests on."""
+    """Yield the rules that the alert depends on."""
     groups = [group for text in files for group in yaml.safe_load(text)["groups"]]
     rules = {
         rule.get("record") or rule["alert"]: rule for group in groups for rule in group["rules"]
@@ -278,9 +278,9 @@ def _slots(
 ) -> Iterator[str]:
     """Yield what Prometheus stores in each step of time.
 
-    A value is repeated until the next scrape, which for a query is as good as once. Where a page
-    lacks it, or was not to be had, Prometheus stores that it is stale; where it did not scrape at
-    all, nothing.
+    A value is repeated until the next scrape, which for a query is as good as once. Where a scrape
+    lacks it, or failed, Prometheus stores that it is stale; where it did not scrape at all,
+    nothing.
     """
     yield from ["_"] * (scrapes[0].at // STEP)
     ends = [scrape.at for scrape in scrapes[1:]] + [length]

@@ -159,9 +159,9 @@ def _staffing(
 def _blinking(
     chance: Random, start: float, end: float, reads: Sequence[float]
 ) -> Iterator[Interval]:
-    """Yield an empty spell, in some cases with an agent who is there for some seconds.
+    """Yield an empty spell, in some cases with an agent who appears for some seconds.
 
-    Some are just there when a scrape reads the queue, in the first minutes or later.
+    Some appear just when a scrape reads the queue, in the first minutes or later.
     """
     blinks = chance.random() < 0.4
     soonest = chance.choice((60, 280))

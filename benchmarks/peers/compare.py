@@ -64,7 +64,7 @@ def measure(work: Work, rounds: int, peers: Path) -> str:
     for contender_name, rounds_taken in taken.items():
         if any(sample.round.told != work.queues for sample in rounds_taken):
             told = [sample.round.told for sample in rounds_taken]
-            raise RuntimeError(f"{contender_name} told of {told} of {work.queues} queues")
+            raise RuntimeError(f"{contender_name} reported {told} of {work.queues} queues")
     left_out = [Path(peer).name for peer in PEERS if not (peers / peer).exists()]
     return _tables(work, rounds, taken, pairs, left_out)
 
@@ -134,7 +134,7 @@ def _tables(
         f" {1000 * work.latency:.0f} ms: at least"
         f" {-(-work.queues // work.parallel) * work.latency:.2f} s. Medians of {rounds} rounds."
     )
-    absent = f"\nNot to be had here, and left out: {', '.join(left_out)}.\n" if left_out else ""
+    absent = f"\nNot available here, and left out: {', '.join(left_out)}.\n" if left_out else ""
     return "\n".join(
         [
             head,

@@ -75,7 +75,7 @@ def ours(folder: Path, upstream: Upstream, parallel: int, max_age: str = "") -> 
 
 
 class _Probes:
-    """An exporter with one probe for each queue, of which Prometheus has so many at a time."""
+    """An exporter with one probe for each queue, of which Prometheus runs a number at a time."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ class Key:
 
 
 class _NoKey:
-    """Stands in for a key that is not known yet; nothing is sent in its place."""
+    """A key that is not known yet; nothing is sent in its place."""
 
     def read(self) -> Secret:
         return Secret("")

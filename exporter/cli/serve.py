@@ -163,7 +163,7 @@ def _watch(path: Path | None, environ: Mapping[str, str]) -> Watched[Loaded]:
 
 
 def _follow(watched: Watched[Loaded], runtime: Runtime, seconds: float) -> None:
-    """Reload when a file has changed, checking every so many seconds."""
+    """Reload when a file has changed, checking at an interval in seconds."""
     never = threading.Event()
     while not never.wait(seconds):
         if watched.has_changed():

@@ -38,7 +38,7 @@ class _DeadlineConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it may be used again, unless something came on it: that is seen when it is."""
+        """Whether it may be used again; whether something has arrived on it is checked on use."""
         now = boot_seconds()
         too_old = now - self.used_at > LONGEST_IDLE or now - self.opened_at > LONGEST_LIFE
         return not (too_old or self.is_closed)

@@ -116,7 +116,7 @@ class StreamedAnswer:
             yield piece
 
     def _take(self, most: int) -> bytes:
-        """Return what has come, at most so many bytes; nothing if the connection was closed."""
+        """Return up to a number of bytes that have arrived; none if the connection was closed."""
         if not self._buffer:
             self._buffer += self._sock.recv(_PIECE)
         piece = bytes(self._buffer[:most])

@@ -1,1 +1,1 @@
-"""The HTTP side: routes, limits of the protocol, the server."""
+"""The HTTP side: routes, limits and the server."""

@@ -29,7 +29,7 @@ from exporter.web.threads import WorkerThreads
 
 __all__ = ["create_app"]
 
-#: For pages that ask the API nothing: more at a time would only take the time of scrapes.
+#: For paths that ask the API nothing: more at once would only take time from scrapes.
 _PAGE_THREADS: Final = 4
 
 
@@ -47,7 +47,7 @@ class _Routes:
         self._configuration: tuple[Configuration | None, Response] = None, Response()
 
     async def landing(self, request: Request) -> Response:
-        """Show people every queue as the last scrapes left it."""
+        """Show people the results of the last scrapes."""
         accounts = request.query_params.getlist("account")
         if len(accounts) > 1:
             return plain(400, "account is given more than once; ask for one, or for all")
@@ -80,7 +80,9 @@ class _Routes:
         if len(accounts) > 1:
             return plain(400, "account is given more than once; ask for one, or for all")
         if any(name != "exporter" for name in collect):
-            return plain(400, "collect[] knows only 'exporter'; leave it out for everything")
+            return plain(
+                400, "found an unknown collect[], expected 'exporter', or none for everything"
+            )
         account, exporter_only = next(iter(accounts), None), bool(collect)
 
         def scrape(seconds: float) -> Collector:
@@ -91,11 +93,11 @@ class _Routes:
         return await self._metrics.answer(request, scrape, kind=(account, exporter_only))
 
     async def probe(self, request: Request) -> Response:
-        """Scrape one account or queue: the multi-target form, for any replica to answer."""
+        """Scrape one account or queue: the multi-target form, which any replica can answer."""
         accounts = request.query_params.getlist("account")
         queues = request.query_params.getlist("queue")
         if len(accounts) != 1 or len(queues) > 1:
-            return plain(400, "give one account=NAME, and queue=NAME for one of its queues")
+            return plain(400, "expected one account=NAME, and queue=NAME for one of its queues")
         account, queue = accounts[0], next(iter(queues), None)
 
         def scrape(seconds: float) -> Collector:
@@ -107,7 +109,7 @@ class _Routes:
         """List what there is to probe, for Prometheus' HTTP service discovery."""
         by = request.query_params.get("by", "queue")
         if by not in {"account", "queue"}:
-            return plain(400, "by knows only 'account' and 'queue'")
+            return plain(400, "found an unknown by, expected 'account' or 'queue'")
 
         async def make(_: Batch) -> Response:
             list_targets = partial(self._runtime.targets, by_account=by == "account")
@@ -116,9 +118,11 @@ class _Routes:
         return await self._pages.get(("targets", by), make)
 
     async def reload(self, request: Request) -> Response:
-        """Read the configuration again."""
+        """Reload the configuration."""
         if self._reloader is None:
-            return plain(403, "reloading over HTTP is off; --web.enable-lifecycle turns it on")
+            return plain(
+                403, "reloading over HTTP is disabled; enable it with --web.enable-lifecycle"
+            )
         reload = asyncio.ensure_future(self._reloader.reload())
         stop = asyncio.ensure_future(request.app.state.shutdown.wait())
         # Files on storage that hangs must not keep the process from ending.
@@ -131,10 +135,10 @@ class _Routes:
             reload.result()
         except ConfigurationError as error:
             return plain(400, str(error))
-        return plain(200, "the configuration is in force")
+        return plain(200, "configuration reloaded")
 
     async def configuration(self, _: Request) -> Response:
-        """Show the configuration in force, with secrets masked; it is written once."""
+        """Show the current configuration, with secrets masked; it is rendered once."""
         return await self._pages.get("configuration", self._write_configuration)
 
     async def _write_configuration(self, _: Batch) -> Response:
@@ -145,18 +149,18 @@ class _Routes:
         return self._configuration[1]
 
     async def healthy(self, _: Request) -> Response:
-        """Say that the process answers."""
+        """Report that the process answers."""
         return plain(200, "calltools-exporter is healthy.")
 
     async def ready(self, request: Request) -> Response:
-        """Say whether it is worth sending requests here."""
+        """Report whether the exporter accepts requests."""
         if request.app.state.stopping:
             return plain(503, "calltools-exporter is stopping.")
         return plain(200, "calltools-exporter is ready.")
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
-    """Answer an unknown path, or a method that is not for it."""
+    """Answer an unknown path or a wrong method."""
     status = HTTPStatus(getattr(error, "status_code", 500))
     headers = getattr(error, "headers", None)
     return PlainTextResponse(f"{status.value} {status.phrase}\n", status.value, headers)
@@ -176,12 +180,12 @@ def create_app(  # noqa: PLR0913 - all but one have a default
 
     Args:
         runtime: the running exporter, whose accounts are shown.
-        max_requests: how many scrapes are in work at a time.
-        timeout_offset: the seconds of Prometheus' timeout that are left for the way back.
-        max_timeout: the longest timeout in seconds that a scrape may ask for.
-        web_file: the passwords that are needed, and the headers that every response gets.
+        max_requests: the maximum number of concurrent scrapes.
+        timeout_offset: the seconds to subtract from Prometheus' scrape timeout.
+        max_timeout: the longest timeout in seconds that a scrape can ask for.
+        web_file: the passwords, and the headers of every response.
         available_users: the users that may ask `/available` only.
-        reloader: what POST to ``/-/reload`` calls; None if that is off.
+        reloader: called by POST to ``/-/reload``; None if that is disabled.
     """
     metrics = MetricsHandler(
         max_requests=max_requests, timeout_offset=timeout_offset, max_timeout=max_timeout

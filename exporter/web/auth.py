@@ -18,7 +18,7 @@ from exporter.web.threads import WorkerThreads
 
 __all__ = ["BasicAuth", "BusyError", "credentials", "hash_cost"]
 
-#: bcrypt reads no more, and takes what is behind a NUL for a repetition.
+#: bcrypt reads no more, and ignores what follows a NUL.
 _LONGEST_PASSWORD_BYTES: Final = 72
 _WAIT_SECONDS: Final = 2.0
 _REMEMBERED_REFUSALS: Final = 100
@@ -26,11 +26,11 @@ _HASH: Final = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9
 
 
 class BusyError(Exception):
-    """So many passwords are being checked that this one's turn did not come."""
+    """Too many passwords are being checked."""
 
 
 def hash_cost(text: str) -> int | None:
-    """Return the cost of a bcrypt hash, of which each is twice the work of the one before."""
+    """Return the cost of a bcrypt hash; each step doubles the work."""
     found = _HASH.fullmatch(text)
     return int(found[1]) if found else None
 
@@ -50,9 +50,9 @@ def credentials(authorization: str) -> tuple[bytes, bytes] | None:
 class BasicAuth:
     """Check users and their passwords, one at a time, and remember the answers.
 
-    A check costs a tenth of a second of a core: one at a time, guesses cannot take the others.
-    Remembered is a digest under a key of this process, so that no password stays in memory.
-    Accepted ones are kept apart: no number of guesses makes the exporter forget Prometheus.
+    A check costs a tenth of a second of a core: one at a time, guesses cannot take the other cores.
+    The memory holds a digest with a key of this process, so no password stays in memory. Accepted
+    ones are kept separately: guesses cannot make the exporter forget Prometheus.
     """
 
     def __init__(self, users: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ class BasicAuth:
         return bool(self._hashes)
 
     async def accept(self, user: bytes, password: bytes) -> bool:
-        """Say whether it is the user's password.
+        """Return whether it is the user's password.
 
         Raises:
             BusyError: other passwords are being checked, and it took too long.
@@ -86,7 +86,7 @@ class BasicAuth:
         except TimeoutError:
             raise BusyError from None
         try:
-            # Somebody may have asked the same while this one waited.
+            # The same may have been checked while this request waited.
             if (known := self._remembered(digest)) is None:
                 known = await self._threads.run(partial(self._check, user, password))
                 self._remember(digest, accepted=known)
@@ -111,10 +111,10 @@ class BasicAuth:
         self._refused[digest] = None
 
     def _check(self, user: bytes, password: bytes) -> bool:
-        """Check a password; each refusal takes the time of the dearest hash.
+        """Check a password; each refusal takes the time of the most expensive hash.
 
-        So the time does not tell which users there are. Each cost is twice the work of the one
-        below: a check and one hash of each cost from its own to the highest add up to that.
+        So the time does not show which users exist. Each cost doubles the work: a check and one
+        hash of each cost from its own to the highest add up to that time.
         """
         if user not in self._hashes:
             _spend(self._highest_cost)
@@ -127,5 +127,5 @@ class BasicAuth:
 
 
 def _spend(cost: int) -> None:
-    """Take the time that a hash of this cost takes."""
+    """Spend the time of a hash of this cost."""
     bcrypt.checkpw(b"", f"$2b${cost:02d}${'.' * 53}".encode())

@@ -34,10 +34,10 @@ _SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)
 _TIMEOUT_SECONDS: Final = (0.05, 30.0, 2.0)
 _MAX_AGE_SECONDS: Final = (0.0, 60.0, 0.0)
 
-#: What of the timeout is left for the way back: so much, but at most a share of it.
+#: The part of the timeout for sending the response: a fixed time, but at most a share of it.
 _WAY_BACK_SECONDS: Final = 0.05
 _WAY_BACK_SHARE: Final = 0.25
-#: As for scrapes: what comes while two of the same are in work shares the next one.
+#: As for scrapes: requests that arrive while two of the same kind are in progress share the next.
 _AT_ONCE: Final = 2
 _PATIENCE_SECONDS: Final = 0.02
 _PATIENCE_SHARE: Final = 0.1
@@ -48,11 +48,11 @@ log = structlog.get_logger(__name__)
 
 
 class BadQuestionError(ExporterError):
-    """A parameter of the question is wrong."""
+    """A parameter of the request is wrong."""
 
 
 def parse_question(parameters: QueryParams) -> Question:
-    """Return what is asked.
+    """Return the parsed request.
 
     Raises:
         BadQuestionError: a parameter is unknown, given twice or out of its range.
@@ -65,10 +65,12 @@ def parse_question(parameters: QueryParams) -> Question:
             raise BadQuestionError(f"{name} is given more than once")
     account, queues = parameters.get("account"), tuple(dict.fromkeys(parameters.getlist("queue")))
     if queues and account is None:
-        raise BadQuestionError("queue needs account=NAME, whose queue it is")
+        raise BadQuestionError("queue needs account=NAME, the account of the queue")
     only = parameters.get("can_take_call")
     if only not in {None, "true"}:
-        raise BadQuestionError(f"can_take_call is {str(only)[:100]!r}; expected true, or nothing")
+        raise BadQuestionError(
+            f"can_take_call is {str(only)[:100]!r}; expected true, or no such parameter"
+        )
     return Question(
         account=account,
         queues=queues,
@@ -92,7 +94,7 @@ def _seconds(parameters: QueryParams, name: str, bounds: tuple[float, float, flo
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """An answer of any kind: its status, its content, how it is counted, when to ask again."""
+    """An answer: its status, its content, how it is counted, when to ask again."""
 
     status: int
     content: Mapping[str, object]
@@ -100,7 +102,7 @@ class _Answer:
     retry_after: float | None = None
 
     def response(self) -> Response:
-        """Return the response; no proxy may keep it."""
+        """Return the response; no cache may store it."""
         headers = {"Cache-Control": "no-store"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.retry_after)))
@@ -109,9 +111,9 @@ class _Answer:
 
 
 class AvailableHandler:
-    """Answer whether calls can be taken, within the timeout of each question.
+    """Answer whether calls can be taken, within the timeout of each request.
 
-    The slots are its own: a crowd of questions delays no scrape, and the other way round.
+    It has its own slots: many requests delay no scrape, and vice versa.
     """
 
     def __init__(self, runtime: Runtime, *, max_requests: int) -> None:
@@ -131,7 +133,7 @@ class AvailableHandler:
     async def _answer(self, request: Request) -> _Answer:  # noqa: PLR0911 - one for each end
         caller = request.scope["state"].get(CALLER)
         if caller is not None and (wait := self._limits.seconds_to_wait(caller)) > 0:
-            words = f"more than {caller.user.questions_per_second:g} questions a second"
+            words = f"more than {caller.user.questions_per_second:g} requests a second"
             return _refusal(429, words, wait)
         try:
             question = parse_question(request.query_params)
@@ -141,13 +143,13 @@ class AvailableHandler:
         except (UnknownAccountError, UnknownQueueError) as error:
             return _refusal(404, str(error))
         except NoFreeSlotError:
-            return _refusal(503, "too many questions are in work, and none ended in time", 1)
+            return _refusal(503, "too many requests in progress, and none ended in time", 1)
         except TimeoutError:
             content = {"can_take_call": None, "error": "no answer in time"}
             return _Answer(503, content, _ANSWERS[None])
         except Exception:
-            log.exception("a question could not be answered")
-            return _refusal(500, "the question could not be answered; the log says why")
+            log.exception("Internal error while answering /available")
+            return _refusal(500, "internal error; see the log of the exporter")
 
     async def _ask(self, request: Request, question: Question) -> ReadAvailability:
         now = asyncio.get_running_loop().time()
@@ -157,7 +159,7 @@ class AvailableHandler:
         async def read(batch: Batch) -> ReadAvailability:
             return await self._slots.run(partial(self._reader.read, question, user), batch)
 
-        # Of similar timeouts the shortest is kept, as for scrapes.
+        # Requests with similar timeouts share the shortest, as for scrapes.
         key = (
             replace(question, timeout=math.floor(math.log2(question.timeout))),
             user and (user.accounts, user.teams),
@@ -173,7 +175,7 @@ class AvailableHandler:
 
 
 def _refusal(status: int, words: str, retry_after: float | None = None) -> _Answer:
-    # Where a program reads the field and not the status, "not known" is what it may act on.
+    # For programs that read the field and not the status: "not known".
     return _Answer(status, {"can_take_call": None, "error": words}, retry_after=retry_after)
 
 

@@ -1,4 +1,4 @@
-"""What a question of `/available` finds: which queues it concerns, and what is read of them."""
+"""The answer to a request for `/available`: the queues that it concerns, and their numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["AvailableReader", "Question", "ReadAvailability"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked; ``account`` and ``team`` are None where they do not narrow it.
+    """The parsed request; ``account`` and ``team`` are None where they do not narrow it.
 
     ``queues`` are names or ids, none for all. ``only_true`` leaves out queues that can take no
     call. ``timeout`` and ``max_age`` are in seconds.
@@ -35,17 +35,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class ReadAvailability:
-    """The report, and after how many seconds the API may be asked again, if it said so."""
+    """The report, and after how many seconds the API may be asked again, if it said."""
 
     report: AvailabilityReport
     retry_after: float | None
 
 
 class AvailableReader:
-    """Read the queues that a question concerns and its user may ask about.
+    """Read the queues of a request that its user may ask about.
 
-    Accounts and queues of others do not exist for a user: neither their names nor the time of an
-    answer tell that they do.
+    Other accounts and queues do not exist for a user: neither a name nor the time of an answer
+    reveals them.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -54,7 +54,7 @@ class AvailableReader:
     def read(
         self, question: Question, user: AvailableUser | None, seconds: float
     ) -> ReadAvailability:
-        """Read within so many seconds; call it in a thread.
+        """Read within a number of seconds; call it in a thread.
 
         Raises:
             UnknownAccountError: the user has no account of that name.
@@ -88,7 +88,7 @@ class AvailableReader:
         ]
 
     def _check_queues(self, question: Question, user: AvailableUser | None) -> None:
-        """Check that a user may ask about the queues; whether they exist, reading them tells."""
+        """Check that a user may ask about the queues; reading them shows whether they exist."""
         account = str(question.account)
         if user is None or not question.queues:
             return
@@ -115,7 +115,7 @@ def _result(question: Question, user: AvailableUser | None, snapshot: Snapshot) 
         if _may_ask(user, queue.account.name, queue.queue)
         and question.team in (None, queue.queue.team)
     )
-    # An account that failed as a whole is told of where it may have queues of the question.
+    # An account that failed as a whole is reported where it may have queues of the request.
     with_queues = {queue.account.name for queue in queues}
     accounts = tuple(
         account
@@ -142,7 +142,7 @@ def _unread(question: Question, account: AccountSnapshot) -> AvailabilityReport:
 
 
 def _without_words(found: AvailabilityReport) -> AvailabilityReport:
-    """Return a report whose failures have a code only: their words are for the operator."""
+    """Return a report whose failures have only a code: their messages are for the operator."""
 
     def plain(failure: Failure | None) -> Failure | None:
         return failure and Failure(failure.code, "the number could not be read")

@@ -30,7 +30,7 @@ _NAMES = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)
 
 @dataclass(frozen=True, slots=True)
 class AvailableUser:
-    """What one user may ask: about which accounts' and teams' queues, how many times a second.
+    """What one user may ask for: the accounts and teams, and how many requests a second.
 
     ``accounts`` and ``teams`` are None where there is no limit to them.
     """
@@ -68,8 +68,8 @@ class UserKeys(Keys):
 
     called: ClassVar[str] = "a user"
     refused: ClassVar[Mapping[str, str]] = {
-        "password": "the password has no place in this file, expected its bcrypt hash under the "
-        "key 'password_hash'",
+        "password": "a password must not be in this file, expected its bcrypt hash under the key"
+        " 'password_hash'",
     }
 
     password_hash: object
@@ -94,8 +94,8 @@ class UsersFile(Keys):
 def load_available_users(path: Path, configuration: Configuration | None = None) -> AvailableUsers:
     """Load the file.
 
-    With a ``configuration``, accounts and teams that it does not have are mistakes, too. A server
-    does without: what comes with the next reload may be named already.
+    With a ``configuration``, accounts and teams that it lacks are mistakes, too. A server passes
+    none, as the file may name what comes with the next reload.
 
     Raises:
         ConfigurationError: with all mistakes at once.
@@ -121,14 +121,14 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
 def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:
     """Log that only `/available` is protected, if there are no passwords for the rest."""
     if web_config is None or not web_config.passwords:
-        words = "Only /available requires a password, basic_auth_users protect the rest"
+        words = "Only /available requires a password, basic_auth_users protects the rest"
         log.warning(words, file=str(users_file))
 
 
 def _user(keys: UserKeys) -> AvailableUser:
     return AvailableUser(
         password_hash=str(keys.password_hash),
-        # A user without accounts has teams, and asks about them in every account.
+        # A user without accounts has teams, and may ask for these in every account.
         accounts=None if keys.accounts in ("all", []) else frozenset(keys.accounts),
         teams=frozenset(keys.teams) or None,
         questions_per_second=keys.questions_per_second,
@@ -139,7 +139,7 @@ def _check_user(document: Document, name: str, user: YamlMapping) -> None:
     if "password_hash" in user and (words := hash_mistake(name, user["password_hash"])):
         document.add_mistake(user.location_of("password_hash"), words)
     if not any(user.has_key(key) or misspelt(user, UserKeys, key) for key in ("accounts", "teams")):
-        words = "has no accounts and no teams, expected those that it may ask about"
+        words = "has no accounts and no teams, expected those that the user may ask for"
         document.add_mistake(user.location, f"{words}, or accounts: all")
 
 
@@ -155,9 +155,9 @@ def _check_names(document: Document, user: YamlMapping, configuration: Configura
         for name, location in zip(written, written.item_locations, strict=True):
             if isinstance(name, str) and name not in names and location[1:3] not in wrong:
                 near = nearest(name, names)
-                hint = f"did you mean '{near}'?" if near else "expected one that is there"
-                kind = key.removesuffix("s")
-                words = f"found {redacted(name)}, which is no {kind} of the configuration, {hint}"
+                hint = f"did you mean '{near}'?" if near else "expected one that exists"
+                kind = "an account" if key == "accounts" else "a team"
+                words = f"found {redacted(name)}, which is not {kind} of the configuration, {hint}"
                 document.add_mistake(location, words)
 
 

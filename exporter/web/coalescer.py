@@ -15,8 +15,8 @@ Result = TypeVar("Result")
 class Batch:
     """The requests that share one result.
 
-    ``deadline`` is the earliest of them, in the event loop's time. ``left`` is done while none of
-    their clients is there any more.
+    ``deadline`` is the earliest of them, in the event loop's time. ``left`` is done once all of
+    their clients have left.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Batch:
 
 
 class RequestCoalescer(Generic[Result]):
-    """Make each result for all requests of the same kind that come before it is begun.
+    """Make each result for all requests of the same kind that arrive before it is started.
 
-    A later request waits for the next result, so that nothing in it is older than the question.
-    That one is begun when fewer than ``at_once`` are in work, or when its first request has waited
-    long enough: were a slow one waited for, all of the time for the next would be gone.
+    A later request waits for the next result, so that its result is not older than the request. The
+    next one starts when fewer than ``at_once`` are in progress, or when its first request has
+    waited long enough: waiting for a slow result would use up its time.
     """
 
     def __init__(self, *, at_once: int) -> None:
@@ -67,7 +67,7 @@ class RequestCoalescer(Generic[Result]):
             key: equal for requests that may share a result.
             make: makes the result for a batch of requests.
             deadline: when this request needs it, in the event loop's time.
-            patience: how many seconds may pass before it is begun; None for any number.
+            patience: how many seconds may pass before it is started; None for any number.
             client_left: is done when the client of this request has left.
         """
         if key not in self._next:
@@ -76,7 +76,7 @@ class RequestCoalescer(Generic[Result]):
             self._next[key] = batch, task
         batch, task = self._next[key]
         batch.join(deadline, client_left)
-        # A request that is cancelled takes the result from no other.
+        # A cancelled request does not cancel the result for others.
         return await asyncio.shield(task)
 
     async def _make(

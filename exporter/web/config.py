@@ -1,7 +1,7 @@
 """The file of ``--web.config.file``, in the format of Prometheus' exporter-toolkit.
 
 The format is described in https://github.com/prometheus/exporter-toolkit, in its
-docs/web-configuration.md. Of its keys each is supported, accepted without effect, or refused with
+docs/web-configuration.md. Each of its keys is supported, accepted without effect, or refused with
 the reason; none is ignored.
 """
 
@@ -23,15 +23,13 @@ from exporter.config.yaml_tree import Document, Value, YamlMapping, YamlSequence
 from exporter.web.auth import BasicAuth, hash_cost
 from exporter.web.tls import TlsServer, make_context
 
-_INLINE = (
-    "is not supported: what belongs in a file of its own has no place in this one; name that: {}"
-)
-_CHOSEN_BY_OPENSSL = "is not supported: OpenSSL chooses, and its choice is good; take it out"
+_INLINE = "is not supported, as certificates and keys belong in files of their own; expected {}"
+_CHOSEN_BY_OPENSSL = "is not supported, as OpenSSL chooses; remove it"
 
-#: What is accepted, so that a file of other exporters works, but changes nothing.
+#: Accepted without effect, so that a file of other exporters works.
 WITHOUT_EFFECT: Mapping[str, str] = {
     "tls_server_config.prefer_server_cipher_suites": "OpenSSL chooses",
-    "http_server_config.http2": "HTTP/1.1 is what is spoken",
+    "http_server_config.http2": "only HTTP/1.1 is supported",
 }
 
 _VERSIONS = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
@@ -55,7 +53,7 @@ _HIGHEST_COST = 16
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """What the file says, with its certificates read."""
+    """The content of the file, with its certificates loaded."""
 
     files: tuple[Path, ...] = ()
     context: ssl.SSLContext | None = None
@@ -66,9 +64,7 @@ class WebConfig:
 
 def _check_version(name: str) -> str:
     if name in _OLD_VERSIONS:
-        raise fields.plainly(
-            f"found {name}, which is broken and not spoken (RFC 8996), expected TLS12 or TLS13"
-        )
+        raise fields.plainly(f"found {name}, which is insecure (RFC 8996), expected TLS12 or TLS13")
     if name not in _VERSIONS:
         raise ValueError
     return name
@@ -77,8 +73,7 @@ def _check_version(name: str) -> str:
 def _check_client_auth(name: str) -> str:
     if name in _UNVERIFIED_CLIENT_AUTH:
         raise fields.plainly(
-            f"found {name}, but a certificate that is asked for is always verified, "
-            f"expected {_VERIFYING}"
+            f"found {name}, but requested certificates are always verified, expected {_VERIFYING}"
         )
     if name not in _CLIENT_AUTH:
         raise ValueError
@@ -91,8 +86,8 @@ class TlsServerConfig(Keys):
     called: ClassVar[str] = "tls_server_config"
     refused: ClassVar[Mapping[str, str]] = {
         **{key: _INLINE.format(f"{key}_file") for key in ("cert", "key", "client_ca")},
-        "client_allowed_sans": "is not supported: names in clients' certificates are not looked at;"
-        " put an authority that only signs for those clients into client_ca_file",
+        "client_allowed_sans": "is not supported, as names in client certificates are not checked;"
+        " use a client_ca_file that signs only for these clients",
         "cipher_suites": _CHOSEN_BY_OPENSSL,
         "curve_preferences": _CHOSEN_BY_OPENSSL,
     }
@@ -127,10 +122,9 @@ class WebFile(Keys):
     called: ClassVar[str] = "the file"
     never_shown: ClassVar[frozenset[str]] = frozenset({"basic_auth_users"})
     refused: ClassVar[Mapping[str, str]] = {
-        "rate_limit": "is not supported: requests are bounded by the flag --web.max-requests"
-        " instead; take it out",
-        "auth_excluded_paths": "is not supported: /-/healthy and /-/ready need no password,"
-        " everything else does; take it out",
+        "rate_limit": "is not supported, as the flag --web.max-requests limits requests; remove it",
+        "auth_excluded_paths": "is not supported: only /-/healthy and /-/ready need no password;"
+        " remove it",
     }
 
     tls_server_config: TlsServerConfig | None = None
@@ -141,7 +135,7 @@ class WebFile(Keys):
 def load_web_config(path: Path, *, read_files: bool = True) -> WebConfig:
     """Load the file, and the certificates that it names; relative paths are relative to it.
 
-    Without ``read_files`` the certificates and keys are not looked at, and there is no context.
+    Without ``read_files``, the certificates and keys are not read, and there is no context.
 
     Raises:
         ConfigurationError: with all mistakes at once.
@@ -188,18 +182,18 @@ def _check_tls(document: Document) -> None:
     has_ca = tls.has_key("client_ca_file")
     verification = _CLIENT_AUTH.get(kind) if isinstance(kind, str) else None
     if verification and not has_ca:
-        words = "needs client_ca_file, which says whose certificates are right"
+        words = "needs client_ca_file, whose certificates are accepted"
         _add_mistake(document, words, "tls_server_config", "client_auth_type")
     elif verification is ssl.CERT_NONE and has_ca:
-        words = f"is not used without client_auth_type, expected {_VERIFYING} there"
+        words = f"has no effect without client_auth_type, expected {_VERIFYING} there"
         document.add_mistake(tls.key_locations["client_ca_file"], words)
     if (tls.get("min_version"), tls.get("max_version")) == ("TLS13", "TLS12"):
-        words = "min_version is above max_version, so that no version is left"
+        words = "min_version is above max_version, expected it not to be"
         _add_mistake(document, words, "tls_server_config", "min_version")
 
 
 def _headers(document: Document) -> Iterator[tuple[bytes, bytes]]:
-    """Iterate over the headers that every answer gets; those that are blank are left out."""
+    """Iterate over the headers of every response, without blank ones."""
     headers = document.root.mapping("http_server_config").mapping("headers")
     for name, key_location in headers.key_locations.items():
         value, location = headers.get(name), headers.location_of(name)
@@ -232,7 +226,7 @@ def _users(document: Document) -> Iterator[tuple[str, str]]:
     """Iterate over the users and the hashes of their passwords."""
     users = document.root.mapping("basic_auth_users")
     if users is document.root.get("basic_auth_users") and not users.key_locations:
-        # Whoever writes it wants passwords; to serve everybody would be the worst guess.
+        # An empty key shows that passwords are wanted; serving everybody would be the worst guess.
         document.add_mistake(users.location, "has no user, expected at least one")
     for user, key_location in users.key_locations.items():
         if user not in users:
@@ -253,23 +247,25 @@ def name_mistake(user: str) -> str | None:
 def hash_mistake(user: str, hashed: object) -> str | None:
     """Return what is wrong with the hash of a user's password, if anything.
 
-    What is written instead may be the password itself: it is not shown.
+    The value may be the password itself, so it is not shown.
     """
     cost = hash_cost(hashed) if isinstance(hashed, str) else None
     if cost is None:
-        return f"is no bcrypt hash, expected what 'htpasswd -nBC 10 {user}' prints after the colon"
+        return (
+            f"is not a bcrypt hash, expected what 'htpasswd -nBC 10 {user}' prints after the colon"
+        )
     if cost > _HIGHEST_COST:
         return (
-            f"is a hash of cost {cost}, each check of which takes minutes, "
-            f"expected at most {_HIGHEST_COST}"
+            f"is a hash of cost {cost}, which takes minutes to check, expected at most"
+            f" {_HIGHEST_COST}"
         )
     return None
 
 
 def _without_effect(document: Document) -> Iterator[str]:
-    """Say which keys are there that change nothing, each in a line."""
+    """Report each key without effect, in a line."""
     for path, reason in WITHOUT_EFFECT.items():
         section, key = path.split(".")
         if document.has_key(section, key):
             location = document.key_location(section, key)
-            yield str(location.mistake(f"is without effect: {reason}"))
+            yield str(location.mistake(f"has no effect: {reason}"))

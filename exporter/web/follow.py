@@ -1,4 +1,4 @@
-"""Files of the web's own configuration, followed as they change."""
+"""Files of the web configuration, reloaded when they change."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ T = TypeVar("T", bound=_HasFiles)
 
 
 class Followed(Generic[T]):
-    """What a file holds: read again, whole, when it or a file that it names has changed.
+    """The content of a file, loaded again when it or a file that it names has changed.
 
-    A file that has become wrong is logged once, and what was in force before stays so. A thread
-    looks, every so many seconds: storage that hangs must stop no request.
+    A file with mistakes is logged once, and the previous content stays in use. A thread checks the
+    files, as storage that hangs must not stop a request.
 
     Raises:
-        ConfigurationError: the file is wrong at the start.
+        ConfigurationError: the file has mistakes at the start.
     """
 
     def __init__(
@@ -53,32 +53,32 @@ class Followed(Generic[T]):
         ).start()
 
     def current(self) -> T:
-        """Return what is in force now."""
+        """Return the current content."""
         return self._current
 
     def look(self) -> None:
-        """Read the files again if one of them has changed."""
+        """Load the files again if one of them has changed."""
         if self._watched.has_changed():
             self._reload()
         self.looks += 1
 
-    def obstacle(self, loaded: T) -> str | None:  # noqa: ARG002 - for those that have one
-        """Return why what was loaded cannot come into force while the server runs, or None."""
+    def obstacle(self, loaded: T) -> str | None:  # noqa: ARG002 - for subclasses
+        """Return why new content cannot be used while the server runs, or None."""
         return None
 
     def _reload(self) -> None:
         try:
             loaded = self._watched.reload()
         except ConfigurationError as error:
-            words = f"{self._what} is wrong; the one before stays in force"
+            words = f"Cannot load {self._what}, keeping the previous one"
             log.error(words, mistakes=str(error))  # noqa: TRY400
             return
         if reason := self.obstacle(loaded):
-            words = f"{self._what} cannot be used yet"
+            words = f"Cannot use new {self._what}, keeping the previous one"
             log.error(words, file=str(self._path), reason=reason)
             return
         self._current = loaded
-        words = f"{self._what} read again"
+        words = f"{self._what.capitalize()} reloaded"
         log.info(words, file=str(self._path))
 
 
@@ -92,17 +92,17 @@ class FollowedWebFile(Followed[WebConfig]):
 
     @property
     def ssl_context(self) -> Callable[[], ssl.SSLContext] | None:
-        """What gives the context in force for each handshake; None for plain HTTP."""
+        """Returns the current context for each handshake; None for plain HTTP."""
         if self._current.context is None:
             return None
-        # Where there is one at the start there is one always: `obstacle` sees to that.
+        # If there is one at the start, there always is one: `obstacle` ensures that.
         return lambda: cast("ssl.SSLContext", self.current().context)
 
     def obstacle(self, loaded: WebConfig) -> str | None:
-        """Return that TLS has come or gone, if it has."""
+        """Return that TLS was switched on or off, if it was."""
         if (loaded.context is None) is (self._current.context is None):
             return None
-        return "TLS cannot come or go while the server runs; restart it"
+        return "TLS cannot be switched on or off while the server runs; restart it"
 
 
 class FollowedUsers(Followed[AvailableUsers]):
@@ -113,7 +113,7 @@ class FollowedUsers(Followed[AvailableUsers]):
 
 
 def _follow(reference: weakref.ref[Followed[Any]], seconds: float) -> None:
-    """Look as long as anybody uses what is followed."""
+    """Check the files as long as their content is used."""
     never = threading.Event()
     while not never.wait(seconds):
         followed = reference()
@@ -122,5 +122,5 @@ def _follow(reference: weakref.ref[Followed[Any]], seconds: float) -> None:
         try:
             followed.look()
         except Exception:
-            log.exception("a file cannot be followed")
+            log.exception("Internal error while following a file")
         del followed

@@ -39,16 +39,16 @@ Result = TypeVar("Result")
 
 #: The header in which Prometheus sends its scrape timeout, in seconds.
 TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
-#: For clients that do not send it. Many of them give up after 10 s.
+#: For clients that do not send it; many give up after 10 s.
 DEFAULT_BUDGET_SECONDS: Final = 9.0
 
-#: How long a request waits for others of its kind to end before it begins beside them, so that all
-#: that come meanwhile can share it; and how much of a short budget at most.
+#: How long a request waits for others of its kind to end before it starts beside them, so that
+#: requests that arrive meanwhile can share it; and the largest share of a short budget.
 _PATIENCE_SECONDS: Final = 0.05
 _PATIENCE_SHARE: Final = 0.1
 #: Two Prometheus servers that scrape at the same time never wait for each other.
 _AT_ONCE: Final = 2
-#: Scrapes in work whose clients have left, for each slot: they no longer occupy one.
+#: Scrapes in progress whose clients have left, for each slot; these no longer occupy one.
 _LEFT_FOR_EACH_SLOT: Final = 4
 
 log = structlog.get_logger(__name__)
@@ -58,9 +58,9 @@ class MetricsHandler:
     """Answer requests for metrics, with a bound on the number of concurrent scrapes.
 
     Args:
-        max_requests: how many scrapes are in work at a time; further ones wait.
-        timeout_offset: the seconds of Prometheus' timeout that are left for the way back.
-        max_timeout: the longest timeout in seconds that a request may ask for.
+        max_requests: the maximum number of concurrent scrapes; further ones wait.
+        timeout_offset: the seconds to subtract from Prometheus' scrape timeout.
+        max_timeout: the longest timeout in seconds that a request can ask for.
     """
 
     def __init__(self, *, max_requests: int, timeout_offset: float, max_timeout: float) -> None:
@@ -85,8 +85,8 @@ class MetricsHandler:
         """Answer with what ``scrape`` returns, in the format that the client prefers.
 
         ``scrape`` gets its budget in seconds and is called in a thread. ``kind`` is equal for
-        scrapes of the same series: the last one tells how long the next takes to render, and
-        requests that come while others are in work share the next one.
+        scrapes of the same series: the time of the last rendering is an estimate for the next, and
+        requests that arrive while others are in progress share the next one.
         """
         budget = self.budget_seconds(request, kind=kind)
         chosen = choose_format(",".join(request.headers.getlist("Accept")))
@@ -100,7 +100,8 @@ class MetricsHandler:
             return response
 
         return await self._coalescer.get(
-            # Of similar budgets the shortest is kept; a much shorter one would cut off the others.
+            # Requests with similar budgets share the shortest; a much shorter one would cut off the
+            # others.
             (kind, chosen, gzip, math.floor(math.log2(budget))),
             partial(self._answer_batch, scrape_and_render),
             deadline=asyncio.get_running_loop().time() + budget,
@@ -116,10 +117,10 @@ class MetricsHandler:
         except (UnknownAccountError, UnknownQueueError) as error:
             return plain(400, str(error))
         except NoFreeSlotError:
-            return plain(503, "too many scrapes are in work, and none ended in time")
+            return plain(503, "too many scrapes in progress, and none ended in time")
         except Exception:
-            log.exception("a scrape failed")
-            return plain(500, "the scrape failed; the exporter's log says why")
+            log.exception("Internal error during a scrape")
+            return plain(500, "internal error; see the log of the exporter")
 
 
 def _render(collector: Collector, chosen: ExpositionFormat, *, gzip: bool) -> Response:
@@ -136,9 +137,9 @@ def budget_seconds(
 ) -> float:
     """Return the seconds that a scrape may take, from the header's text.
 
-    The offset, for the way back, and the rendering are taken off; but at least half of the
-    timeout is used, so that a short one still leaves a scrape something. A header that is missing,
-    no number or under a millisecond counts as none, and one above ``longest`` as that.
+    The offset and the time of rendering are subtracted; but at least half of the timeout is used,
+    so that a short one still leaves some for the scrape. A header that is missing, not a number or
+    under a millisecond counts as none, and one above ``longest`` as ``longest``.
     """
     try:
         seconds = float(timeout or "nan")
@@ -157,8 +158,8 @@ class NoFreeSlotError(Exception):
 class ScrapeSlots:
     """Limit the number of concurrent scrapes; further ones wait.
 
-    A scrape whose clients have all left gives its slot back at once and ends by itself, so that
-    clients which come and go cannot keep the others out. How many may end so is limited as well.
+    A scrape whose clients have all left releases its slot at once and ends by itself, so that
+    clients which come and go cannot block the others. The number of such scrapes is limited, too.
     """
 
     def __init__(self, count: int) -> None:

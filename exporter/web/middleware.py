@@ -1,4 +1,4 @@
-"""What every request goes through: its target, its password, the headers of its response."""
+"""Middleware for every request: its target, its password, the headers of its response."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["AVAILABLE_PATH", "AuthMiddleware", "TargetMiddleware"]
 
 AVAILABLE_PATH: Final = "/available"
 
-#: What Kubernetes and load balancers ask; it tells nothing that needs a password.
+#: For Kubernetes and load balancers; they reveal nothing that needs a password.
 _OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
 _MOST_PARAMETERS: Final = 500
 _CHALLENGE: Final = 'Basic realm="calltools-exporter", charset="UTF-8"'
@@ -28,7 +28,7 @@ _CHALLENGE: Final = 'Basic realm="calltools-exporter", charset="UTF-8"'
 class TargetMiddleware:
     """Accept a target that is a whole URL, as servers must (RFC 9112, 3.2.2).
 
-    One with more parameters than anybody needs is refused before they are taken apart.
+    A query with too many parameters is refused before it is parsed.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -48,10 +48,10 @@ class TargetMiddleware:
 
 
 class AuthMiddleware:
-    """Require a password where there are any, and add the headers to each response.
+    """Require a password if there are any, and add the headers to each response.
 
-    Users of the second file may ask `/available` only, and there a password is always needed if
-    there is such a user.
+    Users of the second file may request `/available` only; if there is one, that path always needs
+    a password.
     """
 
     def __init__(
@@ -91,21 +91,21 @@ class AuthMiddleware:
         try:
             accepted = given and await self._all_users(full, users).accept(*given)
         except BusyError:
-            return plain(503, "too many passwords are being checked; ask again")
+            return plain(503, "too many passwords are being checked; try again")
         if not given or not accepted:
-            answer = plain(401, "401 Unauthorized: a user and a password are needed")
+            answer = plain(401, "401 Unauthorized: user and password required")
             answer.headers["WWW-Authenticate"] = _CHALLENGE
             return answer
         name = given[0].decode()
         if name in full.users:
             return None
         if path != AVAILABLE_PATH:
-            return plain(403, f"403 Forbidden: this user may ask {AVAILABLE_PATH} only")
+            return plain(403, f"403 Forbidden: this user may request {AVAILABLE_PATH} only")
         scope["state"][CALLER] = Caller(name, users[name])
         return None
 
     def _all_users(self, full: BasicAuth, users: Mapping[str, AvailableUser]) -> BasicAuth:
-        """Return what checks the passwords of both files, kept as long as they stay as they are."""
+        """Return the password check for both files, kept until one of them changes."""
         if not users:
             return full
         if self._auth[0] is not full or self._auth[1] is not users:

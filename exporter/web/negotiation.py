@@ -1,4 +1,4 @@
-"""The exposition formats: which one a client wants, and the page in it."""
+"""The exposition formats: choosing one for a client, and rendering it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from exporter.web.exposition import write_families
 
 __all__ = ["ExpositionFormat", "accepts_gzip", "choose_format", "compress"]
 
-#: Pages below this many bytes fit one packet or two, and gzip would only cost time.
+#: Smaller responses, in bytes, fit one packet or two, so gzip would only cost time.
 COMPRESS_FROM_BYTES: Final = 1024
 #: Level 9 costs twice as much for two per cent fewer bytes.
 COMPRESS_LEVEL: Final = 6
 
-#: More is no browser and no scraper, only work: Prometheus sends 5 entries.
+#: No browser or scraper sends more: Prometheus sends 5 entries.
 _MOST_ENTRIES: Final = 32
 _MOST_PARAMETERS: Final = 8
 
@@ -45,7 +45,7 @@ class ExpositionFormat:
         return f"{content_type}; escaping={self.escaping}" if self.escaping else content_type
 
     def render(self, collector: Collector) -> bytes:
-        """Write what the collector holds."""
+        """Render the families of a collector."""
         name_as = _with_dots if self.escaping == "dots" else str
         openmetrics = self.media_type == _OPENMETRICS
         return write_families(collector.collect(), openmetrics=openmetrics, name_as=name_as)
@@ -56,7 +56,7 @@ def _with_dots(name: str) -> str:
     return name.replace("_", "__")
 
 
-# In the order in which they are chosen when the client likes them equally well, as with `*/*`.
+# In the order of preference if the client prefers none, as with `*/*`.
 _OFFERS: Final = (
     ExpositionFormat(_TEXT, "0.0.4"),
     ExpositionFormat(_TEXT, "1.0.0", "underscores"),
@@ -87,7 +87,7 @@ def _ranges(header: str) -> Iterator[_Range]:
 
 
 def _specificity(wanted: _Range, offer: ExpositionFormat) -> int:
-    """Return how exactly a range names a format: 0 for not at all; the most exact one decides."""
+    """Return how specifically a range names a format, 0 for no match; the highest decides."""
     if wanted.value == offer.media_type:
         version = wanted.parameters.get("version")
         return {None: 3, offer.version: 4}.get(version, 0)
@@ -97,7 +97,7 @@ def _specificity(wanted: _Range, offer: ExpositionFormat) -> int:
 def _match(
     offer: ExpositionFormat, ranges: list[_Range]
 ) -> tuple[tuple[float, int], ExpositionFormat]:
-    """Return the quality and place of the most exact range, and the format as it asks for it."""
+    """Return the quality and place of the most specific range, and the format that it asks for."""
     places = range(len(ranges))
     place = max(places, key=lambda at: _specificity(ranges[at], offer), default=-1)
     if place < 0 or not _specificity(ranges[place], offer):
@@ -109,11 +109,11 @@ def _match(
 
 
 def choose_format(accept: str) -> ExpositionFormat:
-    """Choose the format that an Accept header likes best; among equals the one named first.
+    """Choose the format that an Accept header prefers; among equals, the one named first.
 
-    Text 0.0.4, which everything reads, is the answer to a header that is missing, broken or
-    names nothing that there is: never an error. Who asks for protobuf or OpenMetrics 0.0.1 also
-    asks for one of ours, with a lower q.
+    Text 0.0.4, which every client reads, is the answer to a header that is missing, broken or names
+    no supported format: never an error. Clients that ask for protobuf or OpenMetrics 0.0.1 also
+    accept a supported format, with a lower q.
     """
     ranges = list(_ranges(accept))
     (quality, _), best = max((_match(offer, ranges) for offer in _OFFERS), key=itemgetter(0))
@@ -121,12 +121,12 @@ def choose_format(accept: str) -> ExpositionFormat:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Say whether a client takes gzip, and likes it no less than the page as it is."""
+    """Return whether a client accepts gzip, and does not prefer the uncompressed response."""
     qualities = {wanted.value: wanted.quality for wanted in _ranges(accept_encoding)}
     quality = qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", 0.0)))
     return quality > 0 and quality >= qualities.get("identity", 0.0)
 
 
 def compress(page: bytes) -> bytes:
-    """Compress a page with gzip; the same page always gives the same bytes."""
+    """Compress a response with gzip; equal responses give equal bytes."""
     return gzip.compress(page, COMPRESS_LEVEL, mtime=0)

@@ -1,4 +1,4 @@
-"""How many questions a second each user may ask."""
+"""The rate limit of each user, in requests a second."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["Caller", "RateLimits"]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user who may ask `/available` only, by name."""
+    """A user who may request `/available` only, by name."""
 
     name: str
     user: AvailableUser
 
 
 class RateLimits:
-    """A bucket for each user that refills with the user's rate and holds one second's questions."""
+    """A bucket for each user that refills at the user's rate and holds one second's requests."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def seconds_to_wait(self, caller: Caller) -> float:
-        """Take one question out of the user's bucket; return 0, or the time until there is one."""
+        """Take one request out of the user's bucket; return 0, or the time until there is one."""
         rate = caller.user.questions_per_second
         size, now = max(rate, 1.0), self._clock()
         left, at = self._buckets.get(caller.name, (size, now))

@@ -1,4 +1,4 @@
-"""Reloads of the configuration, however many ask for one."""
+"""Reloads of the configuration, shared by concurrent requests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Reloader"]
 
 
 class Reloader:
-    """Reload the configuration in a thread of its own, with at most one reload in work.
+    """Reload the configuration in a thread of its own, one reload at a time.
 
-    All that ask meanwhile share the next one, which reads the files after they asked.
+    Requests during a reload share the next one, which reads the files after they arrived.
     """
 
     def __init__(self, reload: Callable[[], None]) -> None:
@@ -25,7 +25,7 @@ class Reloader:
         """Reload, or wait for the next reload to end.
 
         Raises:
-            ConfigurationError: with all mistakes; the configuration before stays in force.
+            ConfigurationError: with all mistakes; the previous configuration stays in use.
         """
         await self._coalescer.get("reload", self._run)
 

@@ -1,4 +1,4 @@
-"""Responses, and whether anybody still waits for one."""
+"""Responses, and whether their client is still connected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PIECE_BYTES: Final = 64 * 1024
 
 
 def client_left(request: Request) -> asyncio.Future[None] | None:
-    """Return what is done when the client has left, if the server says so."""
+    """Return a future that is done when the client has left, if the server provides one."""
     future: asyncio.Future[None] | None = request.scope.get("state", {}).get(CLIENT_LEFT)
     return future
 
@@ -34,9 +34,9 @@ def plain(status: int, words: str) -> Response:
 class PageResponse(Response):
     """A large response, sent in pieces.
 
-    The server waits with each piece until the client has taken the one before, and so notices
-    clients that do not read, over TLS as well; in one piece, all of it would be copied to the
-    socket's buffer.
+    The server sends each piece once the client has taken the previous one, and so notices clients
+    that do not read, even over TLS; a single piece would be copied to the socket's buffer as a
+    whole.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002

@@ -17,21 +17,21 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One piece of work, and where its result is awaited."""
+    """One piece of work, and the future that awaits its result."""
 
     work: Callable[[], Any]
     future: asyncio.Future[Any]
     done: Callable[[asyncio.Future[Any], Any, BaseException | None], None]
 
     def run(self) -> None:
-        """Do the work unless nobody waits for it, and report the result to the event loop."""
+        """Do the work unless it was cancelled, and report the result to the event loop."""
         result, error = None, None
         if not self.future.cancelled():
             try:
                 result = self.work()
             except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
                 error = raised
-        # A loop that has ended waits for nothing.
+        # The loop may have ended.
         with contextlib.suppress(RuntimeError):
             loop = self.future.get_loop()
             loop.call_soon_threadsafe(self.done, self.future, result, error)
@@ -41,7 +41,7 @@ class WorkerThreads:
     """Run blocking work in at most ``count`` threads, which start when needed and are kept.
 
     They are daemons: neither a file system that hangs nor a slow API delays the end of the process.
-    Where the system refuses another thread, the work waits for one of those that there are.
+    If the system refuses another thread, the work waits for an existing one.
     """
 
     def __init__(self, count: int) -> None:
@@ -92,5 +92,5 @@ class WorkerThreads:
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
         task.run()
-        # Kept until the next one comes, it would keep the result as well.
+        # Otherwise it would keep the result alive until the next job.
         del task

@@ -1,4 +1,4 @@
-"""The certificates that are shown to clients and asked of them."""
+"""The certificates that the server presents and requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TlsServer", "make_context"]
 
 @dataclass(frozen=True, slots=True)
 class TlsServer:
-    """The server's certificate, and what is asked of the clients'."""
+    """The server's certificate, and the requirements for those of clients."""
 
     cert_file: Path
     key_file: Path
@@ -31,10 +31,10 @@ class TlsServer:
 
 
 def make_context(tls: TlsServer, refuse: Callable[[str, str], None]) -> ssl.SSLContext:
-    """Read the files into a context of their own.
+    """Load the files into a new context.
 
-    ``refuse`` is told of each file that cannot be used: the key that names it, and why. With
-    anything refused the context is of no use.
+    ``refuse`` is called for each unusable file, with the key that names it, and the reason; the
+    context is then of no use.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version, context.maximum_version = tls.min_version, tls.max_version

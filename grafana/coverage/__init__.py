@@ -1,4 +1,4 @@
-"""Coverage: how the open hours of days and weeks were covered, and when a queue can be sent to."""
+"""Coverage: how the open hours of days and weeks were covered, and when to send transfers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def coverage() -> Dashboard:
         UID,
         "CallTools / Coverage",
         "How much of their open hours queues had somebody available, when they were empty, and at"
-        " what hour somebody can be reached. It rests on the recording rules in prometheus/.",
+        " what hour somebody can be reached. It needs the recording rules in prometheus/.",
         (
             (None, _first()),
             ("By queue", _by_queue()),
@@ -54,8 +54,8 @@ def _first() -> Panels:
     return (
         count(
             "Covered",
-            "Part of the open time that could be read in which somebody was available, all"
-            " selected queues together.",
+            "Share of the readable open time in which somebody was available, all selected queues"
+            " together.",
             share,
             unit="percentunit",
             decimals=1,
@@ -63,8 +63,8 @@ def _first() -> Panels:
         ),
         count(
             "Budget used",
-            "How much of the empty time that the objective allows was used up: at 100 % the"
-            " objective is just met.",
+            "Share of the empty time that the objective allows: at 100 % the objective is just"
+            " met.",
             f"(1 - {share}) / (1 - $objective)",
             unit="percentunit",
             decimals=0,
@@ -73,16 +73,16 @@ def _first() -> Panels:
         ),
         count(
             "Queues below objective",
-            "Queues that had somebody available in a smaller part of their open time than the"
-            " objective asks.",
+            "Queues that had somebody available in a smaller share of their open time than the"
+            " objective.",
             f"sum(({COVERED}) < bool $objective)",
             levels=steps(GOOD, (1, WARNING)),
             empty="nothing read",
         ),
         count(
             "Not read",
-            "Part of the open time that could not be read. Nothing is known of it: it counts"
-            " neither as covered nor as empty, and the numbers beside leave it out.",
+            "Share of the open time that could not be read. It counts neither as covered nor as"
+            " empty, and the other numbers leave it out.",
             f"{total('unreadable')}\n/ {total('.+')}",
             unit="percentunit",
             decimals=1,
@@ -91,8 +91,7 @@ def _first() -> Panels:
         ),
         count(
             "Empty minutes",
-            "Minutes of open time in which nobody was available, as read, all selected queues"
-            " added up.",
+            "Minutes of open time read with nobody available, sum of all selected queues.",
             total("empty"),
             unit="m",
             decimals=1,
@@ -100,7 +99,7 @@ def _first() -> Panels:
         ),
         count(
             "Empty spells",
-            "How often somebody was available and then nobody, all selected queues added up.",
+            "How often a queue went from somebody available to nobody, sum of all selected queues.",
             f"sum({SPELLS}\n)",
             unit="none",
             decimals=0,
@@ -114,10 +113,9 @@ def _by_queue() -> Panels:
     return (
         rows(
             "Queues",
-            "Each queue over the range: the part of its open time in which somebody was available,"
-            " minutes and spells without anybody, the minutes"
-            " without anybody in its worst hour, and the part of the open time that could not be"
-            " read, which none of the others counts.",
+            "Each queue over the range: the share of its open time with somebody available, empty"
+            " minutes and spells, the empty minutes of its worst hour, and the share of the open"
+            " time that could not be read, which the others leave out.",
             (
                 COVERED,
                 f"{minutes('empty')}\n{TEAM}",
@@ -159,8 +157,8 @@ def _by_queue() -> Panels:
             sort=("Covered", False),
         ),
         bars(
-            "Empty minutes, the worst fifteen",
-            "Minutes of open time in which nobody was available, as read.",
+            "Empty minutes, worst 15 queues",
+            "Minutes of open time read with nobody available.",
             f"sort_desc(topk(15, {minutes('empty')}\n{TEAM}))",
             "{{queue}} · {{account}}",
             unit="m",
@@ -178,9 +176,8 @@ def _today() -> Panels:
 
     panel = graph(
         "Covered, today and a week ago",
-        "Part of each hour's open time that could be read in which somebody was available, of the"
-        " selected queues, over the last day and at the same time a week before. Purple: the part"
-        " that could not be read.",
+        "Share of each hour's readable open time in which somebody was available, of the selected"
+        " queues, for the last day and a week before. Purple: the share that could not be read.",
         (
             query(share(""), "today", over_time=True),
             query(share(" offset 1w"), "a week ago", over_time=True),

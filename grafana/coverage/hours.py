@@ -1,4 +1,4 @@
-"""By hour of the week and of the day, on the clock of each queue."""
+"""By hour of the week and of the day, in the time zone of each queue."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def by_hour() -> Panels:
     return (
         rows(
             "Hour of the week",
-            "Part of the open time that could be read in which somebody was available, by the day"
-            " and hour on each queue's own clock; each hour of each queue counts alike. Blank:"
-            " closed, or not read.",
+            "Share of the readable open time in which somebody was available, by day and hour in"
+            " each queue's own time zone; each hour of each queue has equal weight. Blank: closed,"
+            " or not read.",
             (split.format(share=share_by_hour(HOUR_OF_WEEK, by="hour")),),
             {},
             empty=NOTHING,
@@ -92,9 +92,9 @@ def by_hour() -> Panels:
             transformations=matrix("day", "Day"),
         ),
         rows(
-            "Where to send, at what hour",
-            "The same for each queue by the hour of its own day: green hours can take a transfer."
-            " Blank: closed, or not read.",
+            "Where to send calls, by hour",
+            "The same for each queue by hour in its own time zone: green hours can take a"
+            " transfer. Blank: closed, or not read.",
             (
                 where.format(
                     share=two_digits.format(share=share_by_hour(HOUR, by="account, queue, hour"))

@@ -1,4 +1,4 @@
-"""The recorded minutes of open hours that coverage rests on, and what is made of them."""
+"""The recorded minutes of open hours, and the expressions made from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 UID: Final = "calltools-coverage"
-NOTHING: Final = "No open hours were recorded, or the rules are missing"
+NOTHING: Final = "No open hours recorded, or the rules are missing"
 _MINUTES: Final = (
     f"account_queue:calltools_queue_open_minutes:sum{Thresholds().coverage_evaluation}"
 )
@@ -43,7 +43,7 @@ def total(seen: str, span: str = "$__range", offset: str = "") -> str:
 
 COVERED: Final = f"{minutes('staffed')}\n/ ({minutes('staffed|empty')} > 0)\n{TEAM}"
 UNREAD: Final = f"{minutes('unreadable')}\n/ ({minutes('.+')} > 0)\n{TEAM}"
-#: The minutes without anybody in the hour that had most of them.
+#: The empty minutes of the worst hour.
 WORST_HOUR: Final = (
     f"max by ({BY_QUEUE}) (max_over_time(sum_over_time(\n"
     f'  {_MINUTES}{{{QUEUES}, seen="empty"}}[1h]\n)[$__range:30m]))\n{TEAM}'
@@ -51,7 +51,7 @@ WORST_HOUR: Final = (
 SPELLS: Final = f"max by ({BY_QUEUE}) (resets({recorded('staffed:open_hours')}[$__range]))\n{TEAM}"
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-#: The time on the queue's own clock, in the middle of the hour before.
+#: The time in the queue's own time zone, in the middle of the hour before.
 _CLOCK: Final = (
     f"(max by ({BY_QUEUE}) (calltools_queue_utc_offset_seconds{{{QUEUES}}}) + time() - 1800)"
 )

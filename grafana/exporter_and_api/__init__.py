@@ -1,4 +1,4 @@
-"""Exporter and API: what is asked of CallTools, how it answers, and how the exporter does."""
+"""Exporter and API: requests to CallTools, its answers, and the state of the exporter."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def exporter_and_api() -> Dashboard:
     return dashboard(
         UID,
         "CallTools / Exporter and API",
-        "What the exporter asks of the CallTools API, how that answers, by account and silo, and"
-        " how the exporter itself does.",
+        "Requests to the CallTools API and its answers, by account and silo, and the state of the"
+        " exporter itself.",
         (
             (None, _first()),
-            ("Accounts that fail or are told to wait", _accounts()),
+            ("Accounts that fail or back off", _accounts()),
             ("The API", api()),
             ("The exporter", exporter()),
         ),
@@ -51,33 +51,33 @@ def _first() -> Panels:
         ),
         count(
             "Accounts answered",
-            "Accounts to which the API gave at least one right answer in the last scrape.",
+            "Accounts with at least one valid answer from the API in the last scrape.",
             f"sum({UP})",
             empty=NO_EXPORTER,
         ),
         count(
             "Accounts failing",
-            "Accounts without one right answer in the last scrape: nothing is known of any of"
-            " their queues.",
+            "Accounts without a valid answer in the last scrape: the state of their queues is not"
+            " known.",
             f"sum({UP} == bool 0)",
             levels=steps(GOOD, (1, UNKNOWN)),
             empty=NO_EXPORTER,
         ),
         count(
             "Errors",
-            "Failed requests of all, over 15 min as in the alert CallToolsApiErrors, which fires"
-            " above 10 % for an account.",
+            "Share of requests that failed, over 15 min. The alert CallToolsApiErrors fires above"
+            " 10 % for an account.",
             f"sum(rate(calltools_api_errors_total{ACCOUNT}[{LIMITS.errors_window}]))\n/\n"
             f"(sum(rate(calltools_api_requests_total{ACCOUNT}[{LIMITS.errors_window}])) > 0)",
             unit="percentunit",
             decimals=1,
             levels=steps(GOOD, (LIMITS.errors_ratio / 2, WARNING), (LIMITS.errors_ratio, BAD)),
-            empty="nothing asked",
+            empty="no requests",
         ),
         count(
             "Budget used",
-            "How much of its time the last scrape took. At 100 % the page goes without what is"
-            " outstanding, and those queues are unknown.",
+            "Share of its time budget that the last scrape used. At 100 %, outstanding queues are"
+            " left out of the scrape, and are not known.",
             f"max({SHARE_OF_TIME})",
             unit="percentunit",
             decimals=0,
@@ -86,8 +86,8 @@ def _first() -> Panels:
         ),
         count(
             "Configuration",
-            "Whether the configuration was accepted when it was last read. A refused one leaves"
-            " the one before in force, but the next restart would fail.",
+            "Whether the last reload of the configuration succeeded. If it was refused, the"
+            " previous one stays in use, but the next restart would fail.",
             "min(calltools_exporter_config_last_reload_successful)",
             unit="none",
             levels=steps(BAD, (1, GOOD)),
@@ -101,8 +101,8 @@ def _accounts() -> Panels:
     return (
         rows(
             "Why accounts fail",
-            "What concerns an account as a whole: its key, its filters, its lists. With a single"
-            " bad queue the account is not in this list; Operations names the queue.",
+            "Failures of an account as a whole: its key, its filters, its lists. An account with"
+            " only a failing queue is not listed; Operations shows the queue.",
             (
                 f"max by (account, code) (calltools_account_failure{ACCOUNT})\n{BY_HOST}",
                 f"{UP}\nand on (account) calltools_account_failure{ACCOUNT}",
@@ -121,24 +121,25 @@ def _accounts() -> Panels:
             },
         ),
         rows(
-            "Told to wait",
-            "Accounts that the API has told to come back later (429 with Retry-After), and how"
-            " long it is still to go. Their queues are not asked, and unknown, until then.",
+            "Backing off",
+            "Accounts that the exporter backs off from, as the API asked (429 with Retry-After),"
+            " and the remaining time. Until then, their queues are not read, and not known.",
             (
                 (
                     "max by (account) (calltools_api_hold_until_timestamp_seconds"
                     f"{ACCOUNT}) - time() > 0"
                 ),
             ),
-            {"account": "Account", "Value": "Still to wait"},
-            empty="No account is told to wait",
+            {"account": "Account", "Value": "Remaining"},
+            empty="The exporter does not back off from any account",
             width=6,
             height=8,
-            overrides={"Still to wait": {"unit": "s", "decimals": 0}},
+            overrides={"Remaining": {"unit": "s", "decimals": 0}},
         ),
         bars(
             "Errors by account",
-            "Failed requests of all over 15 min, the ten worst accounts. The alert fires at 10 %.",
+            "Share of requests that failed over 15 min, worst 10 accounts. The alert fires above"
+            " 10 %.",
             "sort_desc(topk(10,\n"
             + ratio(
                 "account",
@@ -148,7 +149,7 @@ def _accounts() -> Panels:
             + "\n))",
             "{{account}}",
             unit="percentunit",
-            empty="nothing asked",
+            empty="no requests",
             width=6,
             height=8,
             levels=steps(GOOD, (LIMITS.errors_ratio / 2, WARNING), (LIMITS.errors_ratio, BAD)),

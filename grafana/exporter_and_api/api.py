@@ -22,12 +22,12 @@ __all__ = ["api"]
 
 
 def api() -> Panels:
-    """Return what the API does."""
+    """Return the rows about the API."""
     return (
         graph(
             "Requests and errors by code",
-            "Requests a second, and those of them that failed by status code, or by a word for"
-            " what has none.",
+            "Requests a second, and those that failed, by status code or by a word where there is"
+            " none.",
             (
                 query(f"sum({REQUESTS})", "requests", over_time=True),
                 query(
@@ -37,14 +37,14 @@ def api() -> Panels:
                 ),
             ),
             unit="reqps",
-            empty="nothing asked",
+            empty="no requests",
             width=12,
             overrides={"requests": {"color": {"mode": "fixed", "fixedColor": "text"}, "fill": 5}},
         ),
         graph(
             "Error ratio by silo",
-            "Failed requests of all, by the host of the account. A whole silo at 100 % is"
-            " CallTools' outage; one account is not seen here, but in the list above.",
+            "Share of requests that failed, by the host of the account. A silo at 100 % is an"
+            " outage of CallTools; a single account shows in the list above instead.",
             (
                 query(
                     ratio("host", ERRORS_BY_HOST, REQUESTS_BY_HOST),
@@ -53,21 +53,21 @@ def api() -> Panels:
                 ),
             ),
             unit="percentunit",
-            empty="nothing asked",
+            empty="no requests",
             width=12,
             highest=1,
             levels=steps(GOOD, (LIMITS.errors_ratio, BAD)),
         ),
         graph(
             "Latency",
-            "How long requests take, failed ones included: half of them, 95 % and 99 % take less."
-            " Buckets: 50 ms to 30 s.",
+            "Duration of requests, including failed ones: the median, and the 95 % and 99 %"
+            " quantiles. Buckets: 50 ms to 30 s.",
             tuple(
                 query(f"histogram_quantile({share}, sum by (le) ({BUCKETS}))", name, over_time=True)
                 for share, name in ((0.5, "half"), (0.95, "95 %"), (0.99, "99 %"))
             ),
             unit="s",
-            empty="nothing asked",
+            empty="no requests",
             width=12,
             overrides={
                 "half": {"color": {"mode": "fixed", "fixedColor": ACTIVITY}},
@@ -77,8 +77,9 @@ def api() -> Panels:
         ),
         graph(
             "Latency by silo",
-            "Under what 95 % of the requests stay, by the host of the account. CallToolsApiSlow"
-            " fires for an account when that is more than half of a scrape's budget.",
+            "The 95 % quantile of the duration of requests, by the host of the account."
+            " CallToolsApiSlow fires for an account when it is more than half of a scrape's"
+            " budget.",
             (
                 query(
                     f"histogram_quantile({LIMITS.slow_quantile},"
@@ -88,13 +89,13 @@ def api() -> Panels:
                 ),
             ),
             unit="s",
-            empty="nothing asked",
+            empty="no requests",
             width=12,
         ),
         graph(
             "Connections opened",
-            "New connections to the API a second, beside the requests. Near the requests means"
-            " that connections are not kept: each then costs a TLS handshake.",
+            "New connections to the API a second, with the requests. If both are close,"
+            " connections are not kept: each request then costs a TLS handshake.",
             (
                 query(
                     f"sum(rate(calltools_api_connections_total{ACCOUNT}{RATE}))",
@@ -104,14 +105,14 @@ def api() -> Panels:
                 query(f"sum({REQUESTS})", "requests", over_time=True),
             ),
             unit="cps",
-            empty="nothing asked",
+            empty="no requests",
             width=12,
             height=7,
         ),
         graph(
             "Shared fetches",
-            "Fetches a second that a scrape shared with one under way, or took from max_age,"
-            " instead of sending its own: what a second Prometheus costs less.",
+            "Fetches a second that a scrape shared with another one, or took from max_age, instead"
+            " of sending its own request: the savings with a second Prometheus.",
             (
                 query(
                     f"sum(rate(calltools_api_coalesced_fetches_total{ACCOUNT}{RATE}))",

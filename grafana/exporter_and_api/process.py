@@ -15,12 +15,12 @@ __all__ = ["exporter"]
 
 
 def exporter() -> Panels:
-    """Return what the exporter does."""
+    """Return the rows about the exporter."""
     return (
         graph(
             "Scrape duration and budget",
-            "How long a scrape takes to ask the API, and how long it may: at the budget the page"
-            " goes without what is outstanding.",
+            "How long a scrape takes, and its time budget: at the end of the budget, outstanding"
+            " queues are left out.",
             (
                 query(
                     "max by (instance) (calltools_scrape_duration_seconds)",
@@ -42,7 +42,7 @@ def exporter() -> Panels:
         ),
         graph(
             "CPU",
-            "Processor time that each exporter uses: 100 % is one core.",
+            "CPU time that each exporter uses: 100 % is one core.",
             (
                 query(
                     f"sum by (instance) (rate(process_cpu_seconds_total{RATE})"
@@ -74,8 +74,8 @@ def exporter() -> Panels:
         ),
         rows(
             "Versions and configuration",
-            "Version, Python, when the configuration was last accepted, when the process was"
-            " started, and its open files, for each exporter.",
+            "For each exporter: version, Python, last successful reload of the configuration,"
+            " start of the process, and open files.",
             (
                 "max by (instance, version, python_version) (calltools_exporter_build_info)",
                 "max by (instance) (calltools_exporter_config_last_reload_successful)",
@@ -113,9 +113,8 @@ def exporter() -> Panels:
             },
         ),
         graph(
-            "Queues that come and go",
-            "Queues that appeared in an account's list or vanished from it, where `queues: all`"
-            " asks for all of them.",
+            "Queues appeared and vanished",
+            "Queues that appeared in an account's list or vanished from it, with `queues: all`.",
             (
                 query(
                     "sum by (change) ("
@@ -131,9 +130,9 @@ def exporter() -> Panels:
         ),
         graph(
             "Connections and log lines dropped",
-            "Connections that the exporter closed because of one of its limits, by reason, and log"
-            " lines that it dropped because nobody read them fast enough. Any at all is worth a"
-            " look at who connects, or at where the log goes.",
+            "Client connections that the exporter closed because of one of its limits, by reason,"
+            " and log lines dropped because their reader was too slow. If there are any, check who"
+            " connects, or where the log goes.",
             (
                 query(
                     "sum by (reason) ("
@@ -153,8 +152,8 @@ def exporter() -> Panels:
             height=7,
         ),
         graph(
-            "Questions whether a call can be taken",
-            "Requests to /available, a second, by answer.",
+            "Requests to /available",
+            "Requests to /available a second, by answer.",
             (
                 query(
                     f"sum by (answer) (rate(calltools_exporter_available_requests_total{RATE}))",

@@ -1,4 +1,4 @@
-"""What the panels of Exporter and API ask in common."""
+"""Expressions that panels of Exporter and API share."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SHARE_OF_TIME: Final = "calltools_scrape_duration_seconds / calltools_scrape_bud
 NO_EXPORTER: Final = "no exporter"
 
 
-#: Requests by account, and what failed of them, with the host of each account's silo.
+#: Requests and errors by account, with the host of each account's silo.
 ERRORS_BY_HOST: Final = f"sum by (account) ({ERRORS}) {BY_HOST}"
 REQUESTS_BY_HOST: Final = f"sum by (account) ({REQUESTS}) {BY_HOST}"
 
 
 def ratio(by: str, errors: str = ERRORS, requests: str = REQUESTS) -> str:
-    """Return the part of requests that failed, by labels; nothing where nothing was asked."""
+    """Return the share of requests that failed, by labels; no series without requests."""
     return f"sum by ({by}) ({errors})\n/\n(sum by ({by}) ({requests}) > 0)"

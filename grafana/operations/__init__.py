@@ -20,7 +20,7 @@ def operations() -> Dashboard:
         " be read.",
         (
             (None, (*counts(), *lists())),
-            ("Every queue, the worst first", queues()),
+            ("Every queue, worst first", queues()),
             ("Agents", agents()),
             ("By account and team; alerts; age of the numbers", around()),
         ),

@@ -21,7 +21,7 @@ __all__ = ["around"]
 
 
 def around() -> Panels:
-    """Return what is around the queues: accounts, alerts, age."""
+    """Return the rows about accounts, alerts and age."""
 
     def by_team(expression: str) -> str:
         return (
@@ -40,8 +40,8 @@ def around() -> Panels:
     return (
         rows(
             "Accounts and teams",
-            "Queues of each account and team by state, by name, and the sum of available agents of"
-            " those that could be read: read it beside `not known`.",
+            "Queues of each account and team by state, and the sum of available agents of those"
+            " that could be read; compare it with `not known`.",
             (
                 *(by_team(f"({PICKED} {condition})") for condition in shown.values()),
                 by_team(f"({recorded('available_agents:max')} {READ})"),
@@ -75,8 +75,8 @@ def around() -> Panels:
         ),
         rows(
             "Firing alerts",
-            "Alerts of the rules in prometheus/ that fire now, for the selected accounts and"
-            " queues; those without a queue, too. Empty without those rules.",
+            "Firing alerts of the rules in prometheus/, for the selected accounts and queues,"
+            " including those without a queue. Empty without those rules.",
             (
                 (
                     "max by (alertname, severity, account, queue, team, host) (\n"
@@ -115,9 +115,8 @@ def around() -> Panels:
         ),
         graph(
             "Age of the numbers",
-            "For how long a queue has not been read: the oldest ten. From 75 s on the rules do not"
-            " take a number for fresh; after 10 min without one CallToolsQueueUnreadable fires, in"
-            " open hours.",
+            "Time since each queue was last read, oldest 10. From 75 s on, a number is stale for"
+            " the rules; after 10 min, CallToolsQueueUnreadable fires in open hours.",
             (
                 query(
                     f"topk(10, time() - max by ({BY_QUEUE})"

@@ -1,4 +1,4 @@
-"""Now: how many queues are in each state, and which."""
+"""Now: the number of queues in each state, and the queues that need attention."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from grafana.words import BAD, GOOD, UNKNOWN, WARNING, reasons, steps, words
 __all__ = ["counts", "lists"]
 
 
-#: What a list says that is empty: the counts above tell the two apart.
-_NONE = "None (if there are numbers above; else the rules are missing)"
+#: The text of an empty list: the counts above show which is the case.
+_NONE = "None (if the counts above are empty, too, the rules are missing)"
 
 
 def counts() -> Panels:
@@ -20,33 +20,31 @@ def counts() -> Panels:
     return (
         count(
             "Empty",
-            "Open queues that were read and have nobody available, though somebody is required."
-            " The alert fires after 4 minutes of it. Queues that cannot be read are not counted"
-            " here, but under Not known.",
+            "Open queues that were read, with nobody available although somebody is required. The"
+            " alert fires after 4 minutes. Queues that cannot be read are counted under Not known.",
             number_in("== 0"),
             levels=steps(GOOD, (1, BAD)),
             empty=MISSING,
         ),
         count(
             "Low",
-            "Open queues that were read and have somebody available, but fewer than"
-            " required_agents.",
+            "Open queues that were read, with somebody available, but fewer than required_agents.",
             number_in("== 1"),
             levels=steps(GOOD, (1, WARNING)),
             empty=MISSING,
         ),
         count(
             "Not known",
-            "Queues in their hours that the last scrape could not read, and queues that no exporter"
-            " reports any more. Nobody knows whether they are staffed; no other number here counts"
-            " them.",
+            "Queues in their hours that the last scrape could not read, and queues that no"
+            " exporter reports any more. It is not known whether they are staffed; no other number"
+            " here counts them.",
             number_in("< 0"),
             levels=steps(GOOD, (1, UNKNOWN)),
             empty=MISSING,
         ),
         count(
             "Staffed",
-            "Open queues that were read and have as many agents available as required.",
+            "Open queues that were read, with as many agents available as required.",
             number_in("== 2"),
             empty=MISSING,
         ),
@@ -58,8 +56,8 @@ def counts() -> Panels:
         ),
         count(
             "Agents available",
-            "Sum over the open queues that could be read; those under Not known are not in it. An"
-            " agent of two queues counts twice.",
+            "Sum over the open queues that could be read, without those under Not known. An agent"
+            " of two queues counts twice.",
             f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM})",
             empty="not known",
         ),
@@ -67,7 +65,7 @@ def counts() -> Panels:
 
 
 def lists() -> Panels:
-    """Return the names of the queues that somebody has to see to."""
+    """Return the lists of the queues that need attention."""
     # hours, minutes and seconds
     time_column = {"unit": "dthms", "width": 110}
     coloured = {"cell": {"type": "color-text"}}
@@ -75,9 +73,9 @@ def lists() -> Panels:
     return (
         rows(
             "Empty now",
-            "Open queues with nobody available, the longest first. The time runs from when"
-            " somebody was last seen, or from when the queue opened; 12 h means that or longer."
-            " Logged in: only with `detail: agents`.",
+            "Open queues with nobody available, longest first. The time is since somebody was last"
+            " available, or since the queue opened; 12 h means 12 h or longer. Logged in: only"
+            " with `detail: agents`.",
             (
                 EMPTY_FOR,
                 f"{recorded('logged_in_agents:last')}\n{of('== 0')}",
@@ -117,8 +115,8 @@ def lists() -> Panels:
         ),
         rows(
             "Cannot be read",
-            "Queues in their hours whose number is not known, with the reason and when they were"
-            " last read. They are neither empty nor staffed: nobody knows.",
+            "Queues in their hours whose number is not known, with the reason and the time since"
+            " they were last read. It is not known whether they are empty or staffed.",
             (
                 (
                     f"time() - max by ({BY_QUEUE}) (last_over_time({age}))\n{of('< 0')}\n"

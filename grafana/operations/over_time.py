@@ -34,9 +34,9 @@ def queues() -> Panels:
     return (
         tiles(
             "Queues",
-            f"A tile for each queue: {look}; beside its name the alert that fires for it. The worst"
-            f" {WORST_TILES} are shown, the worst first; account, team and queue narrow it down. A"
-            " click shows the queue alone.",
+            f"A tile for each queue: {look}; next to its name the firing alert. The worst"
+            f" {WORST_TILES} are shown, worst first; account, team and queue narrow it down. Click"
+            " to show one queue.",
             f"sort(bottomk({WORST_TILES}, (\n"
             f"  {PICKED} + on ({BY_QUEUE}) group_left (alert)\n"
             f"  0 * topk by ({BY_QUEUE}) (1, {_ALERT})\n"
@@ -51,7 +51,7 @@ def queues() -> Panels:
         timeline(
             "State over time",
             f"The state of the {WORST_LINES} queues that are worst at the end of the range:"
-            f" {look}. Purple is time that could not be read.",
+            f" {look}. Purple: could not be read.",
             f"{PICKED}\nand on ({BY_QUEUE})\n"
             f"bottomk({WORST_LINES}, {PICKED} @ end()\n{TEAM_AT_END})",
             "{{queue}} · {{account}}",
@@ -68,10 +68,9 @@ def agents() -> Panels:
     return (
         graph(
             "Available and required",
-            "Available agents of the selected queues that are open and could be read, and what"
-            " they require. Purple, beside them: queues that could not be read, whose agents and"
-            " requirements are not in the sums. Grey: the share of the selected queues that is"
-            " closed; for one queue, its closed hours.",
+            "Available and required agents of the selected queues that are open and could be read."
+            " Purple: queues that could not be read, which are not in the sums. Grey: the share of"
+            " the selected queues that is closed; for one queue, its closed hours.",
             (
                 query(
                     f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM_AT_END})",
@@ -134,8 +133,8 @@ def agents() -> Panels:
         ),
         graph(
             "Agents by status",
-            "Agents of the selected queues by the name of their status, each in one; only with"
-            " `detail: agents`. An agent of two queues counts twice.",
+            "Agents of the selected queues by the name of their status; only with `detail:"
+            " agents`. An agent of two queues counts twice.",
             (
                 query(
                     f"sum by (status) (\n{_BY_STATUS} @ end()\n)",
@@ -151,7 +150,7 @@ def agents() -> Panels:
         ),
         bars(
             "Agents by status now",
-            "The same at the end of the range: where the agents are who are not available.",
+            "The same at the end of the range: what agents who are not available are doing.",
             f"sort_desc(sum by (status) (\n{_BY_STATUS}\n))",
             "{{status}}",
             unit="short",

@@ -1,4 +1,4 @@
-"""What the panels of Operations ask in common."""
+"""Expressions that panels of Operations share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 UID: Final = "calltools-operations"
 
 _LIMITS: Final = Thresholds()
-#: From here on a number is not fresh to the rules; and from there the queue counts as unreadable.
+#: The age from which a number is stale for the rules, and that from which a queue is unreadable.
 STALE: Final = seconds(_LIMITS.fresh)
 BLIND: Final = seconds(_LIMITS.unreadable_window)
 PAGE: Final = seconds(_LIMITS.page_window)
@@ -35,8 +35,8 @@ PAGE: Final = seconds(_LIMITS.page_window)
 WORST_TILES: Final = 60
 WORST_LINES: Final = 30
 
-#: For how long the empty queues have been so: to the second for a quarter of an hour, to five
-#: minutes for half a day. Not being able to read a queue does not interrupt it.
+#: How long the empty queues have been empty: to the second for a quarter of an hour, to five
+#: minutes for half a day. Failures to read a queue do not interrupt it.
 EMPTY_FOR: Final = f"""\
 time() - (
   max_over_time(timestamp({PICKED} > 0)[15m:15s])
@@ -47,7 +47,7 @@ time() - (
 
 
 def number_in(condition: str) -> str:
-    """Return the number of queues in such a state; nothing, rather than 0, where none is known."""
+    """Return the number of queues in a state; no value, rather than 0, where none is known."""
     return f"count(({STATE}) {condition})\nor 0 * count({STATE})"
 
 
@@ -56,12 +56,12 @@ LINKED: Final = {"Queue": {"links": [link_to_queue(UID, "data.fields")]}}
 
 
 def fixed(color: str) -> dict[str, object]:
-    """Return a color as it stands in an override."""
+    """Return a color in the form for an override."""
     return {"mode": "fixed", "fixedColor": color}
 
 
 def raw(value: object) -> object:
-    """Return thresholds or mappings as they stand in an override."""
+    """Return thresholds or mappings in the form for an override."""
     if isinstance(value, list) and value and hasattr(value[0], "color"):
         return {"mode": "absolute", "steps": value}
     return value

@@ -198,7 +198,7 @@ REFUSED = [
     ("?account=acme&timeout=1e1", 400, "expected seconds"),
     ("?account=acme&max_age=61", 400, "max_age is '61'; expected seconds from 0 to 60"),
     ("?account=acme&max_age=-1", 400, "expected seconds"),
-    ("?account=acme&can_take_call=false", 400, "expected true, or nothing"),
+    ("?account=acme&can_take_call=false", 400, "expected true, or no such parameter"),
 ]
 
 
@@ -345,8 +345,8 @@ def test_every_answer_is_counted(fresh: Command, simulator: Simulator) -> None:
 def test_questions_leave_no_trace_on_a_scrape(fresh: Command, simulator: Simulator) -> None:
     simulator.faults.set("status", code=500)
     ask(fresh, "?account=acme&queue=sales")
-    assert "cannot be read" not in fresh.written()
-    assert "Nothing has been read yet" in fresh.get("/").text
+    assert "Cannot read" not in fresh.written()
+    assert "No scrape yet" in fresh.get("/").text
 
 
 def write_users(path: Path) -> Path:

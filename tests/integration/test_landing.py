@@ -41,7 +41,7 @@ def test_it_shows_what_the_last_scrape_brought_and_asks_nothing(
     exporter = start_command(f"--config.file={path}", ANYWHERE)
     address = exporter.url.removeprefix("http://")
     before = exporter.get("/").text
-    assert "Nothing has been read yet" in before
+    assert "No scrape yet" in before
     assert f'["{address}"]' in before
     assert simulator.requests == []
 

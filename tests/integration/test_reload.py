@@ -43,7 +43,7 @@ def write(path: Path, *accounts: dict[str, Any]) -> None:
 
 def reload(exporter: Command) -> None:
     answer = exporter.session.post(f"{exporter.url}/-/reload", timeout=20)
-    assert (answer.status_code, answer.text) == (200, "the configuration is in force\n")
+    assert (answer.status_code, answer.text) == (200, "configuration reloaded\n")
 
 
 def a_simulator(start_simulator: StartSimulator, *, tls: bool = False) -> Simulator:

@@ -1,4 +1,4 @@
-"""The landing page: every queue as the last scrapes left it, worst first."""
+"""The landing page: every queue with its last result, worst first."""
 
 from exporter.web.landing.page import HEADERS, render
 

@@ -1,4 +1,4 @@
-"""The page itself: HTML that needs nothing but itself."""
+"""The page itself: self-contained HTML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FILES: Final = resources.files(__package__)
 _STYLE: Final = (_FILES / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-#: The page loads nothing and runs nothing, whatever a queue's name tries.
+#: The page loads and runs nothing, whatever a queue's name contains.
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; base-uri 'none';"
     f" form-action 'none'; frame-ancestors 'self'; style-src 'sha256-{_STYLE_HASH}'",
@@ -64,7 +64,7 @@ def render(
     """Write the page.
 
     Args:
-        accounts: what the last scrapes brought.
+        accounts: the results of the last scrapes.
         now: the Unix time from which ages are counted.
         address: where Prometheus can reach this exporter; from the request, so not to be trusted.
         account: the name of the one account that the page is narrowed to.
@@ -117,7 +117,7 @@ def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _cut(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Cut what others wrote, and take from it what would change how the rest is shown."""
+    """Cut untrusted text, and remove what would change how the rest is shown."""
     shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
@@ -127,7 +127,7 @@ def _words(text: str) -> str:
 
 
 def _lasting(seconds: float) -> str:
-    """Return a length of time as people say it: one number, rounded down."""
+    """Return a duration for people: one number, rounded down."""
     for size, unit, least in ((86400, "d", 2), (3600, "h", 2), (60, "min", 2)):
         if seconds >= size * least:
             return f"{int(seconds // size)} {unit}"
@@ -139,7 +139,7 @@ def _iso(at: float) -> str:
 
 
 def _clock(at: float, now: float) -> str:
-    """Return a time as on a clock, with its date unless that is today's."""
+    """Return a time of day, with the date unless it is today's."""
     then, today = (datetime.fromtimestamp(seconds, UTC) for seconds in (at, now))
     return f"{then:%H:%M:%S} UTC" if then.date() == today.date() else f"{then:%d %b %H:%M} UTC"
 

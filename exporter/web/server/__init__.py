@@ -1,1 +1,1 @@
-"""The server: uvicorn with a bound on everything that a client may take."""
+"""The server: uvicorn with a limit on everything that a client may use."""

@@ -1,4 +1,4 @@
-"""File descriptors: how many there are, how many clients may have, and what happens without any."""
+"""File descriptors: how many exist, how many clients may use, and what happens without any."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import structlog
 
 __all__ = ["ShortageLog", "connection_limit"]
 
-#: Above it, connections cost more memory than a busy exporter should give away.
+#: More connections would cost more memory than an exporter should use for them.
 _MOST_CONNECTIONS = 2048
-#: What is open besides connections: files, listeners, the log, the event loop's own.
+#: Open descriptors besides connections: files, listeners, the log, the event loop's own.
 _OTHER_FILES = 32
 _MOST_FILES = 1 << 20
-#: One line says it; asyncio would say it for each listener in each second.
+#: One line is enough; asyncio would write one for each listener in each second.
 _QUIET_SECONDS = 600.0
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 
 
 def connection_limit(api_connections: int) -> int:
-    """Return how many clients can be connected so that requests to the API still can be sent.
+    """Return how many clients can connect while requests to the API can still be sent.
 
-    Before that, raise the process's soft limit of open files to the hard one: the usual soft limit
-    is from the 1980s.
+    First, raise the process's soft limit of open files to the hard one: the usual soft limit is
+    from the 1980s.
 
     Args:
         api_connections: how many connections to the API there may be.
@@ -51,14 +51,14 @@ class ShortageLog:
         self._quiet_until = float("-inf")
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what happened, unless it is a shortage that was logged a moment ago."""
+        """Log an error, unless it is a shortage that was logged a moment ago."""
         error = context.get("exception")
         if not (isinstance(error, OSError) and error.errno in _SHORTAGES):
             loop.default_exception_handler(context)
         elif time.monotonic() >= self._quiet_until:
             self._quiet_until = time.monotonic() + _QUIET_SECONDS
             log.error(
-                "cannot accept connections; raise the limit of open files",
+                "Cannot accept connections, raise the limit of open files",
                 reason=error.strerror,
                 limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )

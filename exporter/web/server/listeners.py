@@ -16,17 +16,19 @@ __all__ = ["ListenError", "listen", "url_of"]
 _BACKLOG: Final = 2048
 
 _REASONS: Final = {
-    errno.EADDRINUSE: "another program, or another address given here, already has the port",
+    errno.EADDRINUSE: (
+        "the port is already in use, by another program or another address given here"
+    ),
     errno.EACCES: "this user may not listen there; ports below 1024 often need a privilege",
     errno.EADDRNOTAVAIL: "this machine does not have that address",
 }
 
 
 class _Listener(socket.socket):
-    """A socket whose queue stays long.
+    """A socket that keeps a long queue.
 
-    asyncio has one number for how many connections may wait in the kernel and for how many it
-    accepts before it does anything else: the server gives the second.
+    asyncio has one number for how many connections may wait in the kernel and how many it accepts
+    in a row; the server passes the second.
     """
 
     def listen(self, _: int = _BACKLOG, /) -> None:
@@ -56,7 +58,8 @@ def _split(address: str) -> tuple[str, int]:
 def _bind(family: socket.AddressFamily, host: str, port: int, *, dual: bool) -> socket.socket:
     bound = socket.create_server((host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
     # Connections inherit it. asyncio sets it only for sockets that name their protocol, which this
-    # one does not; without it every answer on a kept connection waits 40 ms for an acknowledgement.
+    # one does not; without it, every answer on a kept connection waits 40 ms for an
+    # acknowledgement.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return _Listener(bound.family, bound.type, bound.proto, fileno=bound.detach())
 
@@ -68,7 +71,7 @@ def _listen_on(address: str) -> list[socket.socket]:
             return [_bind(socket.AF_INET6, "::", port, dual=True)]
         host = host or "0.0.0.0"
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name may stand for several addresses, as localhost does.
+    # A name may have several addresses, as localhost does.
     names = dict.fromkeys((family, str(name[0])) for family, _, _, _, name in found)
     listeners, errors = [], []
     for family, name in names:
@@ -90,12 +93,12 @@ def _close(listeners: Iterable[socket.socket]) -> None:
 
 
 def listen(addresses: Iterable[str]) -> list[socket.socket]:
-    """Listen on all addresses, so that whoever connects from now on is answered in a moment.
+    """Listen on all addresses, so that clients can connect from now on.
 
     ``:15457`` and ``[::]:15457`` are every address, IPv6 and IPv4; ``0.0.0.0:15457`` is IPv4 only.
 
     Raises:
-        ListenError: one of them is malformed, taken or not this machine's; then none is kept.
+        ListenError: one of them is malformed, in use or not this machine's; then all are closed.
     """
     with contextlib.ExitStack() as undo:
         listeners: list[socket.socket] = []
@@ -104,7 +107,7 @@ def listen(addresses: Iterable[str]) -> list[socket.socket]:
             try:
                 listeners += _listen_on(address)
             except (socket.gaierror, UnicodeError):
-                raise ListenError(address, "no address is known for that name") from None
+                raise ListenError(address, "that name has no address") from None
             except OSError as error:
                 code = error.errno or 0
                 raise ListenError(address, _REASONS.get(code, os.strerror(code))) from None
@@ -113,7 +116,7 @@ def listen(addresses: Iterable[str]) -> list[socket.socket]:
 
 
 def url_of(listener: socket.socket, *, tls: bool) -> str:
-    """Name a listener as a URL that a person can open."""
+    """Return the URL of a listener, for a person to open."""
     host, port = listener.getsockname()[:2]
     host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)
     host = f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""HTTP/1.1 with a bound on all that a client may take: time, header bytes, unread responses."""
+"""HTTP/1.1 with limits on what a client may use: time, header bytes, unread responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ANSWERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what clients may take, one by one and together; times are in seconds.
+    """Limits on what clients may use, one by one and together; times are in seconds.
 
     ``read_header_timeout`` is for the header of each request, and for a body that is still to come
     when its response is sent. ``write_timeout`` is for each piece of a response;
@@ -54,7 +54,7 @@ class Connection(Protocol):
 
 @dataclass(slots=True)
 class ConnectionTracker:
-    """All connections of a server: which are idle, and which do not read.
+    """All connections of a server, those that are idle, and those that do not read.
 
     The dictionaries are ordered sets: the connection that has waited longest comes first, and is
     dropped first when there is no room. ``record_drop`` counts it, by its reason.
@@ -67,7 +67,7 @@ class ConnectionTracker:
     slow_readers: dict[Connection, None] = field(default_factory=dict)
 
     def add(self, connection: Connection) -> None:
-        """Add a new connection, and drop the longest idle one if that is one too many."""
+        """Add a new connection, and drop the longest idle one if there are too many."""
         self.connections.add(connection)
         self.idle[connection] = None
         if len(self.connections) > self.limits.max_connections:
@@ -101,13 +101,13 @@ class LimitedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first request."""
         super().connection_made(transport)
-        # Told of every byte that the client leaves, not only of those above the usual 64 KiB.
+        # So that every unread byte is reported, not only those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
         self._tracker.add(self)
         self._start_request_timer()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Keep a half-closed connection until its response is sent; TLS has no such thing."""
+        """Keep a half-closed connection until its response is sent; TLS has no such state."""
         self._report_that_the_client_left()
         self._end_after_answer()
         return self._is_answering() and self.scheme == "http"
@@ -122,7 +122,7 @@ class LimitedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take the head in pieces that fit the limit, a body as it is, and nothing behind it."""
+        """Take the head in pieces that fit the limit, the body as it is, and nothing after it."""
         while data and not self.transport.is_closing():
             if self.conn.their_state is h11.IDLE:
                 data = self._receive_header(data)
@@ -138,7 +138,7 @@ class LimitedProtocol(H11Protocol):
     def _receive_header(self, data: bytes) -> bytes:
         """Take what may belong to a head and return the rest.
 
-        h11 counts only while a head is incomplete, and one that comes at once is never that.
+        h11 counts only while a head is incomplete, so not one that arrives at once.
         """
         room = self._limits.max_header_bytes - self._header_bytes
         if room <= 0:
@@ -161,9 +161,9 @@ class LimitedProtocol(H11Protocol):
         return data[room:]
 
     def _receive_body(self, data: bytes) -> None:
-        """Take a body, which nothing here reads; one that outlasts its answer ends the connection.
+        """Take a body, which is not used; one that outlasts its answer ends the connection.
 
-        Ended at once, it would be reset, and the client might never see the answer.
+        Closing at once would reset the connection, and the client might never see the answer.
         """
         answered = not self._is_answering()
         super().data_received(data)
@@ -171,7 +171,7 @@ class LimitedProtocol(H11Protocol):
             self.transport.close()
 
     def _report_that_the_client_left(self) -> None:
-        """Let the scrape of a client that may never read it give its slot back."""
+        """Release the slot of a scrape whose client may never read it."""
         if self._client_left is not None and not self._client_left.done():
             self._client_left.set_result(None)
 
@@ -179,12 +179,12 @@ class LimitedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _end_after_answer(self) -> None:
-        """Give up pipelining: what came behind a request is not kept while it is worked on."""
+        """Refuse pipelining: what follows a request is not kept while that is processed."""
         if self.cycle is not None:
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, or not so long for the rest of this one."""
+        """Wait for the next request, or for a shorter time for the rest of this one."""
         if not self.transport.is_closing():
             self._tracker.idle[self] = None
             if self.conn.their_state is h11.SEND_BODY:
@@ -192,7 +192,7 @@ class LimitedProtocol(H11Protocol):
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """Start the clock for a client that has not read what it was sent."""
+        """Start the timer for a client that has not read its response."""
         super().pause_writing()
         self._tracker.slow_readers[self] = None
         self._reader_timer = self.loop.call_later(
@@ -202,13 +202,13 @@ class LimitedProtocol(H11Protocol):
             next(iter(self._tracker.slow_readers)).drop("slow_reader")
 
     def resume_writing(self) -> None:
-        """Stop that clock."""
+        """Stop that timer."""
         self._tracker.slow_readers.pop(self, None)
         self._stop_reader_timer()
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Answer what is no HTTP without a line in the log for each."""
+        """Answer invalid HTTP, without a log line for each."""
         self.drop("bad_request")
 
     def drop(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The server: uvicorn, on our own sockets, ended by signals with an answer for who is waiting."""
+"""The server: uvicorn on our own sockets; signals end it once open requests are answered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from exporter.web.server.tls_handshake import TlsHandshake
 
 __all__ = ["Server"]
 
-#: Connections that are accepted before those that are there get their turn again.
+#: Connections that are accepted in a row, before others are served again.
 _ACCEPTED_AT_ONCE: Final = 4
 _END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -34,12 +34,12 @@ log = structlog.get_logger(__name__)
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn with limits for each client, and with signals that are not raised again at the end.
+    """uvicorn with limits for each client, without raising signals again at the end.
 
-    Raised again, as uvicorn does it, they would make the process end with 143 instead of 0.
+    That would make the process end with 143 instead of 0.
     """
 
-    def __init__(  # noqa: PLR0913 - one for each thing that it hooks in
+    def __init__(  # noqa: PLR0913 - one for each hook
         self,
         config: uvicorn.Config,
         tracker: ConnectionTracker,
@@ -75,7 +75,7 @@ class _Uvicorn(uvicorn.Server):
         self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the application know, then answer what is in flight."""
+        """Notify the application, then answer requests in flight."""
         self._on_shutdown()
         await super().shutdown(sockets)
 
@@ -93,7 +93,7 @@ class _Uvicorn(uvicorn.Server):
         finally:
             for number in self._handlers:
                 loop.remove_signal_handler(number)
-            # The process is about to end: no SIGHUP may still kill it.
+            # The process is about to end: a SIGHUP must not kill it now.
             signals.expect_signals()
 
 
@@ -101,13 +101,13 @@ class Server:
     """Serve an application until a signal or `stop` ends it.
 
     Args:
-        app: the application; its ``state.stopping`` is set when the end begins.
-        listeners: sockets from `exporter.web.server.listeners.listen`; they are closed in the end.
+        app: the application; its ``state.stopping`` is set when shutdown begins.
+        listeners: sockets from `exporter.web.server.listeners.listen`; they are closed at the end.
         ssl_context: for HTTPS: gives the context of each handshake.
-        on_hangup: what SIGHUP calls; without it SIGHUP ends the server.
+        on_hangup: called on SIGHUP; without it, SIGHUP ends the server.
         on_started: is called when clients are served.
-        on_stopping: is called when the end begins.
-        limits: what clients may take.
+        on_stopping: is called when shutdown begins.
+        limits: limits for clients.
         api_connections: how many descriptors connections to the API may need; the other clients
             get what the process has beyond these, unless limits are given.
         record_drop: is called with the reason of each connection that is dropped.
@@ -133,7 +133,7 @@ class Server:
         self._app = app
         self._listeners = list(listeners)
         self._tls = ssl_context is not None
-        # Or each TLS connection, idle or not, would hold a buffer of 256 KiB.
+        # Otherwise each TLS connection, idle or not, holds a buffer of 256 KiB.
         SSLProtocol.max_size = 32 * 1024
         self._on_hangup = on_hangup
         self._on_started = on_started
@@ -145,10 +145,10 @@ class Server:
             lifespan="off",
             interface="asgi3",
             log_config=None,
-            # Its warnings are a line for each piece of garbage that anybody sends.
+            # Its warnings are a line for every piece of garbage received.
             log_level="error",
             access_log=False,
-            # Or it would read WEB_CONCURRENCY.
+            # Otherwise it reads WEB_CONCURRENCY.
             workers=1,
             proxy_headers=False,
             server_header=False,
@@ -176,7 +176,7 @@ class Server:
         return [url_of(listener, tls=self._tls) for listener in self._listeners]
 
     def run(self) -> None:
-        """Serve; return when everything that was in flight at the end is answered."""
+        """Serve; return when everything in flight at the end has been answered."""
         asyncio.run(self._uvicorn.serve(sockets=self._listeners))
 
     def stop(self) -> None:
@@ -189,13 +189,13 @@ class Server:
     def _started(self) -> None:
         self.started.set()
         if self._on_hangup is not None and signals.take_hangup():
-            # It came while the process was starting, maybe after the configuration was read.
+            # It arrived while the process was starting, maybe after the configuration was read.
             self._hung_up()
         if self._on_started is not None:
             self._on_started()
 
     def _signalled(self, number: signal.Signals) -> None:
-        """Stop; at the second time, without waiting for anything."""
+        """Stop; at the second call, without waiting for anything."""
         if self._app.state.stopping:
             signals.end_by(number)
         self.stop()
@@ -210,6 +210,6 @@ class Server:
             if self._on_hangup is not None:
                 await self._on_hangup()
         except ConfigurationError:
-            pass  # Its mistakes are in the log already: a signal has nobody to report them to.
+            pass  # Its mistakes are already in the log, the only place for those of a signal.
         except Exception:
-            log.exception("the reload failed")
+            log.exception("Internal error during a reload")

@@ -1,4 +1,4 @@
-"""TLS handshakes: counted, bounded, and each with the certificates of that moment."""
+"""TLS handshakes: counted, limited, and each with the current certificates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["TlsHandshake"]
 class TlsHandshake(asyncio.Protocol):
     """Shake hands with one client, then hand the connection over.
 
-    asyncio's own way to serve TLS has one context for ever, lets any number of clients stay
-    silent, and tells nobody of those that fail.
+    asyncio's own TLS server has a single context, lets any number of clients stay silent, and does
+    not report those that fail.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class TlsHandshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin."""
-        # What is read before TLS takes over would be lost.
+        # Anything read before TLS takes over would be lost.
         transport.pause_reading()
         self._transport = transport
         self._tracker.add(self)
@@ -61,11 +61,11 @@ class TlsHandshake(asyncio.Protocol):
             protocol.data_received(self._early)
 
     def data_received(self, data: bytes) -> None:
-        """Keep what comes together with the end of the handshake."""
+        """Keep what arrives together with the end of the handshake."""
         self._early += data
 
     def drop(self, reason: str) -> None:
-        """End the connection before it is one."""
+        """End the connection before it is established."""
         self._tracker.remove(self)
         self._tracker.record_drop(reason)
         self._transport.abort()

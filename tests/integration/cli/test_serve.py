@@ -67,8 +67,8 @@ def test_a_taken_port_is_one_line(
         said = run_main("serve", "--config.file", path, "--web.listen-address", address)
     assert said.code == 1
     assert said.err == (
-        f"calltools-exporter: cannot listen on '{address}': another program, or another address"
-        " given here, already has the port\n"
+        f"calltools-exporter: cannot listen on '{address}': the port is already in use, by another"
+        " program or another address given here\n"
     )
 
 

@@ -71,7 +71,7 @@ def test_a_shortage_is_logged_once() -> None:
             handler(loop, {**shortage, "exception": OSError(code, os.strerror(code))})
     loop.close()
     (entry,) = logs
-    assert entry["event"] == "cannot accept connections; raise the limit of open files"
+    assert entry["event"] == "Cannot accept connections, raise the limit of open files"
     assert entry["reason"] == "Too many open files"
     assert isinstance(entry["limit"], int)
 

@@ -78,8 +78,8 @@ def test_a_name_stands_for_all_its_addresses(monkeypatch: pytest.MonkeyPatch) ->
         (":65536", "the port is '65536'; expected a number from 0 to 65535"),
         (":²", "the port is '²'; expected a number from 0 to 65535"),
         ("192.0.2.1:0", "this machine does not have that address"),
-        ("no-such-host.invalid:0", "no address is known for that name"),
-        ("a..b:0", "no address is known for that name"),
+        ("no-such-host.invalid:0", "that name has no address"),
+        ("a..b:0", "that name has no address"),
     ],
 )
 def test_an_address_that_cannot_be(address: str, reason: str) -> None:
@@ -96,7 +96,7 @@ def test_a_taken_port_is_one_clear_line_and_keeps_nothing(form: str) -> None:
             listen(["127.0.0.1:0", address])
     assert str(raised.value) == (
         f"cannot listen on {address!r}: "
-        "another program, or another address given here, already has the port"
+        "the port is already in use, by another program or another address given here"
     )
 
 

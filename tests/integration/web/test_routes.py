@@ -128,7 +128,7 @@ def test_a_fault_of_ours_is_a_500_and_ends_nothing(serve: Serve) -> None:
         answer = web.get("/metrics")
     assert answer.status_code == 500
     assert "a fault" not in answer.text
-    assert [entry["event"] for entry in logs] == ["a scrape failed"]
+    assert [entry["event"] for entry in logs] == ["Internal error during a scrape"]
     web.runtime.error = None
     assert web.get("/metrics").status_code == 200
 

@@ -142,7 +142,7 @@ def test_a_hook_that_fails_is_logged() -> None:
     with capture_logs() as logs:
         server.run()
     sender.join(20)
-    assert [entry["event"] for entry in logs] == ["the reload failed"]
+    assert [entry["event"] for entry in logs] == ["Internal error during a reload"]
 
 
 def test_of_many_hangups_one_reload_is_in_work_and_one_to_come() -> None:

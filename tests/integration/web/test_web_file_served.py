@@ -171,7 +171,7 @@ def test_a_new_certificate_is_used_without_dropping_a_scrape(serve: Serve, folde
             folder.write_server(renewed)
             with pytest.raises(requests.exceptions.SSLError):
                 get(web, folder, "/-/healthy")
-        assert [entry["event"] for entry in logs] == ["web file read again"]
+        assert [entry["event"] for entry in logs] == ["Web file reloaded"]
         assert runtime.gate
         runtime.gate.set()
         assert scrape.result().status_code == 200
@@ -198,7 +198,7 @@ def test_a_client_authority_that_is_taken_away_is_not_trusted_any_more(
     [
         ("server.pem", "half a certif", "server.pem is not usable; expected a PEM certificate"),
         ("web.yml", "tls_server_config: [", "is not YAML"),
-        ("web.yml", USERS, "TLS cannot come or go while the server runs; restart it"),
+        ("web.yml", USERS, "TLS cannot be switched on or off while the server runs; restart it"),
     ],
 )
 def test_a_file_that_has_become_wrong_changes_nothing(
@@ -218,7 +218,7 @@ def test_a_file_that_has_become_wrong_changes_nothing(
         assert get(web, folder).status_code == 200
         folder.write(name, before)
         assert get(web, folder).status_code == 200
-    assert logs[-1]["event"] == "web file read again"
+    assert logs[-1]["event"] == "Web file reloaded"
 
 
 def test_passwords(serve: Serve, folder: Folder) -> None:
@@ -283,7 +283,7 @@ def test_keys_without_effect_are_logged_at_the_start(folder: Folder) -> None:
     with capture_logs() as logs:
         folder.follow("http_server_config:\n  http2: true\n")
     (entry,) = logs
-    assert entry["event"].endswith("http2: is without effect: HTTP/1.1 is what is spoken")
+    assert entry["event"].endswith("http2: has no effect: only HTTP/1.1 is supported")
 
 
 def test_what_does_not_finish_its_handshake_is_dropped(

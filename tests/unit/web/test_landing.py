@@ -110,7 +110,7 @@ def page(history: ScrapeHistory, *accounts: Account, now: float = NOW, **more: A
 
 def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
     shown = page(ScrapeHistory(), an_account(a_queue("sales")))
-    assert "Nothing has been read yet" in shown.text
+    assert "No scrape yet" in shown.text
     assert "scrape_configs:" in shown.text
     assert 'targets: ["exporter:15457"]' in shown.text
     assert shown.rows == []
@@ -335,7 +335,7 @@ def test_queues_that_the_api_has_not_named_are_one_row() -> None:
         statuses = [history.status(account, None)]
         return Reader(landing.render(statuses, NOW, address="exporter:15457"))
 
-    assert "Nothing has been read yet" in shown().text
+    assert "No scrape yet" in shown().text
     scraped(history, account, {}, failures=[SAID])
     assert "1 open queue cannot be read" in shown().text
     assert "open, unreadable for 12 s" in shown().row("all queues")
@@ -452,4 +452,4 @@ def test_accounts_that_are_gone_are_forgotten() -> None:
     assert history.status(account, account.queues) == AccountStatus(
         account, (QueueStatus(account.queues[0]),)
     )
-    assert "Nothing has been read yet" in page(history, account).text
+    assert "No scrape yet" in page(history, account).text

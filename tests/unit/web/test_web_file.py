@@ -56,8 +56,8 @@ def test_tls(
 def test_keys_without_effect_are_told(in_folder: Callable[[Path], Path]) -> None:
     loaded = load_web_config(in_folder(FOLDER / "without_effect.good.yml"))
     assert [line.partition(": ")[2] for line in loaded.without_effect] == [
-        "tls_server_config.prefer_server_cipher_suites: is without effect: OpenSSL chooses",
-        "http_server_config.http2: is without effect: HTTP/1.1 is what is spoken",
+        "tls_server_config.prefer_server_cipher_suites: has no effect: OpenSSL chooses",
+        "http_server_config.http2: has no effect: only HTTP/1.1 is supported",
     ]
     assert loaded.without_effect[1].startswith("without_effect.good.yml:6:3: ")
 
