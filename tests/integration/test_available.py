@@ -345,7 +345,7 @@ def test_every_answer_is_counted(fresh: Command, simulator: Simulator) -> None:
 def test_questions_leave_no_trace_on_a_scrape(fresh: Command, simulator: Simulator) -> None:
     simulator.faults.set("status", code=500)
     ask(fresh, "?account=acme&queue=sales")
-    assert "Cannot read" not in fresh.written()
+    assert "Cannot read queue" not in fresh.written()
     assert "No scrape yet" in fresh.get("/").text
 
 

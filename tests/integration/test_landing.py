@@ -65,7 +65,7 @@ def test_probes_bring_numbers_too(start_command: StartCommand, path: Path) -> No
     exporter.get("/probe?account=acme&queue=sales")
     page = exporter.get("/").text
     assert NUMBER in page
-    assert "2 open queues have not been asked for lately" in page
+    assert "2 open queues have not been asked for recently" in page
     assert page.count("no scrape yet") == 2
 
 

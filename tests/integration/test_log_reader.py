@@ -45,7 +45,7 @@ def test_a_log_that_nobody_reads_stops_no_scrape(
                 if (dropped := float(DROPPED.findall(page)[0])) > 0:
                     break
             assert dropped > 0
-            while "log lines were dropped" not in written:
+            while "Log lines dropped" not in written:
                 written = written[-200:] + os.read(reader, 1 << 20).decode(errors="replace")
         process.terminate()
         assert process.wait(20) == 0

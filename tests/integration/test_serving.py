@@ -112,8 +112,8 @@ def test_a_probe_of_an_account_tells_whether_it_answers(exporter: Command) -> No
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("", "give one account=NAME"),
-        ("account=acme&account=acme", "give one account=NAME"),
+        ("", "expected one account=NAME"),
+        ("account=acme&account=acme", "expected one account=NAME"),
         ("account=acne", "did you mean 'acme'?"),
         ("account=http://evil.example", "account 'http://evil.example' is not configured"),
         ("account=acme&queue=sale", "did you mean 'sales'?"),

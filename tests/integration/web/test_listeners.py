@@ -103,5 +103,5 @@ def test_a_taken_port_is_one_clear_line_and_keeps_nothing(form: str) -> None:
 def test_the_same_port_twice() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(ExporterError, match="already has the port"):
+    with pytest.raises(ExporterError, match="the port is already in use"):
         listen([f"127.0.0.1:{port}", f"0.0.0.0:{port}"])

@@ -84,7 +84,7 @@ def test_an_account_and_the_exporter_alone(serve: Serve) -> None:
         ("/metrics?account=a%0Ab", "account 'a\\nb' is not configured; did you mean 'acme'?\n"),
         ("/metrics?account=", "account '' is not configured; did you mean 'acme'?\n"),
         ("/metrics?account=acme&account=b", "account is given more than once"),
-        ("/metrics?collect[]=queues", "collect[] knows only 'exporter'"),
+        ("/metrics?collect[]=queues", "found an unknown collect[], expected 'exporter'"),
     ],
 )
 def test_bad_questions_are_told_so(serve: Serve, path: str, words: str) -> None:
@@ -180,7 +180,7 @@ def test_so_many_requests_are_worked_on_and_more_wait(serve: Serve) -> None:
         assert web.get("/-/ready").status_code == 200
         late = web.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.2")
         assert late.status_code == 503
-        assert "too many scrapes are in work" in late.text
+        assert "too many scrapes in progress" in late.text
         assert runtime.gate
         runtime.gate.set()
         assert {answer.result().status_code for answer in answers} == {200}
