@@ -153,11 +153,17 @@ def exporter() -> Panels:
         ),
         graph(
             "Requests to /available",
-            "Requests to /available a second, by answer.",
+            "Requests to /available a second, by answer, and how fast 95 % of them are answered.",
             (
                 query(
                     f"sum by (answer) (rate(calltools_exporter_available_requests_total{RATE}))",
                     "{{answer}}",
+                    over_time=True,
+                ),
+                query(
+                    "histogram_quantile(0.95, sum by (le) (rate("
+                    f"calltools_exporter_available_request_duration_seconds_bucket{RATE})))",
+                    "95 % within",
                     over_time=True,
                 ),
             ),
@@ -165,5 +171,6 @@ def exporter() -> Panels:
             empty=NO_EXPORTER,
             width=12,
             height=7,
+            overrides={"95 % within": {"unit": "s", "axis": "right"}},
         ),
     )

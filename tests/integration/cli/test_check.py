@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import bcrypt
+import pytest
+
 from exporter.simulator import TOKEN
 from tests.process_fixtures import (
     ROOT,
@@ -51,6 +54,43 @@ def test_check_accepts_the_example(run_main: RunMain) -> None:
     said = run_main("check", "--config.file", example, CALLTOOLS_TOKEN=TOKEN)
     assert (said.code, said.err) == (0, "")
     assert said.out == f"{example}: 1 account, 2 queues, no mistakes\n"
+
+
+@pytest.mark.parametrize(
+    ("queues", "words"),
+    [
+        (["all"], "1 account, all queues"),
+        (["all", "all"], "2 accounts, all queues"),
+        (["[5457]"], "1 account, 1 queue"),
+        (["[5457, 5460]", "all"], "2 accounts, 2 queues and all of 1 account"),
+    ],
+)
+def test_check_says_how_many_queues_there_are(
+    run_main: RunMain, tmp_path: Path, queues: list[str], words: str
+) -> None:
+    (tmp_path / "exporter.yml").write_text(
+        "defaults: {url: https://east-2.calltools.io, token_env: CALLTOOLS_TOKEN}\naccounts:\n"
+        + "".join(f"  - {{name: a{at}, queues: {some}}}\n" for at, some in enumerate(queues))
+    )
+    said = run_main("check", CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.err) == (0, "")
+    assert said.out == f"exporter.yml: {words}, no mistakes\n"
+
+
+def test_check_warns_like_serve_where_only_available_needs_a_password(
+    run_main: RunMain, tmp_path: Path
+) -> None:
+    hashed = bcrypt.hashpw(b"hunter2", bcrypt.gensalt(4)).decode()
+    (tmp_path / "users.yml").write_text(
+        f"users: {{partner: {{password_hash: '{hashed}', accounts: all}}}}\n"
+    )
+    (tmp_path / "web.yml").write_text(f"basic_auth_users: {{admin: '{hashed}'}}\n")
+    flags = ("check", str(ROOT / "exporter.yml"), "--web.available-users.file=users.yml")
+    said = run_main(*flags, CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == 0
+    assert "Only /available requires a password" in said.err
+    said = run_main(*flags, "--web.config.file=web.yml", CALLTOOLS_TOKEN=TOKEN)
+    assert (said.code, said.err) == (0, "")
 
 
 def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> None:
