@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exporter.errors import Failure
-from exporter.snapshot import AccountSnapshot, QueueSnapshot, Snapshot
+from exporter.snapshot import QueueSnapshot, Snapshot
 
 __all__ = [
     "AccountFailure",
     "Availability",
     "AvailabilityReport",
-    "account_failure",
     "any_can_take_call",
     "availability",
     "report",
@@ -151,14 +150,9 @@ def report(snapshot: Snapshot, now: float) -> AvailabilityReport:
         tuple(
             AccountFailure(account.account.name, failure)
             for account in snapshot.accounts
-            if (failure := account_failure(account)) is not None
+            if (failure := account.failure) is not None
         ),
     )
-
-
-def account_failure(snapshot: AccountSnapshot) -> Failure | None:
-    """Return why an account could not be read as a whole, or None."""
-    return snapshot.failure
 
 
 def any_can_take_call(answers: Iterable[bool | None]) -> bool | None:

@@ -82,5 +82,5 @@ def test_a_taken_address_is_one_line(path: Path, tmp_path: Path) -> None:
         with start(path, tmp_path, address) as process:
             _, written = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "already has the port" in written
+    assert "the port is already in use" in written
     assert "Traceback" not in written

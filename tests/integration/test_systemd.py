@@ -81,7 +81,7 @@ def test_it_tells_of_its_beginning_its_reloads_and_its_end(
     assert systemd.told()["RELOADING"] == "1"
     refused = systemd.told()
     assert refused["READY"] == "1"
-    assert "the one before is in force" in refused["STATUS"]
+    assert "still using the previous one" in refused["STATUS"]
 
     assert exporter.stop() == 0
     assert systemd.told() == {"STOPPING": "1"}

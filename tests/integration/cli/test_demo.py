@@ -42,4 +42,6 @@ def test_the_demo_listens_on_loopback_unless_it_is_told_otherwise(run_main: RunM
         said = run_main("demo", CALLTOOLS_EXPORTER_WEB_LISTEN_ADDRESS=address)
     assert "; choose another with --web.listen-address=127.0.0.1:15458\n" in said.err
     assert said.code == 1
-    assert said.err.startswith(f"calltools-exporter: cannot listen on '{address}': another program")
+    assert said.err.startswith(
+        f"calltools-exporter: cannot listen on '{address}': the port is already in use"
+    )
