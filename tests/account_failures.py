@@ -76,7 +76,7 @@ class Site:
     @property
     def seconds(self) -> float:
         """What an output may take; a list that is slow takes all of it."""
-        return 2.5 if self.failure == "list slow" else 15.0
+        return 2.0 if self.failure == "list slow" else 15.0
 
     @property
     def breaks_later(self) -> bool:
@@ -175,8 +175,8 @@ class Asking:
         self.exporter = exporter
         self._run_main = run_main
 
-    def outputs(self) -> dict[str, Output]:
-        """Return every output, from a cold start but for what breaks later."""
+    def served(self) -> dict[str, Output]:
+        """Return what is served over HTTP, from a cold start but for what breaks later."""
         if self.site.breaks_later:
             self.page("/metrics")
             self.site.break_it()
@@ -187,6 +187,11 @@ class Asking:
         said["`/probe?account=acme&queue=sales`"] = self._scrape("/probe?account=acme&queue=sales")
         said["`/metrics`"] = self._scrape("/metrics", both=True)
         said["`/`"] = self._landing()
+        return said
+
+    def written(self) -> dict[str, Output]:
+        """Return what commands in this process write, one after the other, and then the log."""
+        said: dict[str, Output] = {}
         said["`ping`"] = self._ping()
         said["`ping acme`"] = self._ping("acme")
         said["`ping acme/sales`"] = self._ping("acme/sales")

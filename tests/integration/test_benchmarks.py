@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process_fixtures import ENVIRON, ROOT
+from tests.process_fixtures import ROOT, UNTRACED
 
 
 def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", tmp_path, "--quick", "--output", tmp_path],
         cwd=ROOT,
-        env=dict(ENVIRON),
+        env=dict(UNTRACED),
         capture_output=True,
         text=True,
         timeout=240,
@@ -54,7 +54,7 @@ def test_two_commits_are_compared() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--compare", "HEAD", "--quick"],
         cwd=ROOT,
-        env=dict(ENVIRON),
+        env=dict(UNTRACED),
         capture_output=True,
         text=True,
         timeout=240,

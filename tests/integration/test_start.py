@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from exporter.simulator import SimulatedAccount
-from tests.process_fixtures import ENVIRON, PROGRAM, WriteConfiguration
+from tests.process_fixtures import PROGRAM, UNTRACED, WriteConfiguration
 from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
@@ -22,7 +22,7 @@ def start(path: Path, folder: Path, address: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*PROGRAM, f"--config.file={path}", f"--web.listen-address={address}"],
         cwd=folder,
-        env=ENVIRON,
+        env=UNTRACED,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

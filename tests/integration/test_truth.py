@@ -179,7 +179,7 @@ def test_with_an_api_that_throttles_each_queue_is_read_in_its_turn(
 def test_with_more_work_than_time_each_queue_is_read_in_its_turn(
     start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
 ) -> None:
-    ids = range(1, 11)
+    ids = range(1, 8)
     world = FixedWorld({id_: f"queue-{id_}" for id_ in ids})
     simulator = start_simulator(SimulatedAccount(world))
     account = make_account(simulator, *ids, max_parallel_requests=1)
@@ -216,7 +216,7 @@ def test_a_customer_whose_queues_hang_costs_its_neighbours_one_scrape_at_most(
     # Nothing may be left to join: on a quick machine the second scrape would ask for nothing.
     assert simulator.wait_until(lambda: not runtime._scraper._tools.jobs._jobs)
     simulator.forget_requests()
-    scrape = in_background(lambda: runtime.snapshot([hangs], 8))
+    scrape = in_background(lambda: runtime.snapshot([hangs], 5))
     assert simulator.wait_until(lambda: len(simulator.requests) >= 4)
     assert codes(runtime.snapshot([well], 4)) == {40: 3}
     assert scrape.is_alive()
