@@ -92,19 +92,21 @@ def read_body(
         raise ApiError(
             Failure("unexpected_answer", f"{host} answered with an encoding that was not requested")
         )
-    body, received = bytearray(), 0
+    # In pieces, as a body that grows in place is moved, and what it leaves stays with the process.
+    pieces, size, received = [], 0, 0
     for piece in raw.stream(_PIECE, decode_content=False):
         received += len(piece)
         for part in _inflated(inflate, piece, host) if inflate else [piece]:
-            body += part
-            if max(received, len(body)) > limit:
+            pieces.append(part)
+            size += len(part)
+            if max(received, size) > limit:
                 shown = f"{limit // 1024**2} MiB" if limit >= 1024**2 else f"{limit // 1024} KiB"
                 raise _too_large(f"the answer of {host} is larger than {shown}")
-            if not share.grow(len(body)):
+            if not share.grow(size):
                 raise _too_large(f"{host} sends too many large answers at once")
     if inflate and received and not inflate.eof:
         raise ApiError(Failure("connection", f"{host}: the answer's gzip was cut short"))
-    return bytes(body)
+    return b"".join(pieces)
 
 
 def _too_large(words: str) -> ApiError:
