@@ -25,8 +25,6 @@ from tests.process_fixtures import (
 from tests.simulator import FixedWorld, Simulator
 
 HASH = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
-# An exporter for the questions of all, so not one for each process that runs tests.
-pytestmark = pytest.mark.xdist_group("available")
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 QUEUES = {5457: "sales", 5460: "support", 5463: "night"}
 CLOSED = {"timezone": "UTC", "open": {"mon": ["00:00-00:01"]}, "closed": ["2020-01-01..2099-12-31"]}

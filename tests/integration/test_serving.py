@@ -24,8 +24,6 @@ from tests.process_fixtures import (
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import TlsAuthority
 
-# An exporter that many ask, so not one for each process that runs tests.
-pytestmark = pytest.mark.xdist_group("serving")
 ANYWHERE = "--web.listen-address=127.0.0.1:0"
 
 

@@ -10,8 +10,6 @@ import pytest
 
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
-# Hours of a call centre are watched once, not in each process that runs tests.
-pytestmark = pytest.mark.xdist_group("demo")
 MONDAY = 1_785_110_400.0
 QUARTER_OF_AN_HOUR = 900
 
