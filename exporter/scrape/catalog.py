@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Catalog:
         self._resolved: dict[int, Queue] = {}
         self._by_word: dict[str, Queue] = {}
         self._unknown: dict[int, Failure] = {}
+        # Two lists are read at the same time, each in its thread.
+        self._changing = threading.Lock()
         self._resolve()
 
     @property
@@ -82,11 +85,12 @@ class Catalog:
         With `detail: agents`, the first scrape also waits for the names of statuses: otherwise a
         series named by an id would exist for one scrape.
         """
-        if self._account.detail == "agents" and self.statuses.tried_at is None:
-            return True
         lists: tuple[CachedList[StatusRow] | CachedList[QueueRow], ...]
         lists = (self.statuses, self.listed_queues)
-        return any(cached.needed and cached.rows is None for cached in lists)
+        with self._changing:  # a list that was read, but not resolved yet, is not there yet
+            if self._account.detail == "agents" and self.statuses.tried_at is None:
+                return True
+            return any(cached.needed and cached.rows is None for cached in lists)
 
     @property
     def queues(self) -> Sequence[Queue]:
@@ -96,7 +100,8 @@ class Catalog:
     @property
     def queues_known(self) -> bool:
         """Whether `queues` holds every queue of the account."""
-        return not self.listed_queues.needed or self.listed_queues.rows is not None
+        with self._changing:
+            return not self.listed_queues.needed or self.listed_queues.rows is not None
 
     @property
     def status_names(self) -> dict[int, str]:
@@ -146,15 +151,17 @@ class Catalog:
     def record_statuses(self, found: Iterable[StatusRow] | Failure, now: float) -> bool:
         """Record the account's statuses, or why not; return whether that is a new failure."""
         rows = found if isinstance(found, Failure) else {row.id: row for row in found}
-        is_new = self.statuses.record(rows, now)
-        self._resolve()
+        with self._changing:
+            is_new = self.statuses.record(rows, now)
+            self._resolve()
         return is_new
 
     def record_queues(self, found: Iterable[QueueRow] | Failure, now: float) -> bool:
         """Record the account's queues, or why not; return whether that is a new failure."""
         rows = found if isinstance(found, Failure) else {row.id: row for row in found}
-        is_new = self.listed_queues.record(rows, now)
-        self._resolve()
+        with self._changing:
+            is_new = self.listed_queues.record(rows, now)
+            self._resolve()
         return is_new
 
     def _resolve(self) -> None:
