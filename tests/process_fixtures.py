@@ -173,6 +173,8 @@ def run_main(
             monkeypatch.setenv(name, word)
         capfd.readouterr()
         code = main([str(word) for word in arguments])
+        if logs._writer is not None:
+            logs._writer.close()  # as at the end of a process
         return Said(code, *capfd.readouterr())
 
     return run

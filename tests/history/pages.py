@@ -153,6 +153,7 @@ def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]
     configuration = Configuration(centre.accounts)
     counters = _Counters([account.name for account in centre.accounts], now)
     counters.reloaded(now.at)
+    callers = Random("callers")
     scraper = Scraper(
         configuration,
         pool=_AtOnce(1),
@@ -163,6 +164,9 @@ def pages(centre: Centre, times: Sequence[float]) -> Iterator[tuple[float, str]]
     for at in times:
         now.at = at
         counters.slowest = 0.0
+        counters.server.record_available(
+            callers.choice(("yes", "yes", "no")), 0.06 * callers.lognormvariate(0, 0.3)
+        )
         snapshot = scraper.scrape(centre.accounts, _PATIENCE)
         past = _with_durations(snapshot, counters.slowest, now)
         page = Families(partial(snapshot_families, past), counters.families)
