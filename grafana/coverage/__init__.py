@@ -191,7 +191,7 @@ def _today() -> Panels:
         empty=NOTHING,
         width=24,
         highest=1,
-        points=48,
+        points=24,
         overrides={
             "today": {"color": {"mode": "fixed", "fixedColor": GOOD}, "line": 2},
             "a week ago": {
