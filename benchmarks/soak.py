@@ -30,6 +30,7 @@ from pathlib import Path
 import trustme
 
 from exporter import logs
+from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
@@ -261,6 +262,7 @@ def main() -> int:
     parser.add_argument("--latency", type=float, default=0.01, help="seconds; default 0.01")
     parser.add_argument("faults", nargs="*", help="default: all that end with their request")
     options = parser.parse_args()
+    give_back_large_blocks()  # as the command does that serves
     figures = soak(
         options.faults or sorted(set(FAULTS) - LASTING),
         options.seconds,

@@ -19,6 +19,7 @@ from exporter.cli.variables import warn_of_unknown_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
+from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
 from exporter.web.app import create_app
 from exporter.web.available_users import warn_of_open_paths
@@ -124,6 +125,7 @@ def serve(
         load=lambda: watched.reload().configuration,
     )
     server = make_server(runtime, options)
+    give_back_large_blocks()
     # What is there by now stays: the collector need not look at it again during scrapes.
     gc.freeze()
     log.info(

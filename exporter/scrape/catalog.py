@@ -87,7 +87,7 @@ class Catalog:
         """
         lists: tuple[CachedList[StatusRow] | CachedList[QueueRow], ...]
         lists = (self.statuses, self.listed_queues)
-        with self._changing:  # a list that was read, but not resolved yet, is not there yet
+        with self._changing:  # a list that was read but not resolved is still missing
             if self._account.detail == "agents" and self.statuses.tried_at is None:
                 return True
             return any(cached.needed and cached.rows is None for cached in lists)

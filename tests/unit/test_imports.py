@@ -27,6 +27,7 @@ RANKS: tuple[set[str], ...] = (
             "files",
             "line_writer",
             "logs",
+            "memory",
             "schedule",
             "server_counters",
         ),
