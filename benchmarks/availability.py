@@ -36,7 +36,7 @@ class Work:
     """How much is asked, and for how long."""
 
     queues: int = 600
-    rates: tuple[int, ...] = (20, 100)
+    rates: tuple[int, ...] = (1, 20, 100)
     seconds: float = 20.0
     scrape_interval: float = 15.0
 
