@@ -15,6 +15,10 @@ from http.client import BadStatusLine, IncompleteRead, LineTooLong, RemoteDiscon
 _HEAD_LIMIT = 64 * 1024
 _MOST_FIELDS = 100
 _LINE_LIMIT = 8 * 1024
+#: The most interim answers, and the most chunks of a body: endless tiny ones would keep the thread,
+#: and with it the interpreter that all scrapes share, busy until the deadline.
+_MOST_INTERIM = 20
+_MOST_CHUNKS = 16 * 1024
 #: TLS hands out no more at once.
 _PIECE = 16 * 1024
 
@@ -53,8 +57,12 @@ class StreamedAnswer:
         self.status = 0
         # Interim answers (RFC 9110, 15.2) are passed over: one taken for the final answer would
         # leave that on the connection, where it would be taken for the answer to the next request.
-        while self.status < 200:
+        for _ in range(_MOST_INTERIM + 1):
             minor, self.status, self.headers = _parse_head(self._take_head())
+            if self.status >= 200:
+                break
+        else:
+            raise LineTooLong("interim answers")
         options = self.headers.get("connection", "").lower()
         self._keep = "close" not in options if minor else "keep-alive" in options
 
@@ -94,12 +102,18 @@ class StreamedAnswer:
             on_end(self._keep and not self._buffer)
 
     def _chunks(self) -> Iterator[bytes]:
+        chunks = 0
         while size := self._chunk_size():
+            chunks += 1
+            if chunks > _MOST_CHUNKS:
+                raise LineTooLong("chunks")
             yield from self._exactly(size)
             if self._take_line():
                 raise BadStatusLine("chunk")
-        while self._take_line():
-            pass  # a trailer
+        for _ in range(_MOST_FIELDS + 1):
+            if not self._take_line():
+                return
+        raise LineTooLong("trailers")
 
     def _chunk_size(self) -> int:
         found = _CHUNK.fullmatch(self._take_line())

@@ -129,9 +129,12 @@ def test_a_connection_that_is_closed_has_no_answer() -> None:
         "many fields": answer(b"A: x\r\n" * 101),
         "an endless line": b"HTTP/1.1 200 " + b"x" * 200_000,
         "an endless chunk size": answer(CHUNKED, b"0" * 200_000),
+        "many interim answers": b"HTTP/1.1 100 Continue\r\n\r\n" * 30 + answer(),
+        "many trailers": answer(CHUNKED, b"0\r\n" + b"A: b\r\n" * 101 + b"\r\n"),
+        "many tiny chunks": answer(CHUNKED, b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"),
     }.values(),
 )
-def test_heads_have_a_limit(sent: bytes) -> None:
+def test_what_surrounds_a_body_has_a_limit(sent: bytes) -> None:
     with pytest.raises(HTTPException, match="got more than"):
         read(sent)
 
