@@ -76,7 +76,7 @@ def _is_tls(cause: BaseException) -> bool:
 
 
 def _is_too_large(cause: BaseException) -> bool:
-    """Return whether a head exceeds the limits of `http.client`: 64 KiB a line, 100 lines."""
+    """Return whether what surrounds a body exceeds a limit, here or in `http.client`."""
     return isinstance(cause, http.client.LineTooLong) or (
         isinstance(cause, http.client.HTTPException) and str(cause).startswith("got more than")
     )
