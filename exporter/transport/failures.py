@@ -13,6 +13,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from exporter.errors import Failure
+from exporter.transport.http1 import AnswerTooLarge
 
 
 def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
@@ -28,8 +29,8 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
         return Failure("dns", f"no address for {name}: {reason or 'the name cannot be resolved'}")
     if any(_is_timeout(cause) for cause in causes):
         return late(host, waited_seconds)
-    if any(_is_too_large(cause) for cause in causes):
-        return Failure("too_large", f"the head of the answer from {host} is larger than allowed")
+    if too_large := next(filter(None, map(_too_large, causes)), ""):
+        return Failure("too_large", f"the answer of {host} has {too_large}")
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Failure("tls", f"the certificate of {host} is refused: {cause.verify_message}")
@@ -75,11 +76,13 @@ def _is_tls(cause: BaseException) -> bool:
     )
 
 
-def _is_too_large(cause: BaseException) -> bool:
-    """Return whether what surrounds a body exceeds a limit, here or in `http.client`."""
-    return isinstance(cause, http.client.LineTooLong) or (
-        isinstance(cause, http.client.HTTPException) and str(cause).startswith("got more than")
-    )
+def _too_large(cause: BaseException) -> str:
+    """Return what exceeds a limit around a body, or "" if nothing does."""
+    if isinstance(cause, AnswerTooLarge):
+        return str(cause)
+    # `http.client` reads only what a proxy says before it lets a connection through.
+    proxy = isinstance(cause, http.client.HTTPException) and "got more than" in str(cause)
+    return "a head of the proxy that is larger than allowed" if proxy else ""
 
 
 def _reason(causes: tuple[BaseException, ...]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from http.client import BadStatusLine, IncompleteRead, LineTooLong, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, IncompleteRead, RemoteDisconnected
 
 #: The largest head in bytes, the most fields in it, and the longest line between chunks.
 _HEAD_LIMIT = 64 * 1024
@@ -42,6 +42,10 @@ def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     return (text.replace("\n", "\r\n") + "\r\n\r\n").encode("latin-1")
 
 
+class AnswerTooLarge(HTTPException):
+    """What surrounds the body exceeds a limit; the text completes "the answer of HOST has …"."""
+
+
 class StreamedAnswer:
     """The answer to a request, of which the head has been read and the body is yet to come.
 
@@ -62,7 +66,7 @@ class StreamedAnswer:
             if self.status >= 200:
                 break
         else:
-            raise LineTooLong("interim answers")
+            raise AnswerTooLarge(f"more than {_MOST_INTERIM} interim answers")
         options = self.headers.get("connection", "").lower()
         self._keep = "close" not in options if minor else "keep-alive" in options
 
@@ -106,14 +110,14 @@ class StreamedAnswer:
         while size := self._chunk_size():
             chunks += 1
             if chunks > _MOST_CHUNKS:
-                raise LineTooLong("chunks")
+                raise AnswerTooLarge(f"more than {_MOST_CHUNKS} chunks")
             yield from self._exactly(size)
             if self._take_line():
                 raise BadStatusLine("chunk")
         for _ in range(_MOST_FIELDS + 1):
             if not self._take_line():
                 return
-        raise LineTooLong("trailers")
+        raise AnswerTooLarge(f"more than {_MOST_FIELDS} trailers")
 
     def _chunk_size(self) -> int:
         found = _CHUNK.fullmatch(self._take_line())
@@ -155,7 +159,8 @@ class StreamedAnswer:
 
     def _receive_more(self, limit: int) -> None:
         if len(self._buffer) > limit:
-            raise LineTooLong("head")
+            part = "head" if limit == _HEAD_LIMIT else "line between chunks"
+            raise AnswerTooLarge(f"a {part} larger than {limit // 1024} KiB")
         piece = self._sock.recv(_PIECE)
         if not piece:
             begun = self._buffer or self.status >= 200
@@ -174,7 +179,7 @@ def _parse_head(head: str) -> tuple[int, int, dict[str, str]]:
     if found is None:
         raise BadStatusLine(first)
     if len(lines) > _MOST_FIELDS:
-        raise LineTooLong("head")
+        raise AnswerTooLarge(f"more than {_MOST_FIELDS} headers")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(":")

@@ -385,10 +385,13 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 class Proxy:
     """A forward proxy of a few lines: CONNECT and absolute URLs, no more."""
 
-    def __init__(self, tls_context: Any = None, *, refuse: bool = False) -> None:
+    def __init__(
+        self, tls_context: Any = None, *, refuse: bool = False, accepts: bytes = b"HTTP/1.1 200 OK"
+    ) -> None:
         self.heads: list[str] = []
         self._tls = tls_context
         self._refuse = refuse
+        self._accepts = accepts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{'https' if tls_context else 'http'}://127.0.0.1:{self._port}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -431,7 +434,7 @@ class Proxy:
         host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
         upstream = socket.create_connection((host, int(port)))
         if method == "CONNECT":
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            client.sendall(self._accepts + b"\r\n\r\n")
         else:
             path = target.removeprefix("http://").partition("/")[2]
             upstream.sendall(head.replace(target.encode(), b"/" + path.encode(), 1))
@@ -513,6 +516,19 @@ def test_a_proxy_that_refuses_is_said(
     assert failure.message.endswith("407 Proxy Authentication Required")
     assert failure.message.isprintable()
     assert len(failure.message) < 300
+
+
+def test_a_proxy_whose_own_head_is_endless_is_said(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    start_proxy: Callable[..., Proxy],
+) -> None:
+    proxy = start_proxy(accepts=b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000)
+    failure = ask(make_account(start_simulator(tls=True), proxy=proxy.url))
+    assert isinstance(failure, Failure)
+    assert failure.code == "too_large"
+    assert "a head of the proxy that is larger than allowed" in failure.message
 
 
 CREDENTIALS = {

@@ -44,6 +44,21 @@ async def endless_body(exchange: Exchange, *, seconds: float = 0.0) -> None:
     await _drip(exchange, itertools.repeat(_MEGABYTE[:65536]), seconds)
 
 
+async def endless_chunks(exchange: Exchange) -> None:
+    """Send a body in chunks of one byte that never ends, as fast as it is read."""
+    exchange.connection.write(_head(exchange.answer, ("Transfer-Encoding", "chunked")))
+    await _drip(exchange, itertools.repeat(b"1\r\n \r\n" * 8192), 0.0)
+
+
+async def endless_trailers(exchange: Exchange) -> None:
+    """Send the true body, and after it trailers that never end, as fast as they are read."""
+    body = exchange.answer.body
+    exchange.connection.write(
+        _head(exchange.answer, ("Transfer-Encoding", "chunked")) + _chunk(body) + b"0\r\n"
+    )
+    await _drip(exchange, itertools.repeat(b"X: y\r\n" * 8192), 0.0)
+
+
 async def cut(exchange: Exchange, *, after: str = "nothing", reset: bool = True) -> None:
     """End after nothing, a part of the ``head`` or of the ``body``: by a reset or in good order."""
     head, body = exchange.answer.head(), exchange.answer.body

@@ -36,6 +36,10 @@ def _status(code: str, words: str, **more: str | bool) -> Row:
     return Row(code, f"{words} ({code})", **more)  # type: ignore[arg-type]
 
 
+def _surrounded(words: str) -> Row:
+    return Row("too_large", f"the answer of {{host}} has {words}")
+
+
 def _shape(words: str) -> Row:
     return Row("unexpected_answer", f"the API sent {words}")
 
@@ -54,7 +58,6 @@ _TOO_LARGE = Row(
     "the answer of {host} is larger than 512 KiB",
     detailed="the answer of {host} is larger than 10 MiB",
 )
-_LARGE_HEAD = Row("too_large", "the head of the answer from {host} is larger than allowed")
 _BAD_COUNT = " as `count`, where the number of agents is expected"
 
 #: Faults of the simulator, by name: for one queue, or for all that an account asks.
@@ -93,7 +96,9 @@ ROWS = {
     "drip-head": _SILENCE,
     "drip-body": _SILENCE,
     "endless-body": _TOO_LARGE,
-    "endless-continue": _SILENCE,
+    "endless-chunks": _surrounded("more than 16384 chunks"),
+    "endless-trailers": _surrounded("more than 100 trailers"),
+    "endless-continue": _surrounded("more than 20 interim answers"),
     "reset": _RESET,
     "reset-in-head": _CUT,
     "reset-in-body": _CUT,
@@ -109,8 +114,8 @@ ROWS = {
     "gzip": _FINE,
     "gzip-cut": Row("connection", "{host}: the answer's gzip was cut short"),
     "gzip-bomb": _TOO_LARGE,
-    "header-of-200-kb": _LARGE_HEAD,
-    "headers-5000": _LARGE_HEAD,
+    "header-of-200-kb": _surrounded("a head larger than 64 KiB"),
+    "headers-5000": _surrounded("a head larger than 64 KiB"),
     "set-cookie": _FINE,
     "continue-100": _FINE,
     "early-hints-103": _FINE,

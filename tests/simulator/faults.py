@@ -75,7 +75,9 @@ FAULTS: Mapping[str, NamedFault] = MappingProxyType(
         "drip-head": NamedFault(wires.drip_head),
         "drip-body": NamedFault(wires.drip_body),
         "endless-body": NamedFault(wires.endless_body),
-        "endless-continue": NamedFault(wires.interim, {"times": None, "seconds": 0.1}),
+        "endless-chunks": NamedFault(wires.endless_chunks),
+        "endless-trailers": NamedFault(wires.endless_trailers),
+        "endless-continue": NamedFault(wires.interim, {"times": None}),
         # cut short, or longer than it says
         "reset": NamedFault(wires.cut),
         "reset-in-head": NamedFault(wires.cut, {"after": "head"}),

@@ -39,10 +39,10 @@ class Client:
         )
 
     def read(self, until: bytes = b"", seconds: float = 10.0) -> bytes:
-        """Read until these bytes came, else until the end, a reset (noted as such) or the time."""
+        """Read until these bytes, the end or a reset (noted as such), the time, or far too much."""
         data = b""
         end = time.monotonic() + seconds
-        while not (until and until in data):
+        while not (until and until in data) and len(data) < 5_000_000:
             self.socket.settimeout(max(0.001, end - time.monotonic()))
             try:
                 piece = self.socket.recv(65536)
@@ -106,7 +106,9 @@ EXPECTED = {
     "drip-head": rb"HT?<time>",
     "drip-body": rb"HTTP/1.1 200 OK\r\n.*\r\n\r\n.{1,2}<time>",
     "endless-body": rb"HTTP/1.1 200 OK\r\n((?!Content-Length).)*}\]} {1000000}",
-    "endless-continue": rb"(HTTP/1.1 100 Interim\r\n\r\n){2,6}<time>",
+    "endless-chunks": rb"HTTP/1.1 200 OK\r\n.*chunked\r\n\r\n(1\r\n \r\n){10000}",
+    "endless-trailers": rb"HTTP/1.1 200 OK\r\n.*chunked\r\n\r\n.*}\r\n0\r\n(X: y\r\n){10000}",
+    "endless-continue": rb"(HTTP/1.1 100 Interim\r\n\r\n){1000}",
     "reset": rb"<reset>",
     "reset-in-head": rb"HTTP/1.1 200 OK\r\n((?!\r\n\r\n).)*<reset>",
     "reset-in-body": rb'HTTP/1.1 200 OK\r\n.*\r\n\r\n{"count":3,.*[^}]<reset>',
