@@ -18,7 +18,7 @@ _LINE_LIMIT = 8 * 1024
 #: The most interim answers, and the most chunks of a body: endless tiny ones would keep the thread,
 #: and with it the interpreter that all scrapes share, busy until the deadline.
 _MOST_INTERIM = 20
-_MOST_CHUNKS = 16 * 1024
+_MOST_CHUNKS = 4096
 #: TLS hands out no more at once.
 _PIECE = 16 * 1024
 

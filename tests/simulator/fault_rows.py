@@ -96,7 +96,7 @@ ROWS = {
     "drip-head": _SILENCE,
     "drip-body": _SILENCE,
     "endless-body": _TOO_LARGE,
-    "endless-chunks": _surrounded("more than 16384 chunks"),
+    "endless-chunks": _surrounded("more than 4096 chunks"),
     "endless-trailers": _surrounded("more than 100 trailers"),
     "endless-continue": _surrounded("more than 20 interim answers"),
     "reset": _RESET,
