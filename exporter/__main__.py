@@ -11,8 +11,6 @@ expect_signals()
 
 from exporter.cli.run import main as run  # noqa: E402
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Run one command and end the process with its exit code."""

@@ -12,16 +12,6 @@ from datetime import UTC, datetime
 from exporter.errors import Failure
 from exporter.snapshot import QueueSnapshot, Snapshot
 
-__all__ = [
-    "AccountFailure",
-    "Availability",
-    "AvailabilityReport",
-    "any_can_take_call",
-    "availability",
-    "report",
-    "unread_queue",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Availability:

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-
-__all__ = [
-    "HTTP_CODES",
-    "WORD_CODES",
-    "ApiError",
-    "ConfigurationError",
-    "ExporterError",
-    "Failure",
-    "Mistake",
-    "TokenError",
-    "UnknownAccountError",
-    "UnknownQueueError",
-]
-
 
 #: Status codes whose error counters exist, at 0, from the start.
-HTTP_CODES: Final = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
+HTTP_CODES = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
 
 #: The codes of failures without an HTTP status.
-WORD_CODES: Final = (
+WORD_CODES = (
     "timeout",
     "dns",
     "connection",

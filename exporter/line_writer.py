@@ -12,8 +12,6 @@ from typing import TextIO
 
 import structlog
 
-__all__ = ["LineWriter", "dropped_lines"]
-
 #: The most lines that wait for their reader; some 200 KiB.
 _MOST_LINES = 1000
 #: How long the process waits at its end for the last lines to be read.

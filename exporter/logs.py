@@ -7,18 +7,16 @@ import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import Final, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 
-from exporter.line_writer import LineWriter, dropped_lines
+from exporter.line_writer import LineWriter
 
-__all__ = ["FORMATS", "LEVELS", "configure", "dropped_lines"]
-
-LEVELS: Final = ("debug", "info", "warn", "error")
-FORMATS: Final = ("logfmt", "json")
-_ORDER: Final = ("ts", "level", "msg")
-_PACKAGE: Final = Path(__file__).parent
+LEVELS = ("debug", "info", "warn", "error")
+FORMATS = ("logfmt", "json")
+_ORDER = ("ts", "level", "msg")
+_PACKAGE = Path(__file__).parent
 
 _writer: LineWriter | None = None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-__all__ = ["give_back_large_blocks"]
-
 _M_MMAP_THRESHOLD = -3
 _LARGE = 256 * 1024
 

@@ -14,15 +14,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
-__all__ = ["DAYS", "Schedule", "Span", "overlaps"]
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-_DAY: Final = 24 * 60
-_WEEK: Final = 7 * _DAY
+_DAY = 24 * 60
+_WEEK = 7 * _DAY
 
 #: From and to, as Unix times; the end is outside.
 Opening: TypeAlias = tuple[float, float]

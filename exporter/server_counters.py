@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from exporter import logs
+from exporter.line_writer import dropped_lines
 
 #: Why a connection is dropped.
 DROP_REASONS = (
@@ -75,5 +75,5 @@ class _DroppedLogLines(Collector):
         yield CounterMetricFamily(
             "calltools_exporter_dropped_log_lines",
             "Log lines that were dropped because their reader was too slow.",
-            value=logs.dropped_lines(),
+            value=dropped_lines(),
         )

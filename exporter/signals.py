@@ -7,8 +7,6 @@ import signal
 import threading
 from types import FrameType
 
-__all__ = ["end_by", "expect_signals", "take_hangup"]
-
 _hung_up = False
 
 

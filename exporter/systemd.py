@@ -7,8 +7,6 @@ import os
 import socket
 import time
 
-__all__ = ["READY", "STOPPING", "notify", "reloading"]
-
 READY = "READY=1"
 STOPPING = "STOPPING=1"
 

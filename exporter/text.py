@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Final
 
-__all__ = ["did_you_mean", "nearest", "one_line"]
-
-LONGEST: Final = 200
+LONGEST = 200
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import time
 from functools import partial
 from http import HTTPStatus
-from typing import Final
 
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
@@ -27,10 +26,8 @@ from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
 from exporter.web.threads import WorkerThreads
 
-__all__ = ["create_app"]
-
 #: For paths that ask the API nothing: more at once would only take time from scrapes.
-_PAGE_THREADS: Final = 4
+_PAGE_THREADS = 4
 
 
 class _Routes:

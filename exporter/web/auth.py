@@ -10,19 +10,16 @@ import re
 import secrets
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
 
 import bcrypt
 
 from exporter.web.threads import WorkerThreads
 
-__all__ = ["BasicAuth", "BusyError", "credentials", "hash_cost"]
-
 #: bcrypt reads no more, and ignores what follows a NUL.
-_LONGEST_PASSWORD_BYTES: Final = 72
-_WAIT_SECONDS: Final = 2.0
-_REMEMBERED_REFUSALS: Final = 100
-_HASH: Final = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}")
+_LONGEST_PASSWORD_BYTES = 72
+_WAIT_SECONDS = 2.0
+_REMEMBERED_REFUSALS = 100
+_HASH = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}")
 
 
 class BusyError(Exception):

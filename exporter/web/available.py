@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 import structlog
 from starlette.datastructures import QueryParams
@@ -27,22 +26,20 @@ from exporter.web.metrics_handler import NoFreeSlotError, ScrapeSlots
 from exporter.web.rate_limit import RateLimits
 from exporter.web.responses import CALLER, client_left
 
-__all__ = ["AvailableHandler", "BadQuestionError", "parse_question"]
-
-_PARAMETERS: Final = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
-_SECONDS: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)
-_TIMEOUT_SECONDS: Final = (0.05, 30.0, 2.0)
-_MAX_AGE_SECONDS: Final = (0.0, 60.0, 0.0)
+_PARAMETERS = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
+_SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)
+_TIMEOUT_SECONDS = (0.05, 30.0, 2.0)
+_MAX_AGE_SECONDS = (0.0, 60.0, 0.0)
 
 #: The part of the timeout for sending the response: a fixed time, but at most a share of it.
-_WAY_BACK_SECONDS: Final = 0.05
-_WAY_BACK_SHARE: Final = 0.25
+_WAY_BACK_SECONDS = 0.05
+_WAY_BACK_SHARE = 0.25
 #: As for scrapes: requests that arrive while two of the same kind are in progress share the next.
-_AT_ONCE: Final = 2
-_PATIENCE_SECONDS: Final = 0.02
-_PATIENCE_SHARE: Final = 0.1
+_AT_ONCE = 2
+_PATIENCE_SECONDS = 0.02
+_PATIENCE_SHARE = 0.1
 
-_ANSWERS: Final = {True: "yes", False: "no", None: "unknown"}
+_ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 log = structlog.get_logger(__name__)
 

@@ -14,8 +14,6 @@ from exporter.snapshot import AccountSnapshot, Snapshot
 from exporter.text import nearest
 from exporter.web.available_users import AvailableUser
 
-__all__ = ["AvailableReader", "Question", "ReadAvailability"]
-
 
 @dataclass(frozen=True, slots=True)
 class Question:

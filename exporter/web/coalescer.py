@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["Batch", "RequestCoalescer"]
-
 Result = TypeVar("Result")
 
 

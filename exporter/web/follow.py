@@ -17,8 +17,6 @@ from exporter.files import Watched
 from exporter.web.available_users import AvailableUsers, load_available_users
 from exporter.web.config import WebConfig, load_web_config
 
-__all__ = ["Followed", "FollowedUsers", "FollowedWebFile"]
-
 log = structlog.get_logger(__name__)
 
 

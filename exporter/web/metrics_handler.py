@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 from prometheus_client.registry import Collector
@@ -26,30 +26,21 @@ from exporter.web.negotiation import (
 from exporter.web.responses import PageResponse, client_left, plain
 from exporter.web.threads import WorkerThreads
 
-__all__ = [
-    "DEFAULT_BUDGET_SECONDS",
-    "TIMEOUT_HEADER",
-    "MetricsHandler",
-    "NoFreeSlotError",
-    "ScrapeSlots",
-    "budget_seconds",
-]
-
 Result = TypeVar("Result")
 
 #: The header in which Prometheus sends its scrape timeout, in seconds.
-TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 #: For clients that do not send it; many give up after 10 s.
-DEFAULT_BUDGET_SECONDS: Final = 9.0
+DEFAULT_BUDGET_SECONDS = 9.0
 
 #: How long a request waits for others of its kind to end before it starts beside them, so that
 #: requests that arrive meanwhile can share it; and the largest share of a short budget.
-_PATIENCE_SECONDS: Final = 0.05
-_PATIENCE_SHARE: Final = 0.1
+_PATIENCE_SECONDS = 0.05
+_PATIENCE_SHARE = 0.1
 #: Two Prometheus servers that scrape at the same time never wait for each other.
-_AT_ONCE: Final = 2
+_AT_ONCE = 2
 #: Scrapes in progress whose clients have left, for each slot; these no longer occupy one.
-_LEFT_FOR_EACH_SLOT: Final = 4
+_LEFT_FOR_EACH_SLOT = 4
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,14 +14,12 @@ from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.rate_limit import Caller
 from exporter.web.responses import CALLER, plain
 
-__all__ = ["AVAILABLE_PATH", "AuthMiddleware", "TargetMiddleware"]
-
-AVAILABLE_PATH: Final = "/available"
+AVAILABLE_PATH = "/available"
 
 #: For Kubernetes and load balancers; they reveal nothing that needs a password.
-_OPEN_PATHS: Final = frozenset({"/-/healthy", "/-/ready"})
-_MOST_PARAMETERS: Final = 500
-_CHALLENGE: Final = 'Basic realm="calltools-exporter", charset="UTF-8"'
+_OPEN_PATHS = frozenset({"/-/healthy", "/-/ready"})
+_MOST_PARAMETERS = 500
+_CHALLENGE = 'Basic realm="calltools-exporter", charset="UTF-8"'
 
 
 class TargetMiddleware:

@@ -6,28 +6,26 @@ import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from prometheus_client.registry import Collector
 
 from exporter.web.exposition import write_families
 
-__all__ = ["ExpositionFormat", "accepts_gzip", "choose_format", "compress"]
-
 #: Smaller responses, in bytes, fit one packet or two, so gzip would only cost time.
-COMPRESS_FROM_BYTES: Final = 1024
+COMPRESS_FROM_BYTES = 1024
 #: Level 9 costs twice as much for two per cent fewer bytes.
-COMPRESS_LEVEL: Final = 6
+COMPRESS_LEVEL = 6
 
 #: No browser or scraper sends more: Prometheus sends 5 entries.
-_MOST_ENTRIES: Final = 32
-_MOST_PARAMETERS: Final = 8
+_MOST_ENTRIES = 32
+_MOST_PARAMETERS = 8
 
-_OPENMETRICS: Final = "application/openmetrics-text"
-_TEXT: Final = "text/plain"
+_OPENMETRICS = "application/openmetrics-text"
+_TEXT = "text/plain"
 
 #: How names outside the old character set would be written; ours are all inside it.
-_ESCAPING: Final = {"allow-utf-8", "underscores", "dots", "values"}
+_ESCAPING = {"allow-utf-8", "underscores", "dots", "values"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def _with_dots(name: str) -> str:
 
 
 # In the order of preference if the client prefers none, as with `*/*`.
-_OFFERS: Final = (
+_OFFERS = (
     ExpositionFormat(_TEXT, "0.0.4"),
     ExpositionFormat(_TEXT, "1.0.0", "underscores"),
     ExpositionFormat(_OPENMETRICS, "1.0.0", "underscores"),

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from exporter.web.available_users import AvailableUser
 
-__all__ = ["Caller", "RateLimits"]
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:

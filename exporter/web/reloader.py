@@ -7,8 +7,6 @@ from collections.abc import Callable
 from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.threads import WorkerThreads
 
-__all__ = ["Reloader"]
-
 
 class Reloader:
     """Reload the configuration in a thread of its own, one reload at a time.

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["CALLER", "CLIENT_LEFT", "PageResponse", "client_left", "plain"]
-
 #: The key of a request's state under which the server keeps a future that is done when the client
 #: has closed its side of the connection.
-CLIENT_LEFT: Final = "client_left"
+CLIENT_LEFT = "client_left"
 #: The key under which is kept who asks, if that is a user of `/available` only.
-CALLER: Final = "caller"
+CALLER = "caller"
 
-_PIECE_BYTES: Final = 64 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 def client_left(request: Request) -> asyncio.Future[None] | None:

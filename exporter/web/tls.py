@@ -9,8 +9,6 @@ from pathlib import Path
 
 from exporter.files import load_pem
 
-__all__ = ["TlsServer", "make_context"]
-
 
 @dataclass(frozen=True, slots=True)
 class TlsServer:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from itertools import groupby
-from typing import Final
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -19,22 +18,20 @@ from exporter import __version__
 from exporter.history import AccountStatus
 from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
 
-__all__ = ["HEADERS", "REFRESH_SECONDS", "render"]
-
-REFRESH_SECONDS: Final = 15
+REFRESH_SECONDS = 15
 
 #: States whose queues need attention: they are listed one by one, across all accounts.
-_ATTENTION: Final = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
+_ATTENTION = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
 #: States that are counted on the page even where no queue has them.
-_ALWAYS_COUNTED: Final = (State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED)
-_LONGEST_NAME: Final = 80
-_LONGEST_WORDS: Final = 300
-_FILES: Final = resources.files(__package__)
-_STYLE: Final = (_FILES / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_ALWAYS_COUNTED = (State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED)
+_LONGEST_NAME = 80
+_LONGEST_WORDS = 300
+_FILES = resources.files(__package__)
+_STYLE = (_FILES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 #: The page loads and runs nothing, whatever a queue's name contains.
-HEADERS: Final = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; base-uri 'none';"
     f" form-action 'none'; frame-ancestors 'self'; style-src 'sha256-{_STYLE_HASH}'",
     "X-Content-Type-Options": "nosniff",
@@ -42,7 +39,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
-_HEADLINES: Final = {
+_HEADLINES = {
     State.EMPTY: ("open queue has nobody available", "open queues have nobody available"),
     State.UNREADABLE: ("open queue cannot be read", "open queues cannot be read"),
     State.UNASKED: (
@@ -158,4 +155,4 @@ def _environment() -> Environment:
     return environment
 
 
-_TEMPLATE: Final = _environment().from_string((_FILES / "page.html").read_text(encoding="utf-8"))
+_TEMPLATE = _environment().from_string((_FILES / "page.html").read_text(encoding="utf-8"))

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Final
 
 from exporter.availability import Availability, availability
 from exporter.history import AccountStatus, QueueStatus
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
 
-__all__ = ["FRESH_SECONDS", "Row", "State", "rows"]
-
 #: An older number is no longer shown; Prometheus drops it after this time, too.
-FRESH_SECONDS: Final = 300.0
+FRESH_SECONDS = 300.0
 
 
 class State(Enum):

@@ -11,8 +11,6 @@ from typing import Any
 
 import structlog
 
-__all__ = ["ShortageLog", "connection_limit"]
-
 #: More connections would cost more memory than an exporter should use for them.
 _MOST_CONNECTIONS = 2048
 #: Open descriptors besides connections: files, listeners, the log, the event loop's own.

@@ -7,15 +7,12 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
-from typing import Final
 
 from exporter.errors import ExporterError
 
-__all__ = ["ListenError", "listen", "url_of"]
+_BACKLOG = 2048
 
-_BACKLOG: Final = 2048
-
-_REASONS: Final = {
+_REASONS = {
     errno.EADDRINUSE: (
         "the port is already in use, by another program or another address given here"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import h11
 from uvicorn import Config
@@ -14,9 +14,7 @@ from uvicorn.server import ServerState
 
 from exporter.web.responses import CLIENT_LEFT
 
-__all__ = ["Connection", "ConnectionTracker", "LimitedProtocol", "Limits"]
-
-_ANSWERS: Final = {
+_ANSWERS = {
     "bad_request": b"400 Bad Request",
     "large_header": b"431 Request Header Fields Too Large",
 }

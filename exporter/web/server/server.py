@@ -11,7 +11,6 @@ import threading
 from asyncio.sslproto import SSLProtocol
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 import structlog
 import uvicorn
@@ -24,11 +23,9 @@ from exporter.web.server.listeners import url_of
 from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol, Limits
 from exporter.web.server.tls_handshake import TlsHandshake
 
-__all__ = ["Server"]
-
 #: Connections that are accepted in a row, before others are served again.
-_ACCEPTED_AT_ONCE: Final = 4
-_END_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_ACCEPTED_AT_ONCE = 4
+_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,6 @@ from collections.abc import Callable
 
 from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol
 
-__all__ = ["TlsHandshake"]
-
 
 class TlsHandshake(asyncio.Protocol):
     """Shake hands with one client, then hand the connection over.
