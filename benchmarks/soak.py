@@ -34,7 +34,7 @@ from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.simulator import FAULTS, FixedWorld, Simulator
 
 SILOS = 2

@@ -18,13 +18,12 @@ from exporter.errors import ConfigurationError, UnknownAccountError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.available import AvailableHandler
-from exporter.web.coalescer import Batch, RequestCoalescer
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
 from exporter.web.middleware import AVAILABLE_PATH, AuthMiddleware, TargetMiddleware
 from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
-from exporter.web.threads import WorkerThreads
+from exporter.web.shared_work import Batch, RequestCoalescer, WorkerThreads
 
 #: For paths that ask the API nothing: more at once would only take time from scrapes.
 _PAGE_THREADS = 4

@@ -13,7 +13,7 @@ from functools import partial
 
 import bcrypt
 
-from exporter.web.threads import WorkerThreads
+from exporter.web.shared_work import WorkerThreads
 
 #: bcrypt reads no more, and ignores what follows a NUL.
 _LONGEST_PASSWORD_BYTES = 72

@@ -21,10 +21,9 @@ from exporter.errors import ExporterError, UnknownAccountError, UnknownQueueErro
 from exporter.runtime import Runtime
 from exporter.text import did_you_mean
 from exporter.web.available_reader import AvailableReader, Question, ReadAvailability
-from exporter.web.coalescer import Batch, RequestCoalescer
-from exporter.web.metrics_handler import NoFreeSlotError, ScrapeSlots
 from exporter.web.rate_limit import RateLimits
 from exporter.web.responses import CALLER, client_left
+from exporter.web.shared_work import Batch, NoFreeSlotError, RequestCoalescer, ScrapeSlots
 
 _PARAMETERS = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from prometheus_client.registry import Collector
@@ -15,8 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from exporter.errors import UnknownAccountError, UnknownQueueError
-from exporter.web.coalescer import Batch, RequestCoalescer
-from exporter.web.negotiation import (
+from exporter.web.exposition import (
     COMPRESS_FROM_BYTES,
     ExpositionFormat,
     accepts_gzip,
@@ -24,9 +22,7 @@ from exporter.web.negotiation import (
     compress,
 )
 from exporter.web.responses import PageResponse, client_left, plain
-from exporter.web.threads import WorkerThreads
-
-Result = TypeVar("Result")
+from exporter.web.shared_work import Batch, NoFreeSlotError, RequestCoalescer, ScrapeSlots
 
 #: The header in which Prometheus sends its scrape timeout, in seconds.
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
@@ -39,8 +35,6 @@ _PATIENCE_SECONDS = 0.05
 _PATIENCE_SHARE = 0.1
 #: Two Prometheus servers that scrape at the same time never wait for each other.
 _AT_ONCE = 2
-#: Scrapes in progress whose clients have left, for each slot; these no longer occupy one.
-_LEFT_FOR_EACH_SLOT = 4
 
 log = structlog.get_logger(__name__)
 
@@ -140,53 +134,3 @@ def budget_seconds(
         return max(DEFAULT_BUDGET_SECONDS - rendering, DEFAULT_BUDGET_SECONDS / 2)
     seconds = min(seconds, longest)
     return max(seconds - offset - rendering, seconds / 2)
-
-
-class NoFreeSlotError(Exception):
-    """No slot became free in time."""
-
-
-class ScrapeSlots:
-    """Limit the number of concurrent scrapes; further ones wait.
-
-    A scrape whose clients have all left releases its slot at once and ends by itself, so that
-    clients which come and go cannot block the others. The number of such scrapes is limited, too.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._slots = asyncio.Semaphore(count)
-        self._most_left = count * _LEFT_FOR_EACH_SLOT
-        self._left = 0
-        self._threads = WorkerThreads(count + self._most_left)
-
-    async def run(self, work: Callable[[float], Result], batch: Batch) -> Result:
-        """Wait for a slot, then call ``work`` in a thread with what is left of the time.
-
-        Raises:
-            NoFreeSlotError: no slot became free before the deadline.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(batch.deadline):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NoFreeSlotError from None
-        has_slot = True
-
-        def give_back(_: asyncio.Future[None]) -> None:
-            nonlocal has_slot
-            if self._left < self._most_left:
-                has_slot = False
-                self._left += 1
-                self._slots.release()
-
-        batch.left.add_done_callback(give_back)
-        try:
-            seconds = max(batch.deadline - loop.time(), 0.0)
-            return await self._threads.run(partial(work, seconds))
-        finally:
-            batch.left.remove_done_callback(give_back)
-            if has_slot:
-                self._slots.release()
-            else:
-                self._left -= 1

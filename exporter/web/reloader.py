@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from exporter.web.coalescer import Batch, RequestCoalescer
-from exporter.web.threads import WorkerThreads
+from exporter.web.shared_work import Batch, RequestCoalescer, WorkerThreads
 
 
 class Reloader:

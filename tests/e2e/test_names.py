@@ -8,7 +8,7 @@ from exporter.errors import Failure
 from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.e2e.conftest import RunsTool
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 

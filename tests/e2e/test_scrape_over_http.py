@@ -9,8 +9,8 @@ import bcrypt
 import pytest
 import trustme
 
+from exporter.web.exposition import choose_format
 from exporter.web.follow import FollowedWebFile
-from exporter.web.negotiation import choose_format
 from tests.e2e.conftest import StartsPrometheus
 from tests.integration.web.web_fixtures import FakeRuntime, running
 

@@ -28,7 +28,7 @@ from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
 from exporter.snapshot import Attempt, Snapshot
 from exporter.transport import Access, Deadline, HttpAnswer, Transport, Transports
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.history.centre import Centre, Incident
 
 _BUDGET = 9.5

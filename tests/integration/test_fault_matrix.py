@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from exporter import logs
 from exporter.runtime import Runtime
 from exporter.simulator import TOKEN, SimulatedAccount
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.integration.conftest import MakeAccount
 from tests.simulator import FAULTS, FixedWorld, Simulator
 from tests.simulator.fault_rows import (

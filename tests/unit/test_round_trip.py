@@ -12,7 +12,7 @@ from exporter.errors import Failure
 from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Snapshot
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 NAMES = st.text(min_size=1, max_size=30) | st.text('"\\\n\r\t {}=,#\u2028é\x00', min_size=1)

@@ -13,7 +13,7 @@ from exporter.errors import Failure
 from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Attempt
-from exporter.web.negotiation import choose_format
+from exporter.web.exposition import choose_format
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 

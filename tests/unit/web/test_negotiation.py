@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.web import negotiation
-from exporter.web.negotiation import accepts_gzip, choose_format, compress
+from exporter.web import exposition
+from exporter.web.exposition import accepts_gzip, choose_format, compress
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 TEXT_1 = "text/plain; version=1.0.0; charset=utf-8; escaping=underscores"
@@ -153,7 +153,7 @@ def test_compressed_pages_are_reproducible_and_whole() -> None:
 @pytest.mark.parametrize("entry", ["a/b", "a/b;c=d;e=f", "a;q=x"])
 def test_a_header_of_thousands_of_entries_is_little_work(entry: str) -> None:
     header = ",".join([entry] * (16_000 // len(entry)))
-    assert len(list(negotiation._ranges(header))) <= 32
+    assert len(list(exposition._ranges(header))) <= 32
     assert choose_format(f"application/openmetrics-text,{header}").media_type.endswith(
         "openmetrics-text"
     )
@@ -161,5 +161,5 @@ def test_a_header_of_thousands_of_entries_is_little_work(entry: str) -> None:
 
 
 def test_an_entry_of_thousands_of_parameters_is_little_work() -> None:
-    (found,) = negotiation._ranges("a/b" + ";c=d" * 4000)
+    (found,) = exposition._ranges("a/b" + ";c=d" * 4000)
     assert len(found.parameters) <= 8

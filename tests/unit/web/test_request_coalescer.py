@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Hashable
 import pytest
 from starlette.responses import Response
 
-from exporter.web.coalescer import Batch, RequestCoalescer
+from exporter.web.shared_work import Batch, RequestCoalescer
 
 LONG = 30.0
 
