@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from exporter.text import did_you_mean
 
 #: Status codes whose error counters exist, at 0, from the start.
 HTTP_CODES = ("400", "401", "403", "404", "429", "500", "502", "503", "504")
@@ -66,21 +68,25 @@ class ConfigurationError(ExporterError):
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
-class UnknownAccountError(ExporterError):
-    """An account was asked for that is not configured; ``suggestion`` is the nearest name."""
+class UnknownNameError(ExporterError):
+    """An account or a queue was asked for that does not exist."""
 
-    def __init__(self, name: str, suggestion: str | None = None) -> None:
+
+class UnknownAccountError(UnknownNameError):
+    """An account was asked for that is not configured; ``known`` are those that it may mean."""
+
+    def __init__(self, name: str, known: Iterable[str] = ()) -> None:
         # The name is untrusted input: it is cut, and its control characters are escaped.
-        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
-        super().__init__(f"account {name[:100]!r} is not configured{hint}")
+        super().__init__(f"account {name[:100]!r} is not configured{did_you_mean(name, known)}")
 
 
-class UnknownQueueError(ExporterError):
-    """A queue was asked for that its account does not have."""
+class UnknownQueueError(UnknownNameError):
+    """A queue was asked for that its account does not have; ``known`` are those that it has."""
 
-    def __init__(self, account: str, name: str, suggestion: str | None = None) -> None:
-        hint = f"; did you mean {suggestion!r}?" if suggestion else ""
-        super().__init__(f"account {account!r} has no queue {name[:100]!r}{hint}")
+    def __init__(self, account: str, name: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"account {account!r} has no queue {name[:100]!r}{did_you_mean(name, known)}"
+        )
 
 
 class TokenError(ExporterError):

@@ -23,7 +23,6 @@ from exporter.metrics import Families, probe_families, snapshot_families
 from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration, Queue
 from exporter.snapshot import Snapshot
-from exporter.text import nearest
 from exporter.transport import Transports
 
 log = structlog.get_logger(__name__)
@@ -239,7 +238,7 @@ class Runtime:
             if account.name == name:
                 return account
         names = [account.name for account in scraper.configuration.accounts]
-        raise UnknownAccountError(name, nearest(name, names))
+        raise UnknownAccountError(name, names)
 
     def _scrape_one(
         self,
@@ -282,4 +281,4 @@ def _check_known(account: Account, catalog: Catalog, queues: Iterable[str]) -> N
     for wanted in queues:
         if catalog.find(wanted) is None:
             names = [queue.name for queue in catalog.queues]
-            raise UnknownQueueError(account.name, wanted, nearest(wanted, names))
+            raise UnknownQueueError(account.name, wanted, names)

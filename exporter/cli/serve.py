@@ -21,10 +21,9 @@ from exporter.errors import ConfigurationError
 from exporter.files import Watched
 from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
-from exporter.web.app import create_app
+from exporter.web.app import Reloader, create_app
 from exporter.web.available_users import warn_of_open_paths
 from exporter.web.follow import FollowedUsers, FollowedWebFile
-from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 

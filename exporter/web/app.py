@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
+from collections.abc import Callable
 from http import HTTPStatus
 
 from prometheus_client.registry import Collector
@@ -14,19 +14,41 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.errors import ConfigurationError, UnknownAccountError
+from exporter.errors import ConfigurationError, ExporterError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.available import AvailableHandler
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
 from exporter.web.middleware import AVAILABLE_PATH, AuthMiddleware, TargetMiddleware
-from exporter.web.reloader import Reloader
 from exporter.web.responses import plain
-from exporter.web.shared_work import Batch, RequestCoalescer, WorkerThreads
+from exporter.web.shared_work import SharedWork
 
 #: For paths that ask the API nothing: more at once would only take time from scrapes.
-_PAGE_THREADS = 4
+_PAGES_AT_A_TIME = 4
+
+
+class _BadRequestError(ExporterError):
+    """A parameter of a request is wrong."""
+
+
+class Reloader:
+    """Reload the configuration in a thread of its own, one reload at a time.
+
+    Requests during a reload share the next one, which reads the files after they arrived.
+    """
+
+    def __init__(self, reload: Callable[[], None]) -> None:
+        self._reload = reload
+        self._work: SharedWork[None] = SharedWork(1)
+
+    async def reload(self) -> None:
+        """Reload, or wait for the next reload to end.
+
+        Raises:
+            ConfigurationError: with all mistakes; the previous configuration stays in use.
+        """
+        await self._work.get("reload", self._reload)
 
 
 class _Routes:
@@ -38,16 +60,12 @@ class _Routes:
         self._runtime = runtime
         self._metrics = metrics
         self._reloader = reloader
-        self._threads = WorkerThreads(_PAGE_THREADS)
-        self._pages: RequestCoalescer[Response] = RequestCoalescer(at_once=1)
+        self._pages: SharedWork[Response] = SharedWork(_PAGES_AT_A_TIME)
         self._configuration: tuple[Configuration | None, Response] = None, Response()
 
     async def landing(self, request: Request) -> Response:
         """Show people the results of the last scrapes."""
-        accounts = request.query_params.getlist("account")
-        if len(accounts) > 1:
-            return plain(400, "account is given more than once; ask for one, or for all")
-        account = next(iter(accounts), None)
+        account = _one_account(request)
         paused = request.query_params.get("refresh") == "off"
         address = request.headers.get("Host", "")
 
@@ -55,31 +73,23 @@ class _Routes:
             # Only now: an exporter that only Prometheus asks starts faster and is smaller without.
             from exporter.web import landing  # noqa: PLC0415
 
-            try:
-                statuses = self._runtime.status(account)
-            except UnknownAccountError as error:
-                return plain(400, str(error))
+            statuses = self._runtime.status(account)
             page = landing.render(
                 statuses, time.time(), address=address, account=account, paused=paused
             )
             return HTMLResponse(page, headers=landing.HEADERS)
 
-        async def make(_: Batch) -> Response:
-            return await self._threads.run(render)
-
-        return await self._pages.get(("landing", account, paused, address), make)
+        return await self._pages.get(("landing", account, paused, address), render)
 
     async def metrics(self, request: Request) -> Response:
         """Scrape and show everything, one account, or the exporter itself."""
-        accounts = request.query_params.getlist("account")
+        account = _one_account(request)
         collect = request.query_params.getlist("collect[]")
-        if len(accounts) > 1:
-            return plain(400, "account is given more than once; ask for one, or for all")
         if any(name != "exporter" for name in collect):
-            return plain(
-                400, "found an unknown collect[], expected 'exporter', or none for everything"
+            raise _BadRequestError(
+                "found an unknown collect[], expected 'exporter', or none for everything"
             )
-        account, exporter_only = next(iter(accounts), None), bool(collect)
+        exporter_only = bool(collect)
 
         def scrape(seconds: float) -> Collector:
             return self._runtime.metrics(
@@ -93,7 +103,9 @@ class _Routes:
         accounts = request.query_params.getlist("account")
         queues = request.query_params.getlist("queue")
         if len(accounts) != 1 or len(queues) > 1:
-            return plain(400, "expected one account=NAME, and queue=NAME for one of its queues")
+            raise _BadRequestError(
+                "expected one account=NAME, and queue=NAME for one of its queues"
+            )
         account, queue = accounts[0], next(iter(queues), None)
 
         def scrape(seconds: float) -> Collector:
@@ -105,13 +117,11 @@ class _Routes:
         """List what there is to probe, for Prometheus' HTTP service discovery."""
         by = request.query_params.get("by", "queue")
         if by not in {"account", "queue"}:
-            return plain(400, "found an unknown by, expected 'account' or 'queue'")
-
-        async def make(_: Batch) -> Response:
-            list_targets = partial(self._runtime.targets, by_account=by == "account")
-            return JSONResponse(await self._threads.run(list_targets))
-
-        return await self._pages.get(("targets", by), make)
+            raise _BadRequestError("found an unknown by, expected 'account' or 'queue'")
+        return await self._pages.get(
+            ("targets", by),
+            lambda: JSONResponse(self._runtime.targets(by_account=by == "account")),
+        )
 
     async def reload(self, request: Request) -> Response:
         """Reload the configuration."""
@@ -127,20 +137,17 @@ class _Routes:
         if not reload.done():
             reload.cancel()
             return plain(503, "calltools-exporter is stopping.")
-        try:
-            reload.result()
-        except ConfigurationError as error:
-            return plain(400, str(error))
+        reload.result()
         return plain(200, "configuration reloaded")
 
     async def configuration(self, _: Request) -> Response:
         """Show the current configuration, with secrets masked; it is rendered once."""
         return await self._pages.get("configuration", self._write_configuration)
 
-    async def _write_configuration(self, _: Batch) -> Response:
+    def _write_configuration(self) -> Response:
         configuration = self._runtime.configuration
         if self._configuration[0] is not configuration:
-            text = await self._threads.run(self._runtime.configuration_text)
+            text = self._runtime.configuration_text()
             self._configuration = configuration, plain(200, text)
         return self._configuration[1]
 
@@ -155,7 +162,20 @@ class _Routes:
         return plain(200, "calltools-exporter is ready.")
 
 
+def _one_account(request: Request) -> str | None:
+    """Return the account that a request is narrowed to, None for all."""
+    accounts = request.query_params.getlist("account")
+    if len(accounts) > 1:
+        raise _BadRequestError("account is given more than once; ask for one, or for all")
+    return next(iter(accounts), None)
+
+
 async def _refuse(_: Request, error: Exception) -> Response:
+    """Answer a request that asks for what does not exist, or a reload of mistakes."""
+    return plain(400, str(error))
+
+
+async def _refuse_path(_: Request, error: Exception) -> Response:
     """Answer an unknown path or a wrong method."""
     status = HTTPStatus(getattr(error, "status_code", 500))
     headers = getattr(error, "headers", None)
@@ -204,7 +224,13 @@ def create_app(  # noqa: PLR0913 - all but one have a default
             Middleware(TargetMiddleware),
             Middleware(AuthMiddleware, web_file, available_users),
         ],
-        exception_handlers={404: _refuse, 405: _refuse},
+        exception_handlers={
+            404: _refuse_path,
+            405: _refuse_path,
+            _BadRequestError: _refuse,
+            UnknownNameError: _refuse,
+            ConfigurationError: _refuse,
+        },
     )
     # A redirect to the path without its slash would be built from the client's Host header.
     app.router.redirect_slashes = False

@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from exporter.availability import Availability, AvailabilityReport, any_can_take_call
-from exporter.errors import ExporterError, UnknownAccountError, UnknownQueueError
+from exporter.errors import ExporterError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.text import did_you_mean
 from exporter.web.available_reader import AvailableReader, Question, ReadAvailability
 from exporter.web.rate_limit import RateLimits
-from exporter.web.responses import CALLER, client_left
-from exporter.web.shared_work import Batch, NoFreeSlotError, RequestCoalescer, ScrapeSlots
+from exporter.web.responses import CALLER
+from exporter.web.shared_work import NoFreeSlotError, SharedWork
 
 _PARAMETERS = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
 _SECONDS = re.compile(r"[0-9]{1,4}(\.[0-9]{1,20})?", re.ASCII)
@@ -36,7 +36,6 @@ _WAY_BACK_SHARE = 0.25
 #: As for scrapes: requests that arrive while two of the same kind are in progress share the next.
 _AT_ONCE = 2
 _PATIENCE_SECONDS = 0.02
-_PATIENCE_SHARE = 0.1
 
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
@@ -115,9 +114,10 @@ class AvailableHandler:
     def __init__(self, runtime: Runtime, *, max_requests: int) -> None:
         self._counters = runtime.counters.server
         self._reader = AvailableReader(runtime)
-        self._slots = ScrapeSlots(max_requests)
         self._limits = RateLimits()
-        self._coalescer: RequestCoalescer[ReadAvailability] = RequestCoalescer(at_once=_AT_ONCE)
+        self._reads: SharedWork[ReadAvailability] = SharedWork(
+            max_requests, at_once=_AT_ONCE, patience=_PATIENCE_SECONDS
+        )
 
     async def answer(self, request: Request) -> Response:
         """Answer one question."""
@@ -136,7 +136,7 @@ class AvailableHandler:
             return _of_result(question, await self._ask(request, question))
         except BadQuestionError as error:
             return _refusal(400, str(error))
-        except (UnknownAccountError, UnknownQueueError) as error:
+        except UnknownNameError as error:
             return _refusal(404, str(error))
         except NoFreeSlotError:
             return _refusal(503, "too many requests in progress, and none ended in time", 1)
@@ -148,26 +148,16 @@ class AvailableHandler:
             return _refusal(500, "internal error; see the log of the exporter")
 
     async def _ask(self, request: Request, question: Question) -> ReadAvailability:
-        now = asyncio.get_running_loop().time()
         user = caller.user if (caller := request.scope["state"].get(CALLER)) else None
         way_back = min(_WAY_BACK_SECONDS, question.timeout * _WAY_BACK_SHARE)
-
-        async def read(batch: Batch) -> ReadAvailability:
-            return await self._slots.run(partial(self._reader.read, question, user), batch)
-
         # Requests with similar timeouts share the shortest, as for scrapes.
         key = (
             replace(question, timeout=math.floor(math.log2(question.timeout))),
             user and (user.accounts, user.teams),
         )
-        async with asyncio.timeout_at(now + question.timeout - way_back / 2):
-            return await self._coalescer.get(
-                key,
-                read,
-                deadline=now + question.timeout - way_back,
-                patience=min(_PATIENCE_SECONDS, question.timeout * _PATIENCE_SHARE),
-                client_left=client_left(request),
-            )
+        read = partial(self._reader.read, question, user)
+        async with asyncio.timeout(question.timeout - way_back / 2):
+            return await self._reads.get_in_time(key, read, request, question.timeout - way_back)
 
 
 def _refusal(status: int, words: str, retry_after: float | None = None) -> _Answer:

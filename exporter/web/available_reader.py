@@ -11,7 +11,6 @@ from exporter.errors import Failure, UnknownAccountError, UnknownQueueError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, Snapshot
-from exporter.text import nearest
 from exporter.web.available_users import AvailableUser
 
 
@@ -61,7 +60,7 @@ class AvailableReader:
         names = [account.name for account in self._accounts(user)]
         if question.account is not None:
             if question.account not in names:
-                raise UnknownAccountError(question.account, nearest(question.account, names))
+                raise UnknownAccountError(question.account, names)
             self._check_queues(question, user)
         snapshot = self._runtime.read(
             question.account,
@@ -98,7 +97,7 @@ class AvailableReader:
         for wanted in question.queues:
             if wanted not in known:
                 names = [queue.name for queue in allowed]
-                raise UnknownQueueError(account, wanted, nearest(wanted, names))
+                raise UnknownQueueError(account, wanted, names)
 
 
 def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:

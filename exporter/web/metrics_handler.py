@@ -1,19 +1,17 @@
-"""A request for metrics: a slot, a budget, a scrape, then its rendering."""
+"""A request for metrics: a budget, a slot, a scrape, then its rendering."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable, Hashable
-from functools import partial
 
 import structlog
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from exporter.errors import UnknownAccountError, UnknownQueueError
+from exporter.errors import UnknownNameError
 from exporter.web.exposition import (
     COMPRESS_FROM_BYTES,
     ExpositionFormat,
@@ -21,20 +19,17 @@ from exporter.web.exposition import (
     choose_format,
     compress,
 )
-from exporter.web.responses import PageResponse, client_left, plain
-from exporter.web.shared_work import Batch, NoFreeSlotError, RequestCoalescer, ScrapeSlots
+from exporter.web.responses import PageResponse, plain
+from exporter.web.shared_work import NoFreeSlotError, SharedWork
 
 #: The header in which Prometheus sends its scrape timeout, in seconds.
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 #: For clients that do not send it; many give up after 10 s.
 DEFAULT_BUDGET_SECONDS = 9.0
 
-#: How long a request waits for others of its kind to end before it starts beside them, so that
-#: requests that arrive meanwhile can share it; and the largest share of a short budget.
-_PATIENCE_SECONDS = 0.05
-_PATIENCE_SHARE = 0.1
 #: Two Prometheus servers that scrape at the same time never wait for each other.
 _AT_ONCE = 2
+_PATIENCE_SECONDS = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -49,20 +44,12 @@ class MetricsHandler:
     """
 
     def __init__(self, *, max_requests: int, timeout_offset: float, max_timeout: float) -> None:
-        self._slots = ScrapeSlots(max_requests)
-        self._coalescer: RequestCoalescer[Response] = RequestCoalescer(at_once=_AT_ONCE)
+        self._scrapes: SharedWork[Response] = SharedWork(
+            max_requests, at_once=_AT_ONCE, patience=_PATIENCE_SECONDS
+        )
         self._timeout_offset = timeout_offset
         self._max_timeout = max_timeout
         self._rendering: dict[Hashable, float] = {}
-
-    def budget_seconds(self, request: Request, *, kind: Hashable = None) -> float:
-        """Return the seconds that the response to a request may take until it is rendered."""
-        return budget_seconds(
-            request.headers.get(TIMEOUT_HEADER),
-            offset=self._timeout_offset,
-            rendering=self._rendering.get(kind, 0.0),
-            longest=self._max_timeout,
-        )
 
     async def answer(
         self, request: Request, scrape: Callable[[float], Collector], *, kind: Hashable
@@ -72,8 +59,16 @@ class MetricsHandler:
         ``scrape`` gets its budget in seconds and is called in a thread. ``kind`` is equal for
         scrapes of the same series: the time of the last rendering is an estimate for the next, and
         requests that arrive while others are in progress share the next one.
+
+        Raises:
+            UnknownNameError: from ``scrape``: the request asks for what does not exist.
         """
-        budget = self.budget_seconds(request, kind=kind)
+        budget = budget_seconds(
+            request.headers.get(TIMEOUT_HEADER),
+            offset=self._timeout_offset,
+            rendering=self._rendering.get(kind, 0.0),
+            longest=self._max_timeout,
+        )
         chosen = choose_format(",".join(request.headers.getlist("Accept")))
         gzip = accepts_gzip(",".join(request.headers.getlist("Accept-Encoding")))
 
@@ -84,23 +79,13 @@ class MetricsHandler:
             self._rendering[kind] = time.monotonic() - started
             return response
 
-        return await self._coalescer.get(
-            # Requests with similar budgets share the shortest; a much shorter one would cut off the
-            # others.
-            (kind, chosen, gzip, math.floor(math.log2(budget))),
-            partial(self._answer_batch, scrape_and_render),
-            deadline=asyncio.get_running_loop().time() + budget,
-            patience=min(_PATIENCE_SECONDS, budget * _PATIENCE_SHARE),
-            client_left=client_left(request),
-        )
-
-    async def _answer_batch(
-        self, scrape_and_render: Callable[[float], Response], batch: Batch
-    ) -> Response:
+        # Requests with similar budgets share the shortest; a much shorter one would cut off the
+        # others.
+        key = kind, chosen, gzip, math.floor(math.log2(budget))
         try:
-            return await self._slots.run(scrape_and_render, batch)
-        except (UnknownAccountError, UnknownQueueError) as error:
-            return plain(400, str(error))
+            return await self._scrapes.get_in_time(key, scrape_and_render, request, budget)
+        except UnknownNameError:
+            raise
         except NoFreeSlotError:
             return plain(503, "too many scrapes in progress, and none ended in time")
         except Exception:

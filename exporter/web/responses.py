@@ -1,10 +1,7 @@
-"""Responses, and whether their client is still connected."""
+"""Responses, and the keys of what is known of a request besides its content."""
 
 from __future__ import annotations
 
-import asyncio
-
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -15,12 +12,6 @@ CLIENT_LEFT = "client_left"
 CALLER = "caller"
 
 _PIECE_BYTES = 64 * 1024
-
-
-def client_left(request: Request) -> asyncio.Future[None] | None:
-    """Return a future that is done when the client has left, if the server provides one."""
-    future: asyncio.Future[None] | None = request.scope.get("state", {}).get(CLIENT_LEFT)
-    return future
 
 
 def plain(status: int, words: str) -> Response:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from starlette.requests import Request
+
+from exporter.web.responses import CLIENT_LEFT
 
 Result = TypeVar("Result")
 
-#: Scrapes in progress whose clients have left, for each slot; these no longer occupy one.
+#: The largest share of a request's time that it waits to share the next result.
+_PATIENCE_SHARE = 0.1
+#: Work in progress whose clients have left, for each slot; it no longer occupies one.
 _LEFT_FOR_EACH_SLOT = 4
 
 
@@ -22,26 +27,52 @@ class NoFreeSlotError(Exception):
     """No slot became free in time."""
 
 
-class ScrapeSlots:
-    """Limit the number of concurrent scrapes; further ones wait.
+class SharedWork(Generic[Result]):
+    """Do work once for all requests of the same kind, at most ``slots`` pieces at a time.
 
-    A scrape whose clients have all left releases its slot at once and ends by itself, so that
-    clients which come and go cannot block the others. The number of such scrapes is limited, too.
+    Work whose clients have all left releases its slot at once and ends by itself, so that clients
+    which come and go cannot block the others. The number of such pieces is limited, too.
+
+    Args:
+        slots: how many pieces may be in progress; further ones wait.
+        at_once: how many of them may be of the same kind.
+        patience: how many seconds a request that must be answered in time waits for others of its
+            kind to end before it starts beside them, so that requests that arrive meanwhile can
+            share it.
     """
 
-    def __init__(self, count: int) -> None:
-        self._slots = asyncio.Semaphore(count)
-        self._most_left = count * _LEFT_FOR_EACH_SLOT
+    def __init__(self, slots: int, *, at_once: int = 1, patience: float = 0.0) -> None:
+        self._patience = patience
+        self._coalescer: RequestCoalescer[Result] = RequestCoalescer(at_once=at_once)
+        self._slots = asyncio.Semaphore(slots)
+        self._most_left = slots * _LEFT_FOR_EACH_SLOT
         self._left = 0
-        self._threads = WorkerThreads(count + self._most_left)
+        self._threads = WorkerThreads(slots + self._most_left)
 
-    async def run(self, work: Callable[[float], Result], batch: Batch) -> Result:
-        """Wait for a slot, then call ``work`` in a thread with what is left of the time.
+    async def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
+        """Return the result of ``work``, or of that for another request with the same key."""
+        return await self._coalescer.get(key, partial(self._run, lambda _: work()))
+
+    async def get_in_time(
+        self, key: Hashable, work: Callable[[float], Result], request: Request, seconds: float
+    ) -> Result:
+        """Return the result for a request within a number of seconds.
+
+        ``work`` gets the seconds that are left when it starts.
 
         Raises:
-            NoFreeSlotError: no slot became free before the deadline.
+            NoFreeSlotError: no slot became free in time.
         """
-        loop = asyncio.get_running_loop()
+        return await self._coalescer.get(
+            key,
+            partial(self._run, work),
+            deadline=asyncio.get_running_loop().time() + seconds,
+            patience=min(self._patience, seconds * _PATIENCE_SHARE),
+            client_left=request.scope.get("state", {}).get(CLIENT_LEFT),
+        )
+
+    async def _run(self, work: Callable[[float], Result], batch: Batch) -> Result:
+        """Wait for a slot, then call ``work`` in a thread with what is left of the time."""
         try:
             async with asyncio.timeout_at(batch.deadline):
                 await self._slots.acquire()
@@ -58,7 +89,7 @@ class ScrapeSlots:
 
         batch.left.add_done_callback(give_back)
         try:
-            seconds = max(batch.deadline - loop.time(), 0.0)
+            seconds = max(batch.deadline - asyncio.get_running_loop().time(), 0.0)
             return await self._threads.run(partial(work, seconds))
         finally:
             batch.left.remove_done_callback(give_back)
@@ -160,40 +191,23 @@ class RequestCoalescer(Generic[Result]):
                 del self._begun[key]
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One piece of work, and the future that awaits its result."""
-
-    work: Callable[[], Any]
-    future: asyncio.Future[Any]
-    done: Callable[[asyncio.Future[Any], Any, BaseException | None], None]
-
-    def run(self) -> None:
-        """Do the work unless it was cancelled, and report the result to the event loop."""
-        result, error = None, None
-        if not self.future.cancelled():
-            try:
-                result = self.work()
-            except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
-                error = raised
-        # The loop may have ended.
-        with contextlib.suppress(RuntimeError):
-            loop = self.future.get_loop()
-            loop.call_soon_threadsafe(self.done, self.future, result, error)
+#: A piece of work, and the future that awaits its result.
+_Task: TypeAlias = tuple[Callable[[], Any], Future[Any]]
 
 
 class WorkerThreads:
     """Run blocking work in at most ``count`` threads, which start when needed and are kept.
 
-    They are daemons: neither a file system that hangs nor a slow API delays the end of the process.
-    If the system refuses another thread, the work waits for an existing one.
+    They are daemons, as an executor would wait for them at the end of the process: neither a file
+    system that hangs nor a slow API delays it. If the system refuses another thread, the work waits
+    for an existing one.
     """
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._unfinished: set[Future[Any]] = set()
         self._started = 0
-        self._unfinished = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Call ``work`` in a thread and return its result.
@@ -201,12 +215,13 @@ class WorkerThreads:
         Raises:
             RuntimeError: not even one thread can be started.
         """
-        if self._unfinished >= self._started and self._started < self._count:
+        if self._started <= len(self._unfinished) and self._started < self._count:
             self._start_thread()
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._unfinished += 1
-        self._tasks.put(_Task(work, future, self._finish))
-        return await future
+        future: Future[Result] = Future()
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        self._tasks.put((work, future))
+        return await asyncio.wrap_future(future)
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=_serve, args=(self._tasks,), name="web", daemon=True)
@@ -218,17 +233,6 @@ class WorkerThreads:
         else:
             self._started += 1
 
-    def _finish(
-        self, future: asyncio.Future[Any], result: object, error: BaseException | None
-    ) -> None:
-        self._unfinished -= 1
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
     def __del__(self) -> None:
         for _ in range(self._started):
             self._tasks.put(None)
@@ -236,6 +240,11 @@ class WorkerThreads:
 
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
-        task.run()
-        # Otherwise it would keep the result alive until the next job.
-        del task
+        work, future = task
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+                future.set_exception(error)
+        # Otherwise they would keep the result alive until the next task.
+        del task, work, future

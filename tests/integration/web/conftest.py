@@ -6,8 +6,8 @@ from typing import Protocol
 
 import pytest
 
+from exporter.web.app import Reloader
 from exporter.web.follow import FollowedWebFile
-from exporter.web.reloader import Reloader
 from exporter.web.server.protocol import Limits
 from tests.integration.web.web_fixtures import FakeRuntime, Running, running
 

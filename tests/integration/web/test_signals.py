@@ -16,8 +16,7 @@ import requests
 from structlog.testing import capture_logs
 
 from exporter import signals
-from exporter.web.app import create_app
-from exporter.web.reloader import Reloader
+from exporter.web.app import Reloader, create_app
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 from tests.integration.web.web_fixtures import FakeRuntime

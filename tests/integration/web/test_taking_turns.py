@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from exporter.web.reloader import Reloader
+from exporter.web.app import Reloader
 from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import FakeRuntime, Running, read_all, until
 

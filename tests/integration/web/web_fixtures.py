@@ -20,9 +20,8 @@ from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.server_counters import ServerCounters
 from exporter.settings import Configuration
-from exporter.web.app import create_app
+from exporter.web.app import Reloader, create_app
 from exporter.web.follow import FollowedWebFile
-from exporter.web.reloader import Reloader
 from exporter.web.server.listeners import listen
 from exporter.web.server.protocol import Limits
 from exporter.web.server.server import Server
@@ -74,7 +73,7 @@ class FakeRuntime(EmptyRuntime):
         self, *, account: str | None, exporter_only: bool, budget_seconds: float
     ) -> Collector:
         if account not in (None, "acme"):
-            raise UnknownAccountError(account, "acme")
+            raise UnknownAccountError(account, ["acme"])
         if self.error:
             raise self.error
         with self.lock:
