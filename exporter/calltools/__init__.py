@@ -1,6 +1,6 @@
 """The client of the CallTools API: it asks, reads and checks, and only ever sends GET."""
 
-from exporter.calltools.client import FILTERS, Client, Filter
+from exporter.calltools.client import FILTERS, Client, Filter, Ready, Rows, check_ready
 from exporter.calltools.requester import RequestContext
 from exporter.calltools.rows import (
     AgentRow,
@@ -17,8 +17,11 @@ __all__ = [
     "Client",
     "Filter",
     "QueueRow",
+    "Ready",
     "RequestContext",
+    "Rows",
     "StatusRow",
+    "check_ready",
     "resolve_statuses",
     "summarise",
     "unknown_statuses",

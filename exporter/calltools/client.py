@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
+Ready: TypeAlias = Literal["true", "false"]
+Rows: TypeAlias = "tuple[Mapping[str, Any], ...]"
 
 #: The filters that an account's answers depend on.
 FILTERS: tuple[Filter, ...] = ("queue", "agent_status_id", "ready")
@@ -135,7 +137,7 @@ class Client:
             ApiError: the answer does not show whether it does.
         """
         if name == "ready":
-            return self._check_ready(context)
+            return check_ready(lambda value: self.agents_by_ready(value, context))
 
         def lets_through(page: ListPage) -> bool:
             return bool(page.count or page.rows)
@@ -147,26 +149,8 @@ class Client:
         ignored = self._requester.ask(request, context, lets_through, refuses)
         return _ignored(name) if ignored else None
 
-    def _check_ready(self, context: RequestContext) -> Failure | None:
-        """Check the filter without an impossible value: it must return no agent who is not ready.
-
-        Where everybody is ready, or rows lack the field, it must not return the same rows for
-        ``ready=false``.
-        """
-        ready = self._agents_by_ready("true", context)
-        if any(row.get("ready") is False for row in ready):
-            return _ignored("ready")
-        if not ready:
-            return None
-        others = self._agents_by_ready("false", context)
-        if not others or any(row.get("ready") is False for row in others):
-            return None
-        said = any(row.get("ready") is True for row in others)
-        return _ignored("ready") if said or _users(ready) == _users(others) else None
-
-    def _agents_by_ready(
-        self, value: str, context: RequestContext
-    ) -> tuple[Mapping[str, Any], ...]:
+    def agents_by_ready(self, value: Ready, context: RequestContext) -> Rows:
+        """Return the first page of the account's agents under the filter ``ready`` alone."""
         request = ListRequest(_AGENTS, {"ready": value, "page_size": LARGEST_PAGE})
         return self._requester.ask(request, context, lambda page: page.rows)
 
@@ -235,6 +219,24 @@ class Client:
                 break
             number += 1
         return rows, count, pages
+
+
+def check_ready(agents: Callable[[Ready], Rows]) -> Failure | None:
+    """Check the filter without an impossible value: it must return no agent who is not ready.
+
+    Where everybody is ready, or rows lack the field, it must not return the same rows for
+    ``ready=false``; ``agents`` is asked for these only then.
+    """
+    ready = agents("true")
+    if any(row.get("ready") is False for row in ready):
+        return _ignored("ready")
+    if not ready:
+        return None
+    others = agents("false")
+    if not others or any(row.get("ready") is False for row in others):
+        return None
+    said = any(row.get("ready") is True for row in others)
+    return _ignored("ready") if said or _users(ready) == _users(others) else None
 
 
 def _ignored(name: Filter) -> Failure:

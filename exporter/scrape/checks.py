@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
 import structlog
 
-from exporter.calltools import Filter, RequestContext
+from exporter.calltools import Filter, Ready, RequestContext, Rows, check_ready
 from exporter.clock import Clock, Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
@@ -62,9 +64,12 @@ class CheckJob(Job[None]):
 def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
     """Return the checks that an account needs in this scrape, each with its name."""
     state = access.state
-    checks: dict[str, Check] = {
-        f"filter {name}": partial(verify_filter, name) for name in state.filters_to_verify(now)
-    }
+    checks: dict[str, Check] = {}
+    for name in state.filters_to_verify(now):
+        if name == "ready":
+            checks |= ReadyCheck(now).requests
+        else:
+            checks[f"filter {name}"] = partial(verify_filter, name)
     return checks | due_lists(access, now)
 
 
@@ -89,6 +94,34 @@ def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
         job.failed(error)
         verdict = error
     job.access.state.record_filter(name, verdict, asked_at)
+
+
+class ReadyCheck:
+    """Verify the filter ``ready`` by two requests at the same time, of which one may be enough."""
+
+    def __init__(self, asked_at: Moment) -> None:
+        self._asked_at = asked_at
+        self._lock = threading.Lock()
+        self._agents: dict[Ready, Rows] = {}
+
+    @property
+    def requests(self) -> dict[str, Check]:
+        """The two checks, each with its name."""
+        values: tuple[Ready, ...] = ("true", "false")
+        return {f"filter ready={value}": partial(self._ask, value) for value in values}
+
+    def _ask(self, value: Ready, job: CheckJob, context: RequestContext) -> None:
+        """Send one request, and record the verdict if it can be told from what has come by now."""
+        state = job.access.state
+        try:
+            agents = job.access.client.agents_by_ready(value, context)
+        except ApiError as error:
+            job.failed(error)
+            state.record_filter("ready", error, self._asked_at)
+            return
+        with self._lock, contextlib.suppress(KeyError):  # it takes the other answer as well
+            self._agents[value] = agents
+            state.record_filter("ready", check_ready(self._agents.__getitem__), self._asked_at)
 
 
 def read_statuses(job: CheckJob, context: RequestContext) -> None:

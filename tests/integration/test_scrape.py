@@ -67,6 +67,27 @@ def test_each_queue_is_read_and_counted(
     assert all(one.last_success_at == one.result.finished_at for one in snapshot.queues)
 
 
+@pytest.mark.parametrize("detail", ["count", "agents"])
+def test_a_first_scrape_waits_for_no_answer_before_it_asks_for_the_rest(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    detail: str,
+) -> None:
+    simulator = start_simulator(SimulatedAccount(world()))
+    simulator.faults.set("hang")
+    queues = range(1, 11)
+    account = make_account(simulator, *queues, max_parallel_requests=16, detail=detail)
+    runtime = make_runtime(account)
+    scrape = threading.Thread(target=runtime.snapshot, args=([account], 10))
+    scrape.start()
+    # With details, the names of the statuses are needed first.
+    at_once = len(queues) + UPKEEP if detail == "count" else UPKEEP
+    assert simulator.wait_until(lambda: simulator.requests_total == at_once)
+    simulator.stop()
+    scrape.join()
+
+
 def test_one_bad_queue_never_hides_the_others(
     start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
 ) -> None:
@@ -104,11 +125,11 @@ def test_what_outlasts_its_page_is_counted_once(
     runtime.snapshot([account], 10)
     simulator.faults.set("hang", seconds=0.8)
     assert codes(runtime.snapshot([account], 0.2)) == {5457: "timeout"}
-    assert counted(runtime) == {"requests": 1 + UPKEEP, "timeout": 1}
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
     # The fetch goes on; the next page joins it, and shows what it brings.
     assert codes(runtime.snapshot([account], 10)) == {5457: 0}
-    assert counted(runtime) == {"requests": 1 + UPKEEP, "timeout": 1}
-    assert simulator.requests_total == 1 + UPKEEP
+    assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
+    assert simulator.requests_total == 2 + UPKEEP
 
 
 def test_pages_at_the_same_time_share_one_fetch_of_each_queue(
