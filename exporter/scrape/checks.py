@@ -111,7 +111,7 @@ class ReadyCheck:
         return {f"filter ready={value}": partial(self._ask, value) for value in values}
 
     def _ask(self, value: Ready, job: CheckJob, context: RequestContext) -> None:
-        """Send one request, and record the verdict if it can be told from what has come by now."""
+        """Send one request, and record the verdict once the answers give it."""
         state = job.access.state
         try:
             agents = job.access.client.agents_by_ready(value, context)
