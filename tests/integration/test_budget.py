@@ -64,7 +64,7 @@ def serving(runtime: Runtime) -> Iterator[Ask]:
     server = make_server(runtime, options)
     thread = threading.Thread(target=server.run)
     thread.start()
-    assert server.started.wait(20)
+    assert server.serving.wait(20)
     try:
         yield lambda timeout_seconds: Page(server.urls[0], timeout_seconds)
     finally:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from exporter.errors import ExporterError
 
@@ -61,32 +61,26 @@ def _bind(family: socket.AddressFamily, host: str, port: int, *, dual: bool) -> 
     return _Listener(bound.family, bound.type, bound.proto, fileno=bound.detach())
 
 
-def _listen_on(address: str) -> list[socket.socket]:
+def _listen_on(address: str) -> Iterator[socket.socket]:
     host, port = _split(address)
     if host in ("", "::"):
         if socket.has_dualstack_ipv6():
-            return [_bind(socket.AF_INET6, "::", port, dual=True)]
+            yield _bind(socket.AF_INET6, "::", port, dual=True)
+            return
         host = host or "0.0.0.0"
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    # A name may have several addresses, as localhost does.
+    # A name may have several addresses, as localhost does, of which one is enough.
     names = dict.fromkeys((family, str(name[0])) for family, _, _, _, name in found)
-    listeners, errors = [], []
+    errors = []
     for family, name in names:
         try:
-            listeners.append(_bind(family, name, port, dual=False))
+            yield _bind(family, name, port, dual=False)
         except OSError as error:
             if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                _close(listeners)
                 raise
             errors.append(error)
-    if not listeners:
+    if len(errors) == len(names):
         raise errors[0]
-    return listeners
-
-
-def _close(listeners: Iterable[socket.socket]) -> None:
-    for listener in listeners:
-        listener.close()
 
 
 def listen(addresses: Iterable[str]) -> list[socket.socket]:
@@ -97,12 +91,11 @@ def listen(addresses: Iterable[str]) -> list[socket.socket]:
     Raises:
         ListenError: one of them is malformed, in use or not this machine's; then all are closed.
     """
+    listeners: list[socket.socket] = []
     with contextlib.ExitStack() as undo:
-        listeners: list[socket.socket] = []
-        undo.callback(_close, listeners)
         for address in addresses:
             try:
-                listeners += _listen_on(address)
+                listeners.extend(map(undo.enter_context, _listen_on(address)))
             except (socket.gaierror, UnicodeError):
                 raise ListenError(address, "that name has no address") from None
             except OSError as error:

@@ -93,8 +93,7 @@ class LimitedProtocol(H11Protocol):
         self._limits = tracker.limits
         self._header_bytes = self._header_lines = 0
         self._client_left: asyncio.Future[None] | None = None
-        self._request_timer: asyncio.TimerHandle | None = None
-        self._reader_timer: asyncio.TimerHandle | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timer of the first request."""
@@ -102,7 +101,7 @@ class LimitedProtocol(H11Protocol):
         # So that every unread byte is reported, not only those above the usual 64 KiB.
         transport.set_write_buffer_limits(high=1, low=0)
         self._tracker.add(self)
-        self._start_request_timer()
+        self._start_timer("slow_request", self._limits.read_header_timeout)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep a half-closed connection until its response is sent; TLS has no such state."""
@@ -114,8 +113,8 @@ class LimitedProtocol(H11Protocol):
         """Forget the connection; uvicorn keeps its timer, and so its memory, after a reset."""
         self._report_that_the_client_left()
         self._tracker.remove(self)
-        self._stop_request_timer()
-        self._stop_reader_timer()
+        self._stop_timer("slow_request")
+        self._stop_timer("slow_reader")
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -142,8 +141,8 @@ class LimitedProtocol(H11Protocol):
         if room <= 0:
             self.drop("large_header")
             return b""
-        if self._request_timer is None:
-            self._start_request_timer()
+        if "slow_request" not in self._timers:
+            self._start_timer("slow_request", self._limits.read_header_timeout)
         self._header_bytes += min(room, len(data))
         self._header_lines += data[:room].count(b"\n")
         if self._header_lines > self._limits.max_header_fields + 2:  # the first and the last line
@@ -154,7 +153,7 @@ class LimitedProtocol(H11Protocol):
             if self._is_answering():
                 self.scope["state"][CLIENT_LEFT] = self._client_left = self.loop.create_future()
             self._header_bytes = self._header_lines = 0
-            self._stop_request_timer()
+            self._stop_timer("slow_request")
             self._tracker.idle.pop(self, None)
         return data[room:]
 
@@ -186,23 +185,21 @@ class LimitedProtocol(H11Protocol):
         if not self.transport.is_closing():
             self._tracker.idle[self] = None
             if self.conn.their_state is h11.SEND_BODY:
-                self._start_request_timer()
+                self._start_timer("slow_request", self._limits.read_header_timeout)
         super().on_response_complete()
 
     def pause_writing(self) -> None:
         """Start the timer for a client that has not read its response."""
         super().pause_writing()
         self._tracker.slow_readers[self] = None
-        self._reader_timer = self.loop.call_later(
-            self._limits.write_timeout, self.drop, "slow_reader"
-        )
+        self._start_timer("slow_reader", self._limits.write_timeout)
         if len(self._tracker.slow_readers) > self._limits.max_slow_readers:
             next(iter(self._tracker.slow_readers)).drop("slow_reader")
 
     def resume_writing(self) -> None:
         """Stop that timer."""
         self._tracker.slow_readers.pop(self, None)
-        self._stop_reader_timer()
+        self._stop_timer("slow_reader")
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
@@ -225,17 +222,10 @@ class LimitedProtocol(H11Protocol):
         else:
             self.transport.abort()
 
-    def _start_request_timer(self) -> None:
-        self._request_timer = self.loop.call_later(
-            self._limits.read_header_timeout, self.drop, "slow_request"
-        )
+    def _start_timer(self, reason: str, seconds: float) -> None:
+        """Drop the connection for this reason unless the timer is stopped in time."""
+        self._timers[reason] = self.loop.call_later(seconds, self.drop, reason)
 
-    def _stop_request_timer(self) -> None:
-        if self._request_timer is not None:
-            self._request_timer.cancel()
-            self._request_timer = None
-
-    def _stop_reader_timer(self) -> None:
-        if self._reader_timer is not None:
-            self._reader_timer.cancel()
-            self._reader_timer = None
+    def _stop_timer(self, reason: str) -> None:
+        if timer := self._timers.pop(reason, None):
+            timer.cancel()

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from asyncio.sslproto import SSLProtocol
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from functools import partial
 
 import structlog
@@ -25,77 +25,16 @@ from exporter.web.server.tls_handshake import TlsHandshake
 
 #: Connections that are accepted in a row, before others are served again.
 _ACCEPTED_AT_ONCE = 4
-_END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 log = structlog.get_logger(__name__)
 
 
-class _Uvicorn(uvicorn.Server):
-    """uvicorn with limits for each client, without raising signals again at the end.
+class Server(uvicorn.Server):
+    """uvicorn with limits for each client, until a signal or `stop` ends it.
 
-    That would make the process end with 143 instead of 0.
-    """
-
-    def __init__(  # noqa: PLR0913 - one for each hook
-        self,
-        config: uvicorn.Config,
-        tracker: ConnectionTracker,
-        *,
-        ssl_context: Callable[[], ssl.SSLContext] | None,
-        handlers: Mapping[signal.Signals, Callable[[], object]],
-        on_started: Callable[[], object],
-        on_shutdown: Callable[[], object],
-    ) -> None:
-        super().__init__(config)
-        self._tracker = tracker
-        self._ssl_context = ssl_context
-        self._handlers = handlers
-        self._on_started = on_started
-        self._on_shutdown = on_shutdown
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve the sockets, each connection with our protocol."""
-        await super().startup(sockets=[])
-        serve = partial(
-            LimitedProtocol, self._tracker, self.config, self.server_state, self.lifespan.state
-        )
-        make_protocol: Callable[[], asyncio.Protocol] = serve
-        if self._ssl_context:
-            make_protocol = partial(TlsHandshake, self._tracker, self._ssl_context, serve)
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(ShortageLog())
-        for listener in sockets or []:
-            server = await loop.create_server(
-                make_protocol, sock=listener, backlog=_ACCEPTED_AT_ONCE
-            )
-            self.servers.append(server)
-        self._on_started()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Notify the application, then answer requests in flight."""
-        self._on_shutdown()
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Handle signals on the event loop while it runs; only a main thread can."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number, handler in self._handlers.items():
-            loop.add_signal_handler(number, handler)
-        try:
-            yield
-        finally:
-            for number in self._handlers:
-                loop.remove_signal_handler(number)
-            # The process is about to end: a SIGHUP must not kill it now.
-            signals.expect_signals()
-
-
-class Server:
-    """Serve an application until a signal or `stop` ends it.
+    It does not raise the signal again at the end, which would make the process end with 143 instead
+    of 0.
 
     Args:
         app: the application; its ``state.stopping`` is set when shutdown begins.
@@ -117,96 +56,124 @@ class Server:
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None = None,
         on_hangup: Callable[[], Awaitable[object]] | None = None,
-        on_started: Callable[[], object] | None = None,
-        on_stopping: Callable[[], object] | None = None,
+        on_started: Callable[[], object] = lambda: None,
+        on_stopping: Callable[[], object] = lambda: None,
         limits: Limits | None = None,
         api_connections: int = 256,
         record_drop: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.started = threading.Event()
+        self.serving = threading.Event()
         self.connections = ConnectionTracker(
             limits or Limits(max_connections=connection_limit(api_connections)), record_drop
         )
         self._app = app
         self._listeners = list(listeners)
-        self._tls = ssl_context is not None
-        # Otherwise each TLS connection, idle or not, holds a buffer of 256 KiB.
-        SSLProtocol.max_size = 32 * 1024
+        self._ssl_context = ssl_context
         self._on_hangup = on_hangup
         self._on_started = on_started
         self._on_stopping = on_stopping
-        config = uvicorn.Config(
-            app,
-            http=LimitedProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            # Its warnings are a line for every piece of garbage received.
-            log_level="error",
-            access_log=False,
-            # Otherwise it reads WEB_CONCURRENCY.
-            workers=1,
-            proxy_headers=False,
-            server_header=False,
-            timeout_keep_alive=self.connections.limits.idle_timeout,
-            h11_max_incomplete_event_size=self.connections.limits.max_header_bytes,
-        )
-        handlers: dict[signal.Signals, Callable[[], object]]
-        handlers = {number: partial(self._signalled, number) for number in _END_SIGNALS}
-        handlers[signal.SIGHUP] = (
-            self._hung_up if on_hangup is not None else partial(self._signalled, signal.SIGHUP)
-        )
         self._hangups: set[asyncio.Task[None]] = set()
-        self._uvicorn = _Uvicorn(
-            config,
-            self.connections,
-            ssl_context=ssl_context,
-            handlers=handlers,
-            on_started=self._started,
-            on_shutdown=app.state.shutdown.set,
+        # Otherwise each TLS connection, idle or not, holds a buffer of 256 KiB.
+        SSLProtocol.max_size = 32 * 1024
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=LimitedProtocol,
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                # Its warnings are a line for every piece of garbage received.
+                log_level="error",
+                access_log=False,
+                # Otherwise it reads WEB_CONCURRENCY.
+                workers=1,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=self.connections.limits.idle_timeout,
+                h11_max_incomplete_event_size=self.connections.limits.max_header_bytes,
+            )
         )
 
     @property
     def urls(self) -> list[str]:
         """Where a person can reach the server, one for each socket."""
-        return [url_of(listener, tls=self._tls) for listener in self._listeners]
+        tls = self._ssl_context is not None
+        return [url_of(listener, tls=tls) for listener in self._listeners]
 
-    def run(self) -> None:
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve; return when everything in flight at the end has been answered."""
-        asyncio.run(self._uvicorn.serve(sockets=self._listeners))
+        asyncio.run(self.serve(sockets or self._listeners))
 
     def stop(self) -> None:
         """Do what SIGTERM does; from any thread."""
         self._app.state.stopping = True
-        self._uvicorn.should_exit = True
-        if self._on_stopping is not None:
-            self._on_stopping()
+        self.should_exit = True
+        self._on_stopping()
 
-    def _started(self) -> None:
-        self.started.set()
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve the sockets, each connection with our protocol."""
+        await super().startup(sockets=[])
+        serve = partial(
+            LimitedProtocol, self.connections, self.config, self.server_state, self.lifespan.state
+        )
+        make_protocol: Callable[[], asyncio.Protocol] = serve
+        if self._ssl_context:
+            make_protocol = partial(TlsHandshake, self.connections, self._ssl_context, serve)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(ShortageLog())
+        for listener in sockets or []:
+            server = await loop.create_server(
+                make_protocol, sock=listener, backlog=_ACCEPTED_AT_ONCE
+            )
+            self.servers.append(server)
+        self.serving.set()
         if self._on_hangup is not None and signals.take_hangup():
             # It arrived while the process was starting, maybe after the configuration was read.
-            self._hung_up()
-        if self._on_started is not None:
-            self._on_started()
+            self._hung_up(self._on_hangup)
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Notify the application, then answer requests in flight."""
+        self._app.state.shutdown.set()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handle signals on the event loop while it runs; only a main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._signalled, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+            # The process is about to end: a SIGHUP must not kill it now.
+            signals.expect_signals()
 
     def _signalled(self, number: signal.Signals) -> None:
-        """Stop; at the second call, without waiting for anything."""
+        """Reload or stop; at the second call to stop, without waiting for anything."""
+        if number == signal.SIGHUP and self._on_hangup is not None:
+            self._hung_up(self._on_hangup)
+            return
         if self._app.state.stopping:
             signals.end_by(number)
         self.stop()
 
-    def _hung_up(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._call_on_hangup())
+    def _hung_up(self, on_hangup: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.get_running_loop().create_task(_call(on_hangup))
         self._hangups.add(task)
         task.add_done_callback(self._hangups.discard)
 
-    async def _call_on_hangup(self) -> None:
-        try:
-            if self._on_hangup is not None:
-                await self._on_hangup()
-        except ConfigurationError:
-            pass  # Its mistakes are already in the log, the only place for those of a signal.
-        except Exception:
-            log.exception("Internal error during a reload")
+
+async def _call(on_hangup: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await on_hangup()
+    except ConfigurationError:
+        pass  # Its mistakes are already in the log, the only place for those of a signal.
+    except Exception:
+        log.exception("Internal error during a reload")

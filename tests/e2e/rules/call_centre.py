@@ -203,7 +203,7 @@ def _serving(configuration: Configuration, clock: Clock) -> Iterator[Server]:
     server = Server(create_app(runtime), listen(["127.0.0.1:0"]))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert server.started.wait(20)
+    assert server.serving.wait(20)
     try:
         yield server
     finally:

@@ -105,7 +105,7 @@ def test_signals_reach_a_server_in_the_main_thread() -> None:
     server = Server(app, listen(["127.0.0.1:0"]), on_hangup=hang_up)
 
     def send() -> None:
-        assert server.started.wait(20)
+        assert server.serving.wait(20)
         os.kill(os.getpid(), signal.SIGHUP)
         assert hung_up.wait(20)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -131,7 +131,7 @@ def test_a_hook_that_fails_is_logged() -> None:
     server = Server(create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=hook)
 
     def send() -> None:
-        assert server.started.wait(20)
+        assert server.serving.wait(20)
         os.kill(os.getpid(), signal.SIGHUP)
         assert failed.wait(20)
         server.stop()
@@ -158,7 +158,7 @@ def test_of_many_hangups_one_reload_is_in_work_and_one_to_come() -> None:
     )
 
     def send() -> None:
-        assert server.started.wait(20)
+        assert server.serving.wait(20)
         os.kill(os.getpid(), signal.SIGHUP)
         assert entered.wait(20)
         for _ in range(100):

@@ -167,7 +167,7 @@ def running(
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert server.started.wait(20)
+    assert server.serving.wait(20)
     try:
         yield Running(server, runtime, thread, names, answers, registry)
     finally:
