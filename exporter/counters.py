@@ -1,4 +1,4 @@
-"""The exporter's own counters: its requests to the API, and its own state."""
+"""The exporter's own counters: its requests to the API, its server and its own state."""
 
 from __future__ import annotations
 
@@ -11,16 +11,30 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
 from exporter import __version__
 from exporter.errors import HTTP_CODES, WORD_CODES
-from exporter.server_counters import ServerCounters
+from exporter.line_writer import dropped_lines
 from exporter.snapshot import Attempt
 
 # Otherwise each counter has a second series with the time of its creation.
 prometheus_client.disable_created_metrics()
+
+#: Why a connection is dropped.
+DROP_REASONS = (
+    "tls_handshake",
+    "slow_request",
+    "large_header",
+    "bad_request",
+    "slow_reader",
+    "too_many_connections",
+)
+#: The answers of `/available`; ``refused`` stands for a request that was not processed.
+AVAILABLE_ANSWERS = ("yes", "no", "unknown", "refused")
+
+_AVAILABLE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -40,6 +54,47 @@ class _AccountCounts:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS) + 1))
     errors: Tally[str] = field(default_factory=_by_code)
     changes: Tally[str] = field(default_factory=lambda: Tally(appeared=0, vanished=0))
+
+
+class ServerCounters:
+    """Count dropped connections and answers of `/available`.
+
+    Every series exists, at 0, from the start, so that a first event is an increase.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._dropped_connections = Counter(
+            "calltools_exporter_dropped_connections",
+            "Client connections that the exporter dropped, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._available_requests = Counter(
+            "calltools_exporter_available_requests",
+            "Requests to /available, by answer.",
+            ("answer",),
+            registry=registry,
+        )
+        self._available_durations = Histogram(
+            "calltools_exporter_available_request_duration_seconds",
+            "Duration of requests to /available, without refused ones.",
+            buckets=_AVAILABLE_BUCKETS,
+            registry=registry,
+        )
+        for reason in DROP_REASONS:
+            self._dropped_connections.labels(reason)
+        for answer in AVAILABLE_ANSWERS:
+            self._available_requests.labels(answer)
+
+    def record_dropped_connection(self, reason: str) -> None:
+        """Count a connection that was dropped, for one of `DROP_REASONS`."""
+        self._dropped_connections.labels(reason).inc()
+
+    def record_available(self, answer: str, seconds: float) -> None:
+        """Count an answer of `/available`, one of `AVAILABLE_ANSWERS`, and its time."""
+        self._available_requests.labels(answer).inc()
+        if answer != "refused":
+            self._available_durations.observe(seconds)
 
 
 class Counters:
@@ -87,6 +142,12 @@ class Counters:
             )
         yield from families
         yield from self.registry.collect()
+        # The log counts them itself, because it exists before any registry.
+        yield CounterMetricFamily(
+            "calltools_exporter_dropped_log_lines",
+            "Log lines that were dropped because their reader was too slow.",
+            value=dropped_lines(),
+        )
 
     def retain(self, accounts: Collection[str]) -> None:
         """Create series for these accounts and remove all others; existing ones keep counting."""

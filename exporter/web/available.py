@@ -21,7 +21,7 @@ from exporter.errors import ExporterError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.text import did_you_mean
 from exporter.web.available_reader import AvailableReader, Question, ReadAvailability
-from exporter.web.rate_limit import RateLimits
+from exporter.web.available_users import AvailableUser, RateLimits
 from exporter.web.responses import CALLER
 from exporter.web.shared_work import NoFreeSlotError, SharedWork
 
@@ -127,13 +127,13 @@ class AvailableHandler:
         return answer.response()
 
     async def _answer(self, request: Request) -> _Answer:  # noqa: PLR0911 - one for each end
-        caller = request.scope["state"].get(CALLER)
-        if caller is not None and (wait := self._limits.seconds_to_wait(caller)) > 0:
-            words = f"more than {caller.user.questions_per_second:g} requests a second"
+        user: AvailableUser | None = request.scope["state"].get(CALLER)
+        if user is not None and (wait := self._limits.seconds_to_wait(user)) > 0:
+            words = f"more than {user.questions_per_second:g} requests a second"
             return _refusal(429, words, wait)
         try:
             question = parse_question(request.query_params)
-            return _of_result(question, await self._ask(request, question))
+            return _of_result(question, await self._ask(request, question, user))
         except BadQuestionError as error:
             return _refusal(400, str(error))
         except UnknownNameError as error:
@@ -147,8 +147,9 @@ class AvailableHandler:
             log.exception("Internal error while answering /available")
             return _refusal(500, "internal error; see the log of the exporter")
 
-    async def _ask(self, request: Request, question: Question) -> ReadAvailability:
-        user = caller.user if (caller := request.scope["state"].get(CALLER)) else None
+    async def _ask(
+        self, request: Request, question: Question, user: AvailableUser | None
+    ) -> ReadAvailability:
         way_back = min(_WAY_BACK_SECONDS, question.timeout * _WAY_BACK_SHARE)
         # Requests with similar timeouts share the shortest, as for scrapes.
         key = (

@@ -6,7 +6,8 @@ Prometheus' exporter-toolkit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -35,6 +36,7 @@ class AvailableUser:
     ``accounts`` and ``teams`` are None where there is no limit to them.
     """
 
+    name: str
     password_hash: str = field(repr=False)
     accounts: frozenset[str] | None
     teams: frozenset[str] | None
@@ -53,6 +55,26 @@ class AvailableUsers:
 
     users: Mapping[str, AvailableUser] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+
+
+class RateLimits:
+    """A bucket for each user that refills at the user's rate and holds one second's requests."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def seconds_to_wait(self, user: AvailableUser) -> float:
+        """Take one request out of the user's bucket; return 0, or the time until there is one."""
+        rate = user.questions_per_second
+        size, now = max(rate, 1.0), self._clock()
+        left, at = self._buckets.get(user.name, (size, now))
+        left = min(size, left + (now - at) * rate)
+        if left < 1:
+            self._buckets[user.name] = left, now
+            return (1 - left) / rate
+        self._buckets[user.name] = left - 1, now
+        return 0.0
 
 
 def _all_or_names(value: object) -> list[str] | Literal["all"]:
@@ -115,7 +137,7 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
                 _check_names(document, user, configuration)
     document.raise_mistakes()
     found = model.users if model else {}
-    return AvailableUsers({name: _user(keys) for name, keys in found.items()}, (path,))
+    return AvailableUsers({name: _user(name, keys) for name, keys in found.items()}, (path,))
 
 
 def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:
@@ -125,8 +147,9 @@ def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:
         log.warning(words, file=str(users_file))
 
 
-def _user(keys: UserKeys) -> AvailableUser:
+def _user(name: str, keys: UserKeys) -> AvailableUser:
     return AvailableUser(
+        name,
         password_hash=str(keys.password_hash),
         # A user without accounts has teams, and may ask for these in every account.
         accounts=None if keys.accounts in ("all", []) else frozenset(keys.accounts),

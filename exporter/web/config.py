@@ -20,8 +20,8 @@ from exporter.config.schema import Keys
 from exporter.config.validate import found_value, validate
 from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, Value, YamlMapping, YamlSequence
+from exporter.files import load_pem
 from exporter.web.auth import BasicAuth, hash_cost
-from exporter.web.tls import TlsServer, make_context
 
 _INLINE = "is not supported, as certificates and keys belong in files of their own; expected {}"
 _CHOSEN_BY_OPENSSL = "is not supported, as OpenSSL chooses; remove it"
@@ -106,6 +106,11 @@ class TlsServerConfig(Keys):
     ] = "TLS13"
     prefer_server_cipher_suites: fields.Switch = True
 
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Return the files, by the key that names each; relative paths are relative to a folder."""
+        names = {key: getattr(self, key) for key in ("cert_file", "key_file", "client_ca_file")}
+        return {key: folder / name for key, name in names.items() if name is not None}
+
 
 class HttpServerConfig(Keys):
     """The key `http_server_config`."""
@@ -147,32 +152,39 @@ def load_web_config(path: Path, *, read_files: bool = True) -> WebConfig:
     headers = tuple(_headers(document))
     users = dict(_users(document))
     document.raise_mistakes()
-    tls = _tls_server(model.tls_server_config if model else None, path.parent)
-    context = None
-    if tls and read_files:
-        context = make_context(
-            tls, lambda key, words: _add_mistake(document, words, "tls_server_config", key)
-        )
-        document.raise_mistakes()
-    files = (path, *tls.files.values()) if tls else (path,)
-    return WebConfig(files, context, BasicAuth(users), headers, tuple(_without_effect(document)))
+    tls = model.tls_server_config if model else None
+    files = tls.files(path.parent) if tls else {}
+    context = _load_context(document, tls, files) if tls and read_files else None
+    return WebConfig(
+        (path, *files.values()),
+        context,
+        BasicAuth(users),
+        headers,
+        tuple(_without_effect(document)),
+    )
 
 
 def _add_mistake(document: Document, words: str, *path: str) -> None:
     document.add_mistake(document.location(*path), words)
 
 
-def _tls_server(keys: TlsServerConfig | None, folder: Path) -> TlsServer | None:
-    if keys is None:
-        return None
-    return TlsServer(
-        folder / keys.cert_file,
-        folder / keys.key_file,
-        folder / keys.client_ca_file if keys.client_ca_file else None,
-        _CLIENT_AUTH[keys.client_auth_type],
-        _VERSIONS[keys.min_version],
-        _VERSIONS[keys.max_version],
-    )
+def _load_context(
+    document: Document, tls: TlsServerConfig, files: Mapping[str, Path]
+) -> ssl.SSLContext:
+    """Load the certificates into a new context.
+
+    Raises:
+        ConfigurationError: with a mistake for each file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _VERSIONS[tls.min_version]
+    context.maximum_version = _VERSIONS[tls.max_version]
+    context.set_alpn_protocols(["http/1.1"])
+    for key, words in load_pem(context, files).items():
+        _add_mistake(document, words, "tls_server_config", key)
+    document.raise_mistakes()
+    context.verify_mode = _CLIENT_AUTH[tls.client_auth_type]
+    return context
 
 
 def _check_tls(document: Document) -> None:

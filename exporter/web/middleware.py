@@ -11,7 +11,6 @@ from exporter.web.auth import BasicAuth, BusyError, credentials
 from exporter.web.available_users import AvailableUser
 from exporter.web.config import WebConfig
 from exporter.web.follow import FollowedUsers, FollowedWebFile
-from exporter.web.rate_limit import Caller
 from exporter.web.responses import CALLER, plain
 
 AVAILABLE_PATH = "/available"
@@ -98,7 +97,7 @@ class AuthMiddleware:
             return None
         if path != AVAILABLE_PATH:
             return plain(403, f"403 Forbidden: this user may request {AVAILABLE_PATH} only")
-        scope["state"][CALLER] = Caller(name, users[name])
+        scope["state"][CALLER] = users[name]
         return None
 
     def _all_users(self, full: BasicAuth, users: Mapping[str, AvailableUser]) -> BasicAuth:

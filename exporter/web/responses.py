@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 #: The key of a request's state under which the server keeps a future that is done when the client
 #: has closed its side of the connection.
 CLIENT_LEFT = "client_left"
-#: The key under which is kept who asks, if that is a user of `/available` only.
+#: The key of the `AvailableUser` who asks, where that is one.
 CALLER = "caller"
 
 _PIECE_BYTES = 64 * 1024

@@ -29,7 +29,6 @@ RANKS: tuple[set[str], ...] = (
             "logs",
             "memory",
             "schedule",
-            "server_counters",
         ),
         *("settings", "signals", "snapshot", "systemd", "text"),
     },

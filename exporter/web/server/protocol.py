@@ -47,7 +47,7 @@ class Connection(Protocol):
     """A connection that can be dropped."""
 
     def drop(self, reason: str) -> None:
-        """End the connection, for one of `exporter.server_counters.DROP_REASONS`."""
+        """End the connection, for one of `exporter.counters.DROP_REASONS`."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from exporter.server_counters import DROP_REASONS
+from exporter.counters import DROP_REASONS
 from exporter.web.server.protocol import Limits
 from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import FakeRuntime, Running, read_all, read_answer, until

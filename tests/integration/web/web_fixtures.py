@@ -15,10 +15,10 @@ from prometheus_client.registry import Collector
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from exporter.counters import ServerCounters
 from exporter.errors import UnknownAccountError
 from exporter.history import AccountStatus
 from exporter.runtime import Runtime
-from exporter.server_counters import ServerCounters
 from exporter.settings import Configuration
 from exporter.web.app import Reloader, create_app
 from exporter.web.follow import FollowedWebFile

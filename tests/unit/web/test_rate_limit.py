@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.web.available_users import AvailableUser
-from exporter.web.rate_limit import Caller, RateLimits
+from exporter.web.available_users import AvailableUser, RateLimits
 
 
-def caller(name: str, rate: float) -> Caller:
-    return Caller(name, AvailableUser("", None, None, rate))
+def caller(name: str, rate: float) -> AvailableUser:
+    return AvailableUser(name, "", None, None, rate)
 
 
 def test_a_user_may_ask_so_many_questions_a_second() -> None:
