@@ -4,7 +4,6 @@ Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 """
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
-from exporter.simulator.clock import Clock
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.dialect import ALL_FILTERS, Dialect
@@ -18,6 +17,7 @@ from exporter.simulator.world import (
     STATUSES,
     AccountMoment,
     Agent,
+    Clock,
     Status,
     World,
 )

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from operator import is_not
 
 from exporter.simulator.dialect import Dialect
-from exporter.simulator.listing import LISTS, read_list, read_record
+from exporter.simulator.listing import LISTS, read_list
 from exporter.simulator.messages import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import AccountMoment, World
 
 #: The default key of an account; long enough to be found where it must not appear.
 TOKEN = "a3f9c1simulatedcalltoolskey7e52d8b4"  # noqa: S105 - it is of no use elsewhere
-
-SILOS = ("east-1", "east-2", "east-3", "west-2", "west-3", "west-4")
 
 
 @dataclass(slots=True)
@@ -50,10 +48,6 @@ class Api:
 
     def answer(self, request: Request, at: float) -> Answer:
         """Return the answer to a request at a Unix time."""
-        answer = self._answer(request, at)
-        return _without_body(answer) if request.method == "HEAD" else answer
-
-    def _answer(self, request: Request, at: float) -> Answer:
         account = self.account(request)
         if account is None:
             return self._route(request, None, self.dialect)
@@ -67,14 +61,16 @@ class Api:
         return answers[key]
 
     def _route(self, request: Request, moment: AccountMoment | None, dialect: Dialect) -> Answer:
-        endpoint, record = _endpoint(request.path)
-        if endpoint is None or endpoint in dialect.missing:
-            return _not_found(request, dialect)
-        if endpoint == "silos":
-            return json_answer(200, SILOS)
+        endpoint = request.path.removeprefix("/api/").removesuffix("/")
+        if request.path != f"/api/{endpoint}/" or endpoint not in LISTS - dialect.missing:
+            return html_answer(404, "Not Found")
         if moment is None:
             return self._unauthenticated(request, dialect)
-        return _permitted(endpoint, record, request, moment, dialect)
+        if request.method != "GET":
+            return _detail(405, f'Method "{request.method}" not allowed.')
+        if endpoint in dialect.forbidden:
+            return _detail(403, "You do not have permission to perform this action.")
+        return read_list(endpoint, request, moment, dialect)
 
     def _unauthenticated(self, request: Request, dialect: Dialect) -> Answer:
         words = request.headers.get("authorization", "").split()
@@ -94,39 +90,3 @@ class Api:
 
 def _detail(status: int, text: str, *headers: tuple[str, str]) -> Answer:
     return json_answer(status, {"detail": text}, *headers)
-
-
-def _without_body(answer: Answer) -> Answer:
-    length = ("Content-Length", str(len(answer.body)))
-    return Answer(answer.status, (*answer.headers, length), b"")
-
-
-def _endpoint(path: str) -> tuple[str | None, str | None]:
-    """Return the endpoint that a path names, and the key of a single record."""
-    match path.split("/"):
-        case ["", "api", "silos", ""]:
-            return "silos", None
-        case ["", "api", name, ""] if name in LISTS:
-            return name, None
-        case ["", "api", "agentstatuses", record, ""]:
-            return "agentstatuses", record
-    return None, None
-
-
-def _not_found(request: Request, dialect: Dialect) -> Answer:
-    if dialect.missing_slash == 301 and _endpoint(request.path + "/")[0] is not None:
-        query = request.target[len(request.path) :]
-        return html_answer(301, "Moved", ("Location", f"{request.path}/{query}"))
-    return html_answer(404, "Not Found")
-
-
-def _permitted(
-    endpoint: str, record: str | None, request: Request, moment: AccountMoment, dialect: Dialect
-) -> Answer:
-    if request.method not in {"GET", "HEAD"}:
-        return _detail(405, f'Method "{request.method}" not allowed.')
-    if endpoint in dialect.forbidden:
-        return _detail(403, "You do not have permission to perform this action.")
-    if record is None:
-        return read_list(endpoint, request, moment, dialect)
-    return read_record(record, moment, dialect)

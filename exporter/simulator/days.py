@@ -57,7 +57,6 @@ class Team:
     agents: int
     queues: tuple[int, ...]
     pattern: ShiftPattern = ShiftPattern()
-    id: int = 1
 
 
 #: From when one agent had which status; the last entry is the end of the shift.
@@ -115,7 +114,6 @@ class DayWorld:
             logged_in=here,
             status_since=starts[index],
             logged_in_since=starts[0],
-            team=team.id,
             calls=statuses[: index + 1].count(ON_A_CALL),
             post_call_seconds=team.pattern.wrap_up,
         )

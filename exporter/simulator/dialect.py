@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ALL_FILTERS = frozenset({"queue", "agent_status_id", "ready", "team"})
+ALL_FILTERS = frozenset({"queue", "agent_status_id", "ready"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,6 @@ class Dialect:
     bad_key: Literal[401, 403] = 401
     unknown_id: Literal[200, 400] = 400
     zero_id: Literal[200, 400] = 200
-    missing_slash: Literal[301, 404] = 301
     next_scheme: Literal["http", "https", "none"] = "http"
     envelope: Literal["page", "list", "data"] = "page"
     agent_status: Literal["integer", "digits", "object", "url", "name"] = "integer"

@@ -1,4 +1,4 @@
-"""The API's lists: filters, order and pages as Django REST Framework has them."""
+"""The API's lists: filters and pages as Django REST Framework has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request, json_answer
 from exporter.simulator.rows import Row, agent_row, queue_row, status_row
-from exporter.simulator.world import AccountMoment, Agent, Queue, Status
+from exporter.simulator.world import AccountMoment, Agent
 
 LISTS = frozenset({"agentstatuses", "queues", "statuses"})
 
@@ -20,16 +20,15 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _INVALID_CHOICE = "Select a valid choice. That choice is not one of the available choices."
 
 Record = TypeVar("Record")
-Named = TypeVar("Named", "Queue", "Status")
 
 
 def read_list(name: str, request: Request, moment: AccountMoment, dialect: Dialect) -> Answer:
     """Return one page of a list, or why its filters are refused."""
     if name == "statuses":
-        return _page(request, _ordered(request, moment.statuses), status_row, dialect)
+        return _page(request, moment.statuses, status_row, dialect)
     if name == "queues":
         row = partial(queue_row, moment=moment)
-        return _page(request, _ordered(request, moment.queues), row, dialect)
+        return _page(request, moment.queues, row, dialect)
     filters = {key: value for key, value in request.query.items() if value}
     for ignored in dialect.ignored_filters:
         filters.pop(ignored, None)
@@ -38,14 +37,6 @@ def read_list(name: str, request: Request, moment: AccountMoment, dialect: Diale
         return json_answer(400, {key: [_INVALID_CHOICE] for key in refused})
     row_of_agent = partial(agent_row, moment=moment, dialect=dialect)
     return _page(request, _filtered(filters, moment), row_of_agent, dialect)
-
-
-def read_record(app_user: str, moment: AccountMoment, dialect: Dialect) -> Answer:
-    """Return the bare row of one agent."""
-    for agent in moment.agents(None):
-        if agent.app_user == app_user:
-            return json_answer(200, agent_row(agent, moment, dialect))
-    return json_answer(404, {"detail": "No AgentStatus matches the given query."})
 
 
 def _refused(filters: dict[str, str], moment: AccountMoment, dialect: Dialect) -> list[str]:
@@ -62,23 +53,13 @@ def _filtered(filters: dict[str, str], moment: AccountMoment) -> Sequence[Agent]
     queue = filters.get("queue")
     if queue is not None and not queue.isdecimal():
         return []
-    status, team = filters.get("agent_status_id"), filters.get("team")
+    status = filters.get("agent_status_id")
     ready = _BOOLEANS.get(filters.get("ready", "").lower())
     return [
         agent
         for agent in moment.agents(None if queue is None else int(queue))
-        if status in {None, str(agent.status)}
-        and team in {None, str(agent.team)}
-        and ready in {None, agent.ready}
+        if status in {None, str(agent.status)} and ready in {None, agent.ready}
     ]
-
-
-def _ordered(request: Request, records: Sequence[Named]) -> Sequence[Named]:
-    ordering = request.query.get("ordering", "")
-    field = ordering.removeprefix("-")
-    if field not in {"id", "name"}:
-        return records
-    return sorted(records, key=lambda row: getattr(row, field), reverse=ordering.startswith("-"))
 
 
 def _page(

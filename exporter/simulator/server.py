@@ -13,10 +13,10 @@ from functools import partial
 from typing import NamedTuple, Self
 
 from exporter.simulator.api import Api, SimulatedAccount
-from exporter.simulator.clock import Clock
 from exporter.simulator.dialect import Dialect
 from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
+from exporter.simulator.world import Clock
 
 _LOG_LENGTH = 100_000
 _BACKLOG = 2048

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,6 @@ class Agent:
     logged_in: bool
     status_since: float
     logged_in_since: float
-    team: int = 1
     calls: int = 0
     post_call_seconds: float = 0.0
     hidden: frozenset[str] = frozenset()
@@ -84,6 +84,23 @@ class World(Protocol):
 
     def at(self, time: float) -> AccountMoment:
         """Return the account at this Unix time."""
+
+
+class Clock:
+    """A clock that can be set, stopped and sped up; at first it shows the real time."""
+
+    def __init__(self) -> None:
+        self._start = (0.0, 0.0, 0.0)
+        self.set(time.time())
+
+    def set(self, at: float, *, speed: float = 1.0) -> None:
+        """Set the Unix time and the speed from now on; 0 stops the clock."""
+        self._start = (at, time.monotonic(), speed)
+
+    def __call__(self) -> float:
+        """Return its Unix time."""
+        at, since, speed = self._start
+        return at + (time.monotonic() - since) * speed
 
 
 def person(key: str) -> tuple[str, str]:

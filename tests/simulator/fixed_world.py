@@ -53,7 +53,6 @@ class FixedWorld:
         ready: bool | None = None,
         logged_in: bool = True,
         since: float = FIXED_TIME,
-        team: int = 1,
         hidden: Iterable[str] = (),
     ) -> Agent:
         """Put an agent into a status, adding whom the account does not have yet.
@@ -72,7 +71,6 @@ class FixedWorld:
             logged_in=logged_in,
             status_since=since,
             logged_in_since=FIXED_TIME - 3600,
-            team=team,
             hidden=frozenset(hidden),
         )
         self._set_agents({**self._agents, agent.app_user: agent})

@@ -22,7 +22,7 @@ def world() -> FixedWorld:
     world = FixedWorld()
     world.set_agent("Ada Quillmarrow", 5457, 5460)
     world.set_agent("Ben Torvalask", 5457)
-    world.set_agent("Cal Vimpernel", 5457, team=7)
+    world.set_agent("Cal Vimpernel", 5457)
     world.set_agent("Dee Hossamund", 5457, status=LUNCH)
     return world
 
@@ -74,8 +74,6 @@ def names(answer: Answer) -> list[str]:
         ("?queue=", ["Ada", "Ben", "Cal", "Dee"]),
         ("?queue_id=5460", ["Ada", "Ben", "Cal", "Dee"]),
         ("?queue=5457&queue=5460", ["Ada"]),
-        ("?team=7", ["Cal"]),
-        ("?queue=5460&team=7", []),
     ],
 )
 def test_filters_choose_agents(get: Get, query: str, found: list[str]) -> None:
@@ -165,24 +163,12 @@ def test_an_inactive_user_is_refused(get: Get, account: SimulatedAccount) -> Non
     assert document(get("/api/queues/")) == {"detail": "User inactive or deleted."}
 
 
-def test_one_agent_is_a_bare_row(get: Get) -> None:
-    row = document(get("/api/agentstatuses/"))["results"][0]
-    assert document(get(f"/api/agentstatuses/{row['app_user']}/")) == row
-    missing = get("/api/agentstatuses/26066/")
-    assert (missing.status, list(document(missing))) == (404, ["detail"])
-
-
 def test_lists_of_statuses_and_queues(get: Get) -> None:
-    statuses = document(get("/api/statuses/?page_size=100&ordering=name"))["results"]
-    assert [row["name"] for row in statuses] == sorted(row["name"] for row in statuses)
+    statuses = document(get("/api/statuses/?page_size=100"))["results"]
     assert {"id": AVAILABLE, "queue_action": "Set Ready"}.items() <= statuses[0].items()
-    queues = document(get("/api/queues/?ordering=-id"))["results"]
-    assert [(row["id"], row["name"]) for row in queues] == [(5460, "support"), (5457, "sales")]
-    assert len(queues[1]["member_agents"]) == 4
-
-
-def test_silos_need_no_key(get: Get) -> None:
-    assert "east-2" in json.loads(get("/api/silos/", authorization=None).body)
+    queues = document(get("/api/queues/"))["results"]
+    assert [(row["id"], row["name"]) for row in queues] == [(5457, "sales"), (5460, "support")]
+    assert len(queues[0]["member_agents"]) == 4
 
 
 def test_lists_may_be_missing_or_forbidden(get: Get) -> None:
@@ -192,18 +178,14 @@ def test_lists_may_be_missing_or_forbidden(get: Get) -> None:
     assert (forbidden.status, list(document(forbidden))) == (403, ["detail"])
 
 
-def test_a_path_without_its_slash(get: Get) -> None:
-    moved = get("/api/agentstatuses?queue=5457")
-    assert moved.status == 301
-    assert dict(moved.headers)["Location"] == "/api/agentstatuses/?queue=5457"
-    assert get("/api/agentstatuses", Dialect(missing_slash=404)).status == 404
-    assert get("/api/nothing").status == 404
+def test_other_paths_are_not_found(get: Get) -> None:
+    for path in ("/api/agentstatuses", "/api/nothing/", "/api/", "/queues/", "/"):
+        assert get(path).status == 404
 
 
 def test_only_reading_is_allowed(get: Get) -> None:
     answer = get("/api/agentstatuses/", method="PUT")
     assert (answer.status, document(answer)) == (405, {"detail": 'Method "PUT" not allowed.'})
-    assert get("/api/agentstatuses/", method="HEAD").body == b""
 
 
 @pytest.mark.parametrize(
