@@ -24,15 +24,15 @@ class Availability:
 
     account: str
     queue: str
-    queue_id: int | None
-    team: str
-    can_take_call: bool | None
-    available: int | None
-    required: int | None
-    open: bool | None
-    read_at: float | None
-    age_seconds: float | None
-    failure: Failure | None
+    queue_id: int | None = None
+    team: str = ""
+    can_take_call: bool | None = None
+    available: int | None = None
+    required: int | None = None
+    open: bool | None = None
+    read_at: float | None = None
+    age_seconds: float | None = None
+    failure: Failure | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the fields for JSON; the time is written as in RFC 3339, in UTC."""
@@ -118,19 +118,7 @@ def availability(snapshot: QueueSnapshot, now: float) -> Availability:
 
 def unread_queue(account: str, queue: str, failure: Failure) -> Availability:
     """Return the answer for a queue of which only the name is known: its account was not read."""
-    return Availability(
-        account=account,
-        queue=queue,
-        queue_id=None,
-        team="",
-        can_take_call=None,
-        available=None,
-        required=None,
-        open=None,
-        read_at=None,
-        age_seconds=None,
-        failure=failure,
-    )
+    return Availability(account, queue, failure=failure)
 
 
 def report(snapshot: Snapshot, now: float) -> AvailabilityReport:

@@ -20,7 +20,7 @@ from exporter.errors import (
 )
 from exporter.history import AccountStatus, ScrapeHistory
 from exporter.metrics import Families, probe_families, snapshot_families
-from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
+from exporter.scrape import AccountState, HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration, Queue
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
@@ -168,14 +168,14 @@ class Runtime:
         """
         scraper = self._scraper
         accounts = scraper.configuration.accounts
-        unlisted = [one for one in accounts if not scraper.catalog(one).queues_known]
+        unlisted = [one for one in accounts if _known_queues(scraper, one) is None]
         if unlisted and not by_account:
             self._record(scraper.read_lists(unlisted, budget_seconds))
         found: list[dict[str, object]] = []
         for account in accounts:
             labels = {"__param_account": account.name}
-            catalog = scraper.catalog(account)
-            if by_account or not catalog.queues_known:
+            queues = _known_queues(scraper, account)
+            if by_account or queues is None:
                 found.append({"targets": [account.name], "labels": labels})
                 continue
             found += [
@@ -183,7 +183,7 @@ class Runtime:
                     "targets": [f"{account.name}/{queue.name}"],
                     "labels": {**labels, "__param_queue": queue.name},
                 }
-                for queue in catalog.queues
+                for queue in queues
             ]
         return found
 
@@ -196,11 +196,7 @@ class Runtime:
         scraper = self._scraper
         accounts = scraper.configuration.accounts
         chosen = accounts if account is None else [self._account(scraper, account)]
-        catalogs = [(one, scraper.catalog(one)) for one in chosen]
-        return [
-            self._history.status(one, catalog.queues if catalog.queues_known else None)
-            for one, catalog in catalogs
-        ]
+        return [self._history.status(one, _known_queues(scraper, one)) for one in chosen]
 
     def known_queues(self, account: str) -> Sequence[Queue] | None:
         """Return an account's queues, None until the API has listed them.
@@ -209,8 +205,7 @@ class Runtime:
             UnknownAccountError: there is no account of that name.
         """
         scraper = self._scraper
-        catalog = scraper.catalog(self._account(scraper, account))
-        return catalog.queues if catalog.queues_known else None
+        return _known_queues(scraper, self._account(scraper, account))
 
     def configuration_text(self) -> str:
         """Return the current configuration as YAML, without secrets."""
@@ -251,11 +246,10 @@ class Runtime:
         """Scrape an account or some of its queues, looked up by name or id."""
         scraper = self._scraper
         account = self._account(scraper, name)
-        catalog = scraper.catalog(account)
-        _check_known(account, catalog, only or ())
+        _check_known(scraper, account, only or ())
         snapshot = scraper.scrape([account], budget_seconds, only=only, max_age=max_age)
         # Again: the scrape may have been the first to list the account's queues.
-        _check_known(account, catalog, only or ())
+        _check_known(scraper, account, only or ())
         return snapshot
 
     def _make_scraper(self, configuration: Configuration, previous: Scraper | None) -> Scraper:
@@ -270,15 +264,21 @@ class Runtime:
         )
 
 
-def _check_known(account: Account, catalog: Catalog, queues: Iterable[str]) -> None:
+def _known_queues(scraper: Scraper, account: Account) -> Sequence[Queue] | None:
+    """Return an account's queues, None until the API has listed them."""
+    catalog = scraper.catalog(account)
+    return catalog.queues if catalog.queues_known else None
+
+
+def _check_known(scraper: Scraper, account: Account, wanted: Iterable[str]) -> None:
     """Check that an account has these queues, as far as its queues are known.
 
     Raises:
         UnknownQueueError: it does not have one.
     """
+    catalog = scraper.catalog(account)
     if not catalog.queues_known:
         return
-    for wanted in queues:
-        if catalog.find(wanted) is None:
-            names = [queue.name for queue in catalog.queues]
-            raise UnknownQueueError(account.name, wanted, names)
+    for name in wanted:
+        if catalog.find(name) is None:
+            raise UnknownQueueError(account.name, name, [queue.name for queue in catalog.queues])
