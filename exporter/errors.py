@@ -36,6 +36,9 @@ class Failure:
     code: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
 
 class ExporterError(Exception):
     """An error for people: what was found, what is expected and what to do."""
@@ -102,4 +105,4 @@ class ApiError(ExporterError):
     def __init__(self, failure: Failure, retry_after: float | None = None) -> None:
         self.failure = failure
         self.retry_after = retry_after
-        super().__init__(f"{failure.code}: {failure.message}")
+        super().__init__(str(failure))

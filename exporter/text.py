@@ -18,6 +18,11 @@ def one_line(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts, such as ``2 queues``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the most similar known name, if any is similar."""
     found = difflib.get_close_matches(name, list(known), n=1)

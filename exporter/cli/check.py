@@ -16,6 +16,7 @@ from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Account, Configuration
+from exporter.text import counted
 from exporter.web.available_users import (
     AvailableUsers,
     load_available_users,
@@ -81,7 +82,7 @@ def check(  # noqa: PLR0913 - by name
         return exits.WRONG
     accounts = loaded.configuration.accounts
     write(
-        f"{path or 'environment'}: {_count(len(accounts), 'account')}, {_queues(accounts)},"
+        f"{path or 'environment'}: {counted(len(accounts), 'account')}, {_queues(accounts)},"
         " no mistakes"
     )
     return exits.OK
@@ -92,8 +93,8 @@ def _queues(accounts: Sequence[Account]) -> str:
     everything = sum(account.every_queue is not None for account in accounts)
     if everything == len(accounts):
         return "all queues"
-    number = _count(sum(len(account.queues) for account in accounts), "queue")
-    return f"{number} and all of {_count(everything, 'account')}" if everything else number
+    number = counted(sum(len(account.queues) for account in accounts), "queue")
+    return f"{number} and all of {counted(everything, 'account')}" if everything else number
 
 
 def _load(load: Callable[[Path], T], path: Path | None) -> tuple[T | None, tuple[Mistake, ...]]:
@@ -108,7 +109,7 @@ def _report(mistakes: Sequence[Mistake]) -> None:
     for mistake in mistakes:
         complain(str(mistake))
     if mistakes:
-        complain(_count(len(mistakes), "mistake"))
+        complain(counted(len(mistakes), "mistake"))
 
 
 def _print_schedules(loaded: Loaded) -> None:
@@ -137,7 +138,3 @@ def _queues_with(loaded: Loaded, schedule: Schedule | None) -> list[str]:
         ]
         found += [f"{account.name}/{name}" for name, queue in queues if queue.schedule == schedule]
     return found
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -22,6 +22,7 @@ from exporter.cli.terminal import complain, confirm, progress, prompt, write
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
 from exporter.settings import AUTO, Account, Configuration
 from exporter.snapshot import Attempt
+from exporter.text import counted
 from exporter.transport import Deadline, Transports
 
 __all__ = ["init"]
@@ -66,10 +67,9 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     _write(options.output, template.text(), 0o600 if "@" in (options.proxy_url or "") else 0o644)
     if key.new_file and stored:
         _write(key.new_file, key.secret.reveal() + "\n", 0o600)
-    number = len(template.queues)
     available = "none yet" if template.status is None else template.status
     write(
-        f"wrote {options.output}: {number} queue{'' if number == 1 else 's'},"
+        f"wrote {options.output}: {counted(len(template.queues), 'queue')},"
         f" available status {available}"
     )
     file = _file_to_load(options.output)

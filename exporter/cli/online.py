@@ -13,11 +13,11 @@ from typing import Final
 from exporter.calltools import FILTERS
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
-from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.scrape import AccountState
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
+from exporter.text import counted
 
 __all__ = ["check_online"]
 
@@ -89,9 +89,8 @@ def check_online(
             write(_lines(report))
         wrong = [report.account.name for report in in_order if report.problems]
         number = f"{len(accounts) - len(wrong)} of " if wrong else ""
-        plural = "" if len(accounts) == 1 else "s"
         ending = f"; failed: {', '.join(wrong)}" if wrong else ""
-        write(f"{number}{len(accounts)} account{plural} OK{ending}")
+        write(f"{number}{counted(len(accounts), 'account')} OK{ending}")
     return exits.WRONG if any(report.problems for report in in_order) else exits.OK
 
 
@@ -104,10 +103,10 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
     if answered:
         yield _Finding("host", ok=True, message=account.host)
     elif refusal is None:
-        yield _Finding("host", ok=False, message=_words(failures[0]))
+        yield _Finding("host", ok=False, message=str(failures[0]))
         return
     if refusal is not None and not summary.up:
-        yield _Finding("key", ok=False, message=_words(refusal))
+        yield _Finding("key", ok=False, message=str(refusal))
         return
     yield _Finding("key", ok=True, message="accepted")
 
@@ -115,7 +114,7 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
     if distrust is None and summary.up:
         yield _Finding("filters", ok=True, message="honoured: " + ", ".join(FILTERS))
     else:
-        yield _Finding("filters", ok=False, message=_words(distrust or failures[0]))
+        yield _Finding("filters", ok=False, message=str(distrust or failures[0]))
     catalog = state.catalog
     chosen = {id_: None for one in snapshot.queues for id_ in one.queue.status_ids}
     yield _named("statuses", chosen, catalog.status_names)
@@ -123,7 +122,7 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
     for one in snapshot.queues:
         failure = failed.get(one.queue.id)
         if failure is not None and failure not in summary.failures:
-            yield _Finding("queue", ok=False, message=f"{one.queue.name}: {_words(failure)}")
+            yield _Finding("queue", ok=False, message=f"{one.queue.name}: {failure}")
 
 
 def _named(check: str, ids: Iterable[int], names: Mapping[int, str]) -> _Finding:
@@ -133,10 +132,6 @@ def _named(check: str, ids: Iterable[int], names: Mapping[int, str]) -> _Finding
         return _Finding(check, ok=None, message=words)
     known = ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
     return _Finding(check, ok=True, message=known or "none")
-
-
-def _words(failure: Failure) -> str:
-    return f"{failure.code}: {failure.message}"
 
 
 def _row(report: _Report) -> dict[str, object]:
@@ -151,7 +146,7 @@ def _row(report: _Report) -> dict[str, object]:
 
 def _lines(report: _Report) -> str:
     number = report.problems
-    verdict = f"{number} problem{'s' if number > 1 else ''}" if number else "OK"
+    verdict = counted(number, "problem") if number else "OK"
     lines = [f"{report.account.name}: {verdict}, {report.seconds:.2f} s"]
     for finding in report.findings:
         mark = {True: "ok", False: "WRONG", None: "?"}[finding.ok]

@@ -10,9 +10,9 @@ from itertools import zip_longest
 from exporter.availability import Availability, AvailabilityReport, report, unread_queue
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
-from exporter.errors import Failure
 from exporter.runtime import Runtime
-from exporter.settings import Account, Configuration
+from exporter.settings import Configuration
+from exporter.text import counted
 
 _HEAD = ("ACCOUNT", "QUEUE", "OPEN", "AVAILABLE", "REQUIRED", "SECONDS", "")
 _RIGHT_ALIGNED = frozenset({3, 4, 5})
@@ -45,7 +45,9 @@ def ping(  # noqa: PLR0913 - by name
     """
     account, slash, queue = (target or "").partition("/")
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
-    with progress(lambda: f"asking for {target or _described(configuration.accounts)}"):
+    queues = sum(len(account.queues) for account in configuration.accounts)
+    asked_for = target or (counted(queues, "queue") if queues else "all queues")
+    with progress(lambda: f"asking for {asked_for}"):
         snapshot = runtime.read(
             account if target is not None else None,
             [queue] if slash else (),
@@ -82,16 +84,6 @@ def _of_one_queue(found: AvailabilityReport, account: str, queue: str) -> Availa
     return AvailabilityReport((unread_queue(account, queue, found.accounts[0].failure),))
 
 
-def _described(accounts: Sequence[Account]) -> str:
-    if any(account.every_queue is not None for account in accounts):
-        return "the queues of " + _count(len(accounts), "account")
-    return _count(sum(len(account.queues) for account in accounts), "queue")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _table(found: AvailabilityReport, seconds: Sequence[float | None]) -> str:
     """Return the table; ``seconds`` are how long each queue took, if it was asked."""
     rows = [_HEAD, *_rows(found, seconds)]
@@ -116,13 +108,13 @@ def _rows(
             _or_dash(queue.available),
             _or_dash(queue.required),
             "-" if seconds is None else f"{seconds:.2f}",
-            _words(queue.failure),
+            str(queue.failure or ""),
         )
     for account in found.accounts:
         queues = [queue for queue in found.queues if queue.account == account.account]
         codes = {queue.failure.code if queue.failure else "" for queue in queues}
         if codes != {account.failure.code}:  # else every row of the account already says so
-            yield account.account, "-", "-", "-", "-", "-", _words(account.failure)
+            yield account.account, "-", "-", "-", "-", "-", str(account.failure)
 
 
 def _open(queue: Availability) -> str:
@@ -131,7 +123,3 @@ def _open(queue: Availability) -> str:
 
 def _or_dash(number: int | None) -> str:
     return "-" if number is None else str(number)
-
-
-def _words(failure: Failure | None) -> str:
-    return f"{failure.code}: {failure.message}" if failure else ""
