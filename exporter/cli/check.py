@@ -24,8 +24,6 @@ from exporter.web.available_users import (
 )
 from exporter.web.config import load_web_config
 
-__all__ = ["check"]
-
 T = TypeVar("T")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,6 @@ from exporter import __version__
 from exporter.cli import exits, flags
 from exporter.cli.group import CommandGroup
 from exporter.cli.terminal import is_interactive, write
-
-__all__ = ["COMPLETION_VARIABLE", "PROGRAM", "calltools_exporter"]
 
 PROGRAM: Final = "calltools-exporter"
 #: Set by a shell's completion script, which `completion` prints.
@@ -48,21 +47,16 @@ def calltools_exporter() -> None:
     flags.LIFECYCLE,
     flags.LOGGING,
 )
-def serve(**given: Any) -> int:
+def serve(config_file: Path | None, config_auto_reload_interval: float, **given: Any) -> int:
     """Serve /metrics for Prometheus."""
-    _configure_logs(given)
     from exporter.cli.serve import ServeOptions, serve
 
-    return serve(
-        given["config_file"],
-        os.environ,
-        ServeOptions.from_flags(given),
-        auto_reload_seconds=given["config_auto_reload_interval"],
-    )
+    options = ServeOptions(**given)
+    return serve(config_file, os.environ, options, auto_reload_seconds=config_auto_reload_interval)
 
 
 @calltools_exporter.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=flags.PATH)
 @flags.combine(flags.CONFIG_FILE, flags.WEB_CONFIG_FILE, flags.AVAILABLE_USERS_FILE)
 @click.option(
     "--online", is_flag=True, help="Also verify each account's key, ids and filters with the API."
@@ -83,7 +77,6 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
 
     FILE, a file or a folder, can be given instead of --config.file.
     """
-    _configure_logs(given)
     source = context.get_parameter_source("config_file")
     if file and source is click.core.ParameterSource.COMMANDLINE:
         raise click.UsageError("found FILE and --config.file, expected one of them", context)
@@ -94,18 +87,17 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
             "--online reads the keys and --no-secrets does not, expected one of them", context
         )
     from exporter.cli.check import check
-    from exporter.settings import Configuration
 
-    def online(configuration: Configuration) -> int:
+    online = None
+    if given["online"]:
         from exporter.cli.online import check_online
 
-        return check_online(
-            configuration,
+        online = partial(
+            check_online,
             as_json=given["as_json"],
             timeout_seconds=given["timeout"],
             max_parallel_requests=given["scrape_max_parallel_requests"],
         )
-
     return check(
         file or given["config_file"],
         os.environ,
@@ -113,7 +105,7 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         secrets=not given["no_secrets"],
         available_users_file=given["web_available_users_file"],
         schedules=given["schedules"],
-        online=online if given["online"] else None,
+        online=online,
     )
 
 
@@ -128,25 +120,29 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
 )
 @click.option("--require-all", is_flag=True, help="Exit 0 only if every queue can take a call.")
 @flags.LOGGING
-def ping(target: str | None, **given: Any) -> int:
+def ping(
+    target: str | None,
+    config_file: Path | None,
+    timeout: float,
+    scrape_max_parallel_requests: int,
+    **given: Any,
+) -> int:
     """Ask the API now, and print which queues can take a call.
 
     Without ACCOUNT or ACCOUNT/QUEUE, it asks for all queues.
     """
-    _configure_logs(given)
     from exporter import config
     from exporter.cli.ping import ping
     from exporter.cli.variables import warn_of_unknown_variables
 
-    loaded = config.load(config.find_file(given["config_file"]), os.environ)
+    loaded = config.load(config.find_file(config_file), os.environ)
     warn_of_unknown_variables(os.environ, loaded.configuration)
     return ping(
         loaded.configuration,
         target,
-        as_json=given["as_json"],
-        require_all=given["require_all"],
-        timeout_seconds=given["timeout"],
-        max_parallel_requests=given["scrape_max_parallel_requests"],
+        timeout_seconds=timeout,
+        max_parallel_requests=scrape_max_parallel_requests,
+        **given,
     )
 
 
@@ -175,7 +171,7 @@ def ping(target: str | None, **given: Any) -> int:
 @click.option(
     "--ca-file",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=flags.PATH,
     help="CA certificates, as PEM, to trust for the API instead of the system's.",
 )
 @click.option("--proxy-url", metavar="URL", help="The HTTP proxy to reach the API through.")
@@ -183,7 +179,7 @@ def ping(target: str | None, **given: Any) -> int:
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=flags.PATH,
     default="exporter.yml",
     show_default=True,
     help="The file to write. It must not exist yet.",
@@ -194,25 +190,10 @@ def init(**given: Any) -> int:
 
     On a terminal, it asks for what is not given.
     """
-    _configure_logs(given)
     from exporter.cli.init import init
     from exporter.cli.init_input import InitOptions
 
-    return init(
-        InitOptions(
-            url=given["url"],
-            account=given["account"],
-            token_file=given["token_file"],
-            token_env=given["token_env"],
-            output=given["output"],
-            interactive=is_interactive(),
-            ca_file=given["ca_file"],
-            proxy_url=given["proxy_url"],
-            timeout_seconds=given["timeout"],
-            max_parallel_requests=given["scrape_max_parallel_requests"],
-        ),
-        os.environ,
-    )
+    return init(InitOptions(**given, interactive=is_interactive()), os.environ)
 
 
 @calltools_exporter.command()
@@ -220,12 +201,22 @@ def init(**given: Any) -> int:
     "-o",
     "--output",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=flags.PATH,
     required=True,
     help="The folder to write to.",
 )
-@flags.link_base("runbooks", "The URL of your copy of docs/runbooks, for the links in alerts.")
-@flags.link_base("dashboards", "Grafana's URL and /d, for the links in alerts.")
+@click.option(
+    "--runbooks",
+    metavar="URL",
+    type=flags.link_base,
+    help="The URL of your copy of docs/runbooks, for the links in alerts.",
+)
+@click.option(
+    "--dashboards",
+    metavar="URL",
+    type=flags.link_base,
+    help="Grafana's URL and /d, for the links in alerts.",
+)
 @click.option(
     "--overwrite", is_flag=True, help="Replace existing files that differ, after an upgrade."
 )
@@ -243,11 +234,10 @@ def files(output: Path, **given: Any) -> int:
 @flags.combine(flags.LOOPBACK_ADDRESS, flags.SERVING, flags.LOGGING)
 def demo(**given: Any) -> int:
     """Run the exporter on a simulated CallTools account."""
-    _configure_logs(given)
     from exporter.cli.demo import demo
     from exporter.cli.serve import ServeOptions
 
-    return demo(ServeOptions.from_flags(given))
+    return demo(ServeOptions(**given))
 
 
 @calltools_exporter.command()
@@ -275,18 +265,11 @@ def completion(shell: str) -> int:
 
 @calltools_exporter.command(name="help")
 @click.argument("command", required=False)
-@click.pass_context
-def show_help(context: click.Context, /, command: str | None) -> int:
+def show_help(command: str | None) -> int:
     """Show the help of all commands, or of one COMMAND."""
-    parent = context.find_root()
-    if command is None:
-        write(calltools_exporter.get_help(parent))
-        return exits.OK
-    calltools_exporter.resolve_command(parent, [command])
-    found = calltools_exporter.commands[command]
-    with click.Context(found, info_name=command, parent=parent) as shown:
-        write(found.get_help(shown))
-    return exits.OK
+    arguments = [command, "--help"] if command else ["--help"]
+    with calltools_exporter.make_context(PROGRAM, arguments) as context:
+        return int(calltools_exporter.invoke(context))
 
 
 @calltools_exporter.command()
@@ -294,9 +277,3 @@ def version() -> int:
     """Print the version."""
     write(f"{PROGRAM} {__version__}")
     return exits.OK
-
-
-def _configure_logs(given: dict[str, Any]) -> None:
-    from exporter import logs
-
-    logs.configure(given["log_level"], given["log_format"])

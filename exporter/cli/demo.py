@@ -13,8 +13,6 @@ from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
-__all__ = ["demo"]
-
 _WORDS: Final = """\
 A simulated CallTools account and an exporter for it, scraped every {seconds} s:
   sales, support  are staffed

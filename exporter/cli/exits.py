@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "MEANINGS", "NOBODY", "OK", "UNKNOWN", "WRONG"]
-
 OK: Final = 0
 #: A mistake in what was given, or a command that failed.
 WRONG: Final = 1

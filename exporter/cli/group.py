@@ -12,8 +12,6 @@ from click.shell_completion import CompletionItem
 from exporter.cli import exits
 from exporter.text import did_you_mean
 
-__all__ = ["CommandGroup", "CommandWithExitCodes", "describe_mistake"]
-
 #: The command where none is given.
 DEFAULT_COMMAND: Final = "serve"
 
@@ -29,6 +27,14 @@ class CommandWithExitCodes(click.Command):
                 known = [name for option in self.get_params(ctx) for name in option.opts]
                 raise click.NoSuchOption(word.partition("=")[0], possibilities=known, ctx=ctx)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command, with the logs as its flags say."""
+        if "log_level" in ctx.params:
+            from exporter import logs  # noqa: PLC0415 - takes long to import
+
+            logs.configure(ctx.params.pop("log_level"), ctx.params.pop("log_format"))
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, with room for the longest variable: a broken one cannot be copied."""

@@ -25,8 +25,6 @@ from exporter.snapshot import Attempt
 from exporter.text import counted
 from exporter.transport import Deadline, Transports
 
-__all__ = ["init"]
-
 T = TypeVar("T")
 _Lists: TypeAlias = tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]
 
@@ -98,7 +96,7 @@ def _context(account: Account, options: InitOptions) -> Iterator[RequestContext]
         yield RequestContext(
             transports.get(account, 1),
             account.token.read(),
-            Deadline.after(options.timeout_seconds),
+            Deadline.after(options.timeout),
             _Unobserved(),
         )
 
@@ -259,8 +257,8 @@ def _check(file: Path, account: Account, environ: Mapping[str, str], options: In
     return check_online(
         Configuration((dataclasses.replace(written, token=account.token),)),
         as_json=False,
-        timeout_seconds=options.timeout_seconds,
-        max_parallel_requests=options.max_parallel_requests,
+        timeout_seconds=options.timeout,
+        max_parallel_requests=options.scrape_max_parallel_requests,
     )
 
 

@@ -25,8 +25,6 @@ from exporter.settings import (
     read_key,
 )
 
-__all__ = ["InitOptions", "Key", "prompt_account", "prompt_key"]
-
 T = TypeVar("T")
 
 _NAME: Final = TypeAdapter[str](fields.Name)
@@ -36,9 +34,9 @@ _VARIABLE: Final = TypeAdapter[str](fields.TokenVariable)
 
 @dataclass(frozen=True, slots=True)
 class InitOptions:
-    """What the command line says; if ``interactive``, a person is asked for what is None.
+    """The flags of `init` by their names; if ``interactive``, a person is asked for what is None.
 
-    Time is in seconds.
+    ``timeout`` is in seconds.
     """
 
     url: str | None
@@ -46,11 +44,11 @@ class InitOptions:
     token_file: str | None
     token_env: str | None
     output: Path
-    timeout_seconds: float
-    max_parallel_requests: int
+    timeout: float
+    scrape_max_parallel_requests: int
     interactive: bool
-    ca_file: Path | None = None
-    proxy_url: str | None = None
+    ca_file: Path | None
+    proxy_url: str | None
 
 
 @dataclass(frozen=True, slots=True)

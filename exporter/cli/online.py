@@ -19,8 +19,6 @@ from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.text import counted
 
-__all__ = ["check_online"]
-
 #: Failures that do not show whether the host is right, and those of the key.
 _NO_ANSWER: Final = frozenset({"dns", "connection", "tls", "timeout", "token"})
 _REFUSALS: Final = frozenset({"401", "403", "token"})

@@ -16,8 +16,6 @@ from exporter.cli.group import describe_mistake
 from exporter.cli.terminal import complain, open_standard_streams, settle
 from exporter.errors import ConfigurationError, ExporterError
 
-__all__ = ["main"]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of the process."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -27,37 +26,21 @@ from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 
-__all__ = ["ServeOptions", "make_server", "serve"]
-
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How to serve; the times are in seconds."""
+    """The flags of `serve` and `demo` by their names; the times are in seconds."""
 
-    listen_addresses: tuple[str, ...]
-    max_requests: int
-    timeout_offset_seconds: float
-    max_timeout_seconds: float = 120.0
-    max_parallel_requests: int = 256
-    web_file: Path | None = None
-    available_users_file: Path | None = None
-    lifecycle: bool = False
-
-    @classmethod
-    def from_flags(cls, given: Mapping[str, Any]) -> ServeOptions:
-        """Return the options from the flags of a command, which may have only some of them."""
-        return cls(
-            listen_addresses=given["web_listen_address"],
-            max_requests=given["web_max_requests"],
-            timeout_offset_seconds=given["scrape_timeout_offset"],
-            max_timeout_seconds=given["scrape_max_timeout"],
-            max_parallel_requests=given.get("scrape_max_parallel_requests", 256),
-            web_file=given.get("web_config_file"),
-            available_users_file=given.get("web_available_users_file"),
-            lifecycle=given.get("web_enable_lifecycle", False),
-        )
+    web_listen_address: tuple[str, ...]
+    web_max_requests: int
+    scrape_timeout_offset: float
+    scrape_max_timeout: float = 120.0
+    scrape_max_parallel_requests: int = 256
+    web_config_file: Path | None = None
+    web_available_users_file: Path | None = None
+    web_enable_lifecycle: bool = False
 
 
 def make_server(runtime: Runtime, options: ServeOptions) -> Server:
@@ -66,8 +49,8 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     Raises:
         ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
-    web_file = FollowedWebFile(options.web_file) if options.web_file else None
-    users_file = options.available_users_file
+    web_file = FollowedWebFile(options.web_config_file) if options.web_config_file else None
+    users_file = options.web_available_users_file
     available_users = FollowedUsers(users_file) if users_file else None
     if users_file:
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
@@ -86,22 +69,22 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     reloader = Reloader(reload)
     app = create_app(
         runtime,
-        max_requests=options.max_requests,
-        timeout_offset=options.timeout_offset_seconds,
-        max_timeout=options.max_timeout_seconds,
+        max_requests=options.web_max_requests,
+        timeout_offset=options.scrape_timeout_offset,
+        max_timeout=options.scrape_max_timeout,
         web_file=web_file,
         available_users=available_users,
-        reloader=reloader if options.lifecycle else None,
+        reloader=reloader if options.web_enable_lifecycle else None,
     )
 
     return Server(
         app,
-        listen(options.listen_addresses),
+        listen(options.web_listen_address),
         ssl_context=web_file.ssl_context if web_file else None,
         on_hangup=reloader.reload,
         on_started=partial(systemd.notify, systemd.READY),
         on_stopping=partial(systemd.notify, systemd.STOPPING),
-        api_connections=options.max_parallel_requests,
+        api_connections=options.scrape_max_parallel_requests,
         record_drop=runtime.counters.server.record_dropped_connection,
     )
 
@@ -120,7 +103,7 @@ def serve(
     warn_of_unknown_variables(environ, configuration)
     runtime = Runtime(
         configuration,
-        max_parallel_requests=options.max_parallel_requests,
+        max_parallel_requests=options.scrape_max_parallel_requests,
         load=lambda: watched.reload().configuration,
     )
     server = make_server(runtime, options)

@@ -9,8 +9,6 @@ from typing import Final
 
 from exporter.scrape import queue_labels
 
-__all__ = ["ConfigTemplate"]
-
 _HEAD: Final = """\
 # Written by `calltools-exporter init`; edit it as you like. `calltools-exporter check` lists every
 # mistake. With the output of `calltools-exporter schema`, an editor completes keys.

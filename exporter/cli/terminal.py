@@ -14,18 +14,6 @@ from typing import TextIO, TypeVar
 
 from exporter.errors import ExporterError
 
-__all__ = [
-    "complain",
-    "confirm",
-    "is_interactive",
-    "open_standard_streams",
-    "progress",
-    "prompt",
-    "prompt_secret",
-    "settle",
-    "write",
-]
-
 T = TypeVar("T")
 
 

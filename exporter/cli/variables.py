@@ -13,8 +13,6 @@ from exporter.cli.flags import VARIABLES
 from exporter.settings import Configuration, TokenEnvironment
 from exporter.text import nearest
 
-__all__ = ["warn_of_unknown_variables"]
-
 log = structlog.get_logger(__name__)
 
 #: Set by Kubernetes and Docker in every container, for a service of this name.
