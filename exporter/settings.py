@@ -152,6 +152,22 @@ class TokenEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenValue:
+    """An API key that is at hand, with words for where it is from."""
+
+    secret: Secret
+    source: str
+
+    def read(self) -> Secret:
+        """Return the key."""
+        return self.secret
+
+    def describe(self) -> str:
+        """Return where it is from."""
+        return self.source
+
+
+@dataclass(frozen=True, slots=True)
 class TlsFiles:
     """How the API's certificate is verified, and the client's own."""
 

@@ -10,7 +10,7 @@ from exporter.cli.serve import ServeOptions, make_server
 from exporter.cli.terminal import complain
 from exporter.errors import ExporterError
 from exporter.runtime import Runtime
-from exporter.settings import Account, Configuration, Queue, Secret
+from exporter.settings import Account, Configuration, Queue, Secret, TokenValue
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
 _WORDS: Final = """\
@@ -22,21 +22,12 @@ Open {urls} in a browser. Prometheus can scrape /metrics there. Press Ctrl-C to 
 _SCRAPE_INTERVAL_SECONDS: Final = 5
 
 
-class _SimulatedToken:
-    """The simulated account's key, which is of no use anywhere else."""
-
-    def read(self) -> Secret:
-        return Secret(TOKEN)
-
-    def describe(self) -> str:
-        return "the simulator's key"
-
-
 def demo(options: ServeOptions) -> int:
     """Serve a simulated account until a signal comes."""
     with demo_simulator() as simulator:
         queues = tuple(Queue(id_, name, (AVAILABLE,)) for id_, name in DEMO_QUEUES.items())
-        account = Account("demo", simulator.url, _SimulatedToken(), queues)
+        token = TokenValue(Secret(TOKEN), "the simulator's key")
+        account = Account("demo", simulator.url, token, queues)
         runtime = Runtime(Configuration((account,)))
         try:
             server = make_server(runtime, options)
@@ -44,8 +35,7 @@ def demo(options: ServeOptions) -> int:
             other = "choose another with --web.listen-address=127.0.0.1:15458"
             raise ExporterError(f"{error}; {other}") from None
         urls = " or ".join(server.urls)
-        words = _WORDS.format(urls=urls, seconds=_SCRAPE_INTERVAL_SECONDS)
-        complain(words)
+        complain(_WORDS.format(urls=urls, seconds=_SCRAPE_INTERVAL_SECONDS))
         ended = threading.Event()
         prometheus = threading.Thread(target=_stand_in_for_prometheus, args=(runtime, ended))
         prometheus.start()

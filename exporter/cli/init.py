@@ -20,7 +20,7 @@ from exporter.cli.online import check_online
 from exporter.cli.template import ConfigTemplate
 from exporter.cli.terminal import complain, confirm, progress, prompt, write
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
-from exporter.settings import AUTO, Account, Configuration
+from exporter.settings import AUTO, Account, Configuration, TokenValue
 from exporter.snapshot import Attempt
 from exporter.text import counted
 from exporter.transport import Deadline, Transports
@@ -111,7 +111,8 @@ def _read_account(
     """
     while True:
         key = prompt_key(options, account.name, environ)
-        account = dataclasses.replace(account, token=key)
+        given = TokenValue(key.secret, "the key that was given")
+        account = dataclasses.replace(account, token=given)
         try:
             return key, account, _read_lists(account, options)
         except ApiError as error:

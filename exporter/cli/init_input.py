@@ -22,6 +22,7 @@ from exporter.settings import (
     TlsFiles,
     TokenEnvironment,
     TokenFile,
+    TokenValue,
     read_key,
 )
 
@@ -62,24 +63,6 @@ class Key:
     place: tuple[str, str]
     new_file: Path | None = None
 
-    def read(self) -> Secret:
-        """Return the key."""
-        return self.secret
-
-    def describe(self) -> str:
-        """Return where the key is from."""
-        return "the key that was given"
-
-
-class _NoKey:
-    """A key that is not known yet; nothing is sent in its place."""
-
-    def read(self) -> Secret:
-        return Secret("")
-
-    def describe(self) -> str:
-        return "no key yet"
-
 
 def prompt_account(
     options: InitOptions, environ: Mapping[str, str], check_host: Callable[[Account], None]
@@ -97,11 +80,12 @@ def prompt_account(
 
     def read(text: str) -> Account:
         url = _url(text)
-        account = Account("", url, _NoKey(), (), tls=tls, proxy=_proxy(url, options, environ))
+        account = Account("", url, no_key, (), tls=tls, proxy=_proxy(url, options, environ))
         if options.interactive:  # before the key is asked for
             check_host(account)
         return account
 
+    no_key = TokenValue(Secret(""), "no key yet")  # nothing is sent in its place
     tls = TlsFiles(ca_file=options.ca_file)
     account = _given("--url", options.url, read, interactive=options.interactive) or prompt(
         "The URL you log in to, such as https://east-2.calltools.io", "", read

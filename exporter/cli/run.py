@@ -49,14 +49,11 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to en
     except ConfigurationError as error:
         complain(str(error))
         return failed
-    except ExporterError as error:
-        complain(f"{PROGRAM}: {error}")
-        return failed
     except BrokenPipeError:
         return exits.BROKEN_PIPE
     except KeyboardInterrupt:
         return exits.INTERRUPTED
-    except OSError as error:
+    except (ExporterError, OSError) as error:
         complain(f"{PROGRAM}: {error}")
         return failed
     except Exception:  # noqa: BLE001 - Python's own exit code would say "nobody" of `ping`

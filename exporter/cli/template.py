@@ -3,22 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+
+import jinja2
 
 from exporter.scrape import queue_labels
 
-_HEAD: Final = """\
+_ENVIRONMENT = jinja2.Environment(  # noqa: S701 - YAML, whose texts are quoted
+    trim_blocks=True, keep_trailing_newline=True
+)
+# As YAML that is read as this text; what can be printed is the same in JSON.
+_ENVIRONMENT.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
+_TEMPLATE = _ENVIRONMENT.from_string("""\
 # Written by `calltools-exporter init`; edit it as you like. `calltools-exporter check` lists every
 # mistake. With the output of `calltools-exporter schema`, an editor completes keys.
-"""
-_OPTIONS: Final = """\
+accounts:
+  - name: {{ its.name | quoted }}  # the label "account" of each metric
+    url: {{ its.url }}
+    {{ its.token[0] }}: {{ its.token[1] | quoted }}  # the API key, from Integrations > API Keys
+{% if its.ca_file %}
+    tls: {ca_file: {{ its.ca_file | quoted }}}
+{% endif %}
+{% if its.proxy_url %}
+    proxy_url: {{ its.proxy_url | quoted }}
+{% endif %}
+{% if its.status %}
+{% set name = its.candidates[its.status] %}
+    available_status: {{ its.status }}{{ "  # " ~ name if name }}
+{% else %}
+    # TO FILL IN: {{ its.status_words }}
+    # The ids are under Contact Center > Agent Statuses.
+    available_status:
+{% for id, name in its.candidates.items() %}
+    # available_status: {{ id }}  # {{ name }}
+{% endfor %}
+{% endif %}
     # detail: agents  # read every agent: distinguishes "nobody is logged in" from "all are busy"
     # team: sales  # whom to notify, for the routes in Alertmanager
     # schedule: office  # no alerts outside these hours; without a schedule, always open
-"""
-_TAIL: Final = """\
+{% if queues %}
+    queues:  # delete those that need no alerts
+{% for id, label in queues.items() %}
+      - id: {{ id }}
+        name: {{ label | quoted }}
+{% endfor %}
+{% else %}
+    # TO FILL IN: {{ its.queues_words }}
+    # A queue's id is the last part of the URL of its settings page.
+    queues:
+      # - id: 5457
+      #   name: sales
+{% endif %}
       # below a queue's name, for instance:
       #   required_agents: 2  # fewer available agents raise a warning; default 1
 
@@ -26,7 +63,7 @@ _TAIL: Final = """\
 #   office:
 #     timezone: America/New_York
 #     open: {mon-fri: "09:00-18:00", sat: "09:00-12:00"}
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +88,4 @@ class ConfigTemplate:
 
     def text(self) -> str:
         """Return the file."""
-        return _HEAD + "".join(f"{line}\n" for line in self._account()) + _TAIL
-
-    def _account(self) -> Iterator[str]:
-        yield "accounts:"
-        yield f'  - name: {_quoted(self.name)}  # the label "account" of each metric'
-        yield f"    url: {self.url}"
-        key, value = self.token
-        yield f"    {key}: {_quoted(value)}  # the API key, from Integrations > API Keys"
-        if self.ca_file is not None:
-            yield f"    tls: {{ca_file: {_quoted(self.ca_file)}}}"
-        if self.proxy_url is not None:
-            yield f"    proxy_url: {_quoted(self.proxy_url)}"
-        yield from self._status()
-        yield _OPTIONS.rstrip("\n")
-        yield from self._queues()
-
-    def _status(self) -> Iterator[str]:
-        if self.status is not None:
-            name = self.candidates.get(self.status, "")
-            yield f"    available_status: {self.status}" + (f"  # {name}" if name else "")
-            return
-        yield f"    # TO FILL IN: {self.status_words}"
-        yield "    # The ids are under Contact Center > Agent Statuses."
-        yield "    available_status:"
-        for id_, name in self.candidates.items():
-            yield f"    # available_status: {id_}  # {name}"
-
-    def _queues(self) -> Iterator[str]:
-        if self.queues:
-            yield "    queues:  # delete those that need no alerts"
-            for id_, name in queue_labels(self.queues).items():
-                yield f"      - id: {id_}"
-                yield f"        name: {_quoted(name)}"
-            return
-        yield f"    # TO FILL IN: {self.queues_words}"
-        yield "    # A queue's id is the last part of the URL of its settings page."
-        yield "    queues:"
-        yield "      # - id: 5457"
-        yield "      #   name: sales"
-
-
-def _quoted(text: str) -> str:
-    """Return text as YAML that is read as this text; what can be printed is the same in JSON."""
-    return json.dumps(text, ensure_ascii=False)
+        return _TEMPLATE.render(its=self, queues=queue_labels(self.queues))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
-from exporter.settings import Account, Queue, Secret
+from exporter.settings import Account, Queue, Secret, TokenValue
 from exporter.simulator import AVAILABLE, DayWorld, ShiftPattern, SimulatedAccount, Team
 
 _WEEKDAYS = range(5)
@@ -46,19 +46,6 @@ class Centre:
     accounts: tuple[Account, ...]
     simulated: tuple[SimulatedAccount, ...]
     incidents: tuple[Incident, ...]
-
-
-class _Key:
-    """The key of a simulated account."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def read(self) -> Secret:
-        return Secret(self._text)
-
-    def describe(self) -> str:
-        return "the simulator's key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +174,7 @@ def _account(
     account = Account(
         name,
         f"https://{host}",
-        _Key(key),
+        TokenValue(Secret(key), "the simulator's key"),
         queues,
         detail="agents" if detail == "agents" else "count",
     )
