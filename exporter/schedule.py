@@ -33,6 +33,10 @@ class Span:
     start: int
     end: int
 
+    def __str__(self) -> str:
+        end = self.end if self.end <= _DAY else self.end - _DAY
+        return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (self.start, end))
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from exporter.config import fields, urls
-from exporter.config.environment import EnvironmentProxies
 from exporter.config.schema import ALL, AccountKeys, File, Tls
 from exporter.config.validate import misspelt
 from exporter.config.yaml_tree import Location, YamlMapping, YamlSequence, redacted
@@ -24,24 +23,6 @@ _NEEDED = {
     "url": "expected the URL you log in to, such as https://east-2.calltools.io",
     "queues": "expected a list of the queues to ask for, or all",
 }
-
-
-def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
-    """Add to each account the keys that it lacks and the defaults have.
-
-    The defaults of one file apply to the accounts of all files.
-    """
-    defaults = next((root.mapping("defaults") for root in roots if root.has_key("defaults")), None)
-    if not defaults:
-        return
-    keys = frozenset(AccountKeys.model_fields)
-    for root in roots:
-        accounts = root.sequence("accounts")
-        for index, account in enumerate(accounts):
-            if isinstance(account, YamlMapping):
-                own_key = any(account.has_key(key) for key in TOKEN_KEYS)
-                lacking = keys.difference(TOKEN_KEYS) if own_key else keys
-                accounts[index] = account.over(defaults, lacking)
 
 
 def token_variable(template: str, account: str) -> str:
@@ -72,10 +53,9 @@ class UniqueNames:
 class CrossChecks:
     """Check the trees of all files, whose accounts have been completed with the defaults."""
 
-    def __init__(self, roots: Sequence[YamlMapping], proxies: EnvironmentProxies) -> None:
+    def __init__(self, roots: Sequence[YamlMapping]) -> None:
         self.mistakes: list[Mistake] = []
         self._roots = roots
-        self._proxies = proxies
         self._variables: dict[str, str] = {}
         self._schedules = [
             name for root in roots for name in root.mapping("schedules").key_locations
@@ -144,9 +124,7 @@ class CrossChecks:
                 " allow_http: true"
             )
             self._add(account.location_of("url"), message)
-        if not account.has_key("proxy_url"):
-            self._proxies.find(url)
-        elif in_the_open and account.get("proxy_url") and urls.is_loopback(url):
+        elif in_the_open and account.get("proxy_url"):
             message = (
                 "found a proxy for http://, which gets the API key unencrypted; expected https://"
                 " as url, no proxy, or allow_http: true"
@@ -253,7 +231,7 @@ class CrossChecks:
                     written[day] = text
                     week[day] = [span for span, _ in spans]
         for day, span in overlaps(week):
-            message = f"found {_clock(span)}, which begins before other hours have ended"
+            message = f"found {span}, which begins before other hours have ended"
             self._add(locations[written[day], span], f"{message}, expected no overlap")
 
 
@@ -280,8 +258,3 @@ def _spans(hours: YamlMapping, days: str) -> Iterator[tuple[Span, Location]]:
     for item, location in zip(items, locations, strict=True):
         with suppress(ValueError):
             yield fields.parse_hours(item), location
-
-
-def _clock(span: Span) -> str:
-    end = span.end if span.end <= 24 * 60 else span.end - 24 * 60
-    return "-".join(f"{minute // 60:02}:{minute % 60:02}" for minute in (span.start, end))

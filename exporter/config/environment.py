@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from exporter.config.schema import ALL
-from exporter.config.urls import environment_proxy, parse_account_url, parse_proxy_url
-from exporter.config.yaml_tree import Document, Location, YamlMapping, YamlSequence, redacted
-from exporter.errors import ConfigurationError, Mistake
+from exporter.config.urls import account_name, environment_proxy, parse_account_url
+from exporter.config.yaml_tree import (
+    Document,
+    Location,
+    Value,
+    YamlMapping,
+    YamlSequence,
+    redacted,
+)
+from exporter.errors import ConfigurationError
 
 #: The name that mistakes have in place of a file's.
 ENVIRONMENT = "environment"
@@ -24,30 +31,16 @@ _NEEDED = {
 VARIABLES = (*_NEEDED, "CALLTOOLS_AVAILABLE_STATUS", "CALLTOOLS_ACCOUNT")
 
 
-class EnvironmentProxies:
-    """The proxies that the environment names, each looked up once."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.mistakes: list[Mistake] = []
-        self._environ = environ
-        self._found: dict[str, str | None] = {}
-
-    def find(self, url: str) -> str | None:
-        """Return the proxy for an account; an invalid one is recorded as a mistake."""
-        if url not in self._found:
-            self._found[url] = self._find(url)
-        return self._found[url]
-
-    def _find(self, url: str) -> str | None:
-        found = environment_proxy(url, self._environ)
-        if found is None:
-            return None
-        variable, value = found
-        try:
-            return parse_proxy_url(value)
-        except ValueError as error:
-            self.mistakes.append(Location(ENVIRONMENT, path=variable).mistake(str(error)))
-            return None
+def add_proxies(accounts: Iterable[YamlMapping], environ: Mapping[str, str]) -> None:
+    """Add to each account that names no proxy the one that the environment names for its host."""
+    for account in accounts:
+        url = account.get("url")
+        if isinstance(url, str) and not account.has_key("proxy_url"):
+            with suppress(ValueError):  # an invalid URL is reported where this one key is validated
+                if found := environment_proxy(parse_account_url(url), environ):
+                    variable, value = found
+                    location = Location(ENVIRONMENT, path=variable)
+                    account.add("proxy_url", location, value, location)
 
 
 def read_environment(environ: Mapping[str, str], default_file: Path) -> Document:
@@ -76,13 +69,9 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
             message = "found quotes around the value; expected it without, as no shell removes them"
             mistakes.append(Location(ENVIRONMENT, path=name).mistake(message))
             values[name] = value[1:-1]
-    root = YamlMapping(Location(ENVIRONMENT))
-    accounts = YamlSequence(root.location)
-    account = YamlMapping(root.location)
-    root.add("accounts", root.location, accounts, root.location)
-    accounts.add(account, root.location)
+    account = YamlMapping(Location(ENVIRONMENT))
 
-    def add(key: str, variable: str, value: str | YamlSequence | None) -> None:
+    def add(key: str, variable: str, value: Value | None) -> None:
         location = Location(ENVIRONMENT, path=variable)
         account.add(key, location, value, location)
 
@@ -93,14 +82,24 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
         add("name", "CALLTOOLS_ACCOUNT", name)
     else:
         add("name", "CALLTOOLS_URL", _name_of(url))
-    queues = values["CALLTOOLS_QUEUES"]
-    add("queues", "CALLTOOLS_QUEUES", queues if queues == ALL else _queues(queues, mistakes))
+    queues: Value = values["CALLTOOLS_QUEUES"]
+    if queues != ALL:
+        location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
+        queues = _items(str(queues), location)
+        wanted = f"expected {_NEEDED['CALLTOOLS_QUEUES']}"
+        mistakes += [
+            location.mistake(f"found {redacted(word)}, {wanted}")
+            for word in queues
+            if isinstance(word, str)
+        ]
+    add("queues", "CALLTOOLS_QUEUES", None if mistakes else queues)
     if statuses := values["CALLTOOLS_AVAILABLE_STATUS"]:
-        location = Location(ENVIRONMENT, path="CALLTOOLS_AVAILABLE_STATUS")
-        items = YamlSequence(location)
-        for word in _words(statuses):
-            items.add(_number(word) or word, location)
-        add("available_status", "CALLTOOLS_AVAILABLE_STATUS", items)
+        variable = "CALLTOOLS_AVAILABLE_STATUS"
+        add("available_status", variable, _items(statuses, Location(ENVIRONMENT, path=variable)))
+    root = YamlMapping(account.location)
+    accounts = YamlSequence(account.location)
+    accounts.add(account, account.location)
+    root.add("accounts", account.location, accounts, account.location)
     return Document(root, mistakes)
 
 
@@ -115,30 +114,15 @@ def _why_not_read(path: Path) -> str:
 
 
 def _name_of(url: str) -> str:
-    """Return the first label of the host: the silo."""
     try:
-        host = urlsplit(parse_account_url(url)).hostname or ""
+        return account_name(parse_account_url(url))
     except ValueError:
         return "account"
-    return host if re.fullmatch(r"[0-9.]+|.*:.*", host) else host.partition(".")[0]
 
 
-def _queues(text: str, mistakes: list[Mistake]) -> YamlSequence | None:
-    """Return the ids; None if there is no valid one."""
-    location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
+def _items(text: str, location: Location) -> YamlSequence:
+    """Return the numbers and words between commas."""
     items = YamlSequence(location)
-    for word in _words(text):
-        if (number := _number(word)) is not None:
-            items.add(number, location)
-        else:
-            wanted = _NEEDED["CALLTOOLS_QUEUES"]
-            mistakes.append(location.mistake(f"found {redacted(word)}, expected {wanted}"))
-    return items or None
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in map(str.strip, text.split(",")) if word]
-
-
-def _number(word: str) -> int | None:
-    return int(word) if re.fullmatch("[0-9]{1,30}", word) else None
+    for word in filter(None, map(str.strip, text.split(","))):
+        items.add(int(word) if re.fullmatch("[0-9]{1,30}", word) else word, location)
+    return items

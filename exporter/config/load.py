@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks, lay_defaults_under
-from exporter.config.environment import EnvironmentProxies, read_environment
+from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks
+from exporter.config.environment import add_proxies, read_environment
 from exporter.config.resolve import Resolver, make_schedule
-from exporter.config.schema import File
+from exporter.config.schema import AccountKeys, File
 from exporter.config.validate import validate
 from exporter.config.yaml_reader import read_yaml
-from exporter.config.yaml_tree import Document, Location
+from exporter.config.yaml_tree import Document, Location, YamlMapping
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Configuration
@@ -61,6 +61,24 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         return _load(path, environ)
 
 
+def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
+    """Add to each account the keys that it lacks and the defaults have.
+
+    The defaults of one file apply to the accounts of all files.
+    """
+    defaults = next((root.mapping("defaults") for root in roots if root.has_key("defaults")), None)
+    if not defaults:
+        return
+    keys = frozenset(AccountKeys.model_fields)
+    for root in roots:
+        accounts = root.sequence("accounts")
+        for index, account in enumerate(accounts):
+            if isinstance(account, YamlMapping):
+                own_key = any(account.has_key(key) for key in TOKEN_KEYS)
+                lacking = keys.difference(TOKEN_KEYS) if own_key else keys
+                accounts[index] = account.over(defaults, lacking)
+
+
 @contextmanager
 def _garbage_uncollected() -> Iterator[None]:
     """Pause the garbage collector, which would scan the growing tree again and again.
@@ -87,13 +105,14 @@ def _load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         documents, mistakes = _read(files)
     roots = [document.root for document in documents]
     lay_defaults_under(roots)
+    for root in roots:
+        add_proxies(root.sequence("accounts").mappings(), environ)
     models = [model for document in documents if (model := validate(document, File))]
-    proxies = EnvironmentProxies(environ)
-    checks = CrossChecks(roots, proxies)
+    checks = CrossChecks(roots)
     if not mistakes:  # a file that cannot be read may hold what the others refer to
         checks.run()
     mistakes += [mistake for document in documents for mistake in document.mistakes]
-    mistakes += [*checks.mistakes, *proxies.mistakes]
+    mistakes += checks.mistakes
     if not mistakes and not any(model.accounts for model in models):
         location = roots[0].location if len(roots) == 1 else Location(str(path))
         mistakes.append(location.mistake("has no key 'accounts', which is required"))
@@ -102,7 +121,7 @@ def _load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     schedules = {
         name: make_schedule(keys) for model in models for name, keys in model.schedules.items()
     }
-    resolver = Resolver(folder, schedules, proxies)
+    resolver = Resolver(folder, schedules)
     accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
     return Loaded(Configuration(accounts), files, _locations(documents), schedules)
 

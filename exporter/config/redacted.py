@@ -67,12 +67,8 @@ def _said_of(queue: Queue) -> dict[str, object]:
 
 
 def _schedule(schedule: Schedule) -> dict[str, object]:
-    def clock(minutes: int) -> str:
-        hours = minutes // 60 if minutes <= 24 * 60 else minutes // 60 - 24
-        return f"{hours:02}:{minutes % 60:02}"
-
     hours = {
-        day: [f"{clock(span.start)}-{clock(span.end)}" for span in spans]
+        day: [str(span) for span in spans]
         for day, spans in zip(DAYS, schedule.week, strict=True)
         if spans
     }

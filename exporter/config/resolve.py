@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from exporter import settings
 from exporter.config import fields, schema
 from exporter.config.cross_checks import token_variable
-from exporter.config.environment import EnvironmentProxies
 from exporter.schedule import DAYS, Schedule, Span
 
 _NO_TLS = schema.Tls.model_construct()
@@ -18,15 +17,9 @@ _NOTHING_SAID = schema.QueueKeys.model_construct()
 class Resolver:
     """Return settings from the models of accounts; paths are relative to ``folder``."""
 
-    def __init__(
-        self,
-        folder: pathlib.Path,
-        schedules: Mapping[str, Schedule],
-        proxies: EnvironmentProxies,
-    ) -> None:
+    def __init__(self, folder: pathlib.Path, schedules: Mapping[str, Schedule]) -> None:
         self._folder = folder
         self._schedules = schedules
-        self._proxies = proxies
 
     def account(self, keys: schema.Account) -> settings.Account:
         """Return the settings of an account."""
@@ -60,7 +53,7 @@ class Resolver:
                 key_file=self._path(tls.key_file),
                 insecure_skip_verify=tls.insecure_skip_verify,
             ),
-            proxy=keys.proxy_url or self._proxies.find(url),
+            proxy=keys.proxy_url,
         )
 
     def _path(self, name: str | None) -> pathlib.Path | None:

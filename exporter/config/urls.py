@@ -40,6 +40,12 @@ def parse_account_url(text: str) -> str:
     return address
 
 
+def account_name(address: str) -> str:
+    """Return the default name of an account: its host's first label, the silo, or its address."""
+    host = urlsplit(address).hostname or ""
+    return host if re.fullmatch(r"[0-9.]+|.*:.*", host) else host.partition(".")[0]
+
+
 def is_loopback(address: str) -> bool:
     """Return whether an origin is this machine, where plain HTTP shows the key to nobody."""
     host = urlsplit(address).hostname or ""
