@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import functools
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +15,25 @@ from exporter.config.schema import AccountKeys, File
 from exporter.config.validate import validate
 from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, Location, YamlMapping
-from exporter.errors import ConfigurationError, Mistake
+from exporter.errors import ConfigurationError, Mistake, TokenError
+from exporter.files import load_pem
 from exporter.schedule import Schedule
-from exporter.settings import Configuration
+from exporter.settings import Configuration, TlsFiles
 
 DEFAULT_FILE = Path("exporter.yml")
-
-_TLS_FILES = ("ca_file", "cert_file", "key_file")
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration, with what `check` and reloads need besides.
 
-    ``files`` are those that were read. ``locations`` is where files are named, by account, then by
-    key (``token_file``, ``token_env``, ``ca_file``, ...). ``schedules`` are by name.
+    ``files`` are those that were read. ``trees`` are what they hold of each account, by its name.
+    ``schedules`` are by name.
     """
 
     configuration: Configuration
     files: tuple[Path, ...]
-    locations: Mapping[str, Mapping[str, Location]]
+    trees: Mapping[str, YamlMapping]
     schedules: Mapping[str, Schedule]
 
 
@@ -57,8 +56,36 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     Raises:
         ConfigurationError: with all mistakes at once.
     """
-    with _garbage_uncollected():
-        return _load(path, environ)
+    folder = Path()
+    files: tuple[Path, ...] = ()
+    mistakes: list[Mistake] = []
+    if path is None:
+        documents = [read_environment(environ, DEFAULT_FILE)]
+    else:
+        folder, files = _files_of(path)
+        documents, mistakes = _read(files)
+    roots = [document.root for document in documents]
+    lay_defaults_under(roots)
+    trees = [tree for root in roots for tree in root.sequence("accounts").mappings()]
+    add_proxies(trees, environ)
+    models = [model for document in documents if (model := validate(document, File))]
+    checks = CrossChecks(roots)
+    if not mistakes:  # a file that cannot be read may hold what the others refer to
+        checks.run()
+    mistakes += [mistake for document in documents for mistake in document.mistakes]
+    mistakes += checks.mistakes
+    if not mistakes and not any(model.accounts for model in models):
+        location = roots[0].location if len(roots) == 1 else Location(str(path))
+        mistakes.append(location.mistake("has no key 'accounts', which is required"))
+    if mistakes:
+        raise ConfigurationError(list(dict.fromkeys(mistakes)))
+    schedules = {
+        name: make_schedule(keys) for model in models for name, keys in model.schedules.items()
+    }
+    resolver = Resolver(folder, schedules)
+    accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
+    trees_by_name = {str(tree["name"]): tree for tree in trees}
+    return Loaded(Configuration(accounts), files, trees_by_name, schedules)
 
 
 def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
@@ -77,53 +104,6 @@ def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
                 own_key = any(account.has_key(key) for key in TOKEN_KEYS)
                 lacking = keys.difference(TOKEN_KEYS) if own_key else keys
                 accounts[index] = account.over(defaults, lacking)
-
-
-@contextmanager
-def _garbage_uncollected() -> Iterator[None]:
-    """Pause the garbage collector, which would scan the growing tree again and again.
-
-    With thousands of files that takes a third of the time.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
-    folder = Path()
-    files: tuple[Path, ...] = ()
-    mistakes: list[Mistake] = []
-    if path is None:
-        documents = [read_environment(environ, DEFAULT_FILE)]
-    else:
-        folder, files = _files_of(path)
-        documents, mistakes = _read(files)
-    roots = [document.root for document in documents]
-    lay_defaults_under(roots)
-    for root in roots:
-        add_proxies(root.sequence("accounts").mappings(), environ)
-    models = [model for document in documents if (model := validate(document, File))]
-    checks = CrossChecks(roots)
-    if not mistakes:  # a file that cannot be read may hold what the others refer to
-        checks.run()
-    mistakes += [mistake for document in documents for mistake in document.mistakes]
-    mistakes += checks.mistakes
-    if not mistakes and not any(model.accounts for model in models):
-        location = roots[0].location if len(roots) == 1 else Location(str(path))
-        mistakes.append(location.mistake("has no key 'accounts', which is required"))
-    if mistakes:
-        raise ConfigurationError(list(dict.fromkeys(mistakes)))
-    schedules = {
-        name: make_schedule(keys) for model in models for name, keys in model.schedules.items()
-    }
-    resolver = Resolver(folder, schedules)
-    accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
-    return Loaded(Configuration(accounts), files, _locations(documents), schedules)
 
 
 def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
@@ -161,16 +141,26 @@ def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
     return documents, mistakes
 
 
-def _locations(documents: Iterable[Document]) -> dict[str, dict[str, Location]]:
-    """Return by account and key where files and variables are named."""
-    locations = {}
-    for document in documents:
-        for account in document.root.sequence("accounts").mappings():
-            tls = account.mapping("tls")
-            locations[str(account["name"])] = {
-                key: mapping.location_of(key)
-                for mapping, keys in ((account, TOKEN_KEYS), (tls, _TLS_FILES))
-                for key in keys
-                if mapping.has_key(key)
-            }
-    return locations
+def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
+    """Return the mistakes in files for `check`: missing keys, unusable certificates.
+
+    They do not stop the exporter: at run time they fail only their own account.
+    """
+    tls_mistakes = functools.cache(_tls_mistakes)
+    mistakes = []
+    for account in loaded.configuration.accounts:
+        keys = loaded.trees[account.name]
+        try:
+            account.token.read()
+        except TokenError as error:
+            (key,) = keys.keys() & TOKEN_KEYS
+            mistakes.append(keys.location_of(key).mistake(str(error)))
+        tls = keys.mapping("tls")
+        mistakes += [
+            tls.location_of(key).mistake(words) for key, words in tls_mistakes(account.tls).items()
+        ]
+    return tuple(dict.fromkeys(mistakes))
+
+
+def _tls_mistakes(tls: TlsFiles) -> dict[str, str]:
+    return load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.files)

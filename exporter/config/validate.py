@@ -55,13 +55,13 @@ def misspelt(mapping: YamlMapping, model: type[Keys], key: str) -> bool:
 def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None:
     path: Path = error["loc"]
     kind = error["type"]
-    value, location, _ = document.find(path)
+    value, location = document.find(path)
     if path[-1] == _KEY:
-        location, value = document.key_location(*path[:-1]), str(path[-2])
+        location, value = document.key_location(path[:-1]), str(path[-2])
     if kind == "missing":
         _explain_missing(document, model, path)
     elif kind == "extra_forbidden":
-        document.add_mistake(document.key_location(*path), _unknown_key(model, document, path))
+        document.add_mistake(document.key_location(path), _unknown_key(model, document, path))
     elif kind == "plainly":
         document.add_mistake(location, error["msg"])
     elif kind == "too_short" and isinstance(value, YamlSequence) and value.incomplete:
@@ -77,7 +77,7 @@ def _explain(document: Document, model: type[Keys], error: ErrorDetails) -> None
 
 
 def _explain_missing(document: Document, model: type[Keys], path: Path) -> None:
-    value, location, _ = document.find(path[:-1])
+    value, location = document.find(path[:-1])
     mapping, key = cast("YamlMapping", value), str(path[-1])
     # A mistake that follows from another one is not reported.
     if not mapping.has_key(key) and not misspelt(
@@ -128,7 +128,7 @@ def _model_at(root: type[Keys], document: Document, path: Path) -> type[Keys]:
         field = model.model_fields.get(str(step))
         if field is not None:
             model = next(_models_of(field.annotation), model)
-            value, _, _ = document.find(path[:depth])
+            value, _ = document.find(path[:depth])
             if model is Queue and isinstance(value, YamlSequence) and ALL in value:
                 model = QueueException
     return model

@@ -127,39 +127,23 @@ class Document:
         self.root = root
         self.mistakes = mistakes
 
-    def find(self, path: Path) -> tuple[Value, Location, Path]:
-        """Return the value at the path and its location, or of the nearest one around it.
-
-        The third value is how much of the path was found.
-        """
+    def find(self, path: Path) -> tuple[Value, Location]:
+        """Return the value at a path and its location, or of the nearest one around it."""
         value, location = cast("Value", self.root), self.root.location
-        for depth, step in enumerate(path):
+        for step in path:
             if isinstance(value, YamlMapping) and isinstance(step, str) and step in value:
                 location, value = value.value_locations[step], value[step]
             elif isinstance(value, YamlSequence) and isinstance(step, int) and step < len(value):
                 location, value = value.item_locations[step], value[step]
             else:
-                return value, location, path[:depth]
-        return value, location, path
+                break
+        return value, location
 
-    def location(self, *path: str | int) -> Location:
-        """Return where the value at the path was written, or the nearest one around it."""
-        return self.find(path)[1]
-
-    def key_location(self, *path: str | int) -> Location:
-        """Return where the key at the path was written."""
-        mapping, location, _ = self.find(path[:-1])
+    def key_location(self, path: Path) -> Location:
+        """Return where the key at a path was written."""
+        mapping, location = self.find(path[:-1])
         return (
             mapping.key_locations[str(path[-1])] if isinstance(mapping, YamlMapping) else location
-        )
-
-    def has_key(self, *path: str | int) -> bool:
-        """Return whether the key at the path was written, even if its value was a mistake."""
-        mapping, _, found = self.find(path[:-1])
-        return (
-            found == path[:-1]
-            and isinstance(mapping, YamlMapping)
-            and mapping.has_key(str(path[-1]))
         )
 
     def add_mistake(self, location: Location, message: str) -> None:

@@ -164,10 +164,6 @@ def load_web_config(path: Path, *, read_files: bool = True) -> WebConfig:
     )
 
 
-def _add_mistake(document: Document, words: str, *path: str) -> None:
-    document.add_mistake(document.location(*path), words)
-
-
 def _load_context(
     document: Document, tls: TlsServerConfig, files: Mapping[str, Path]
 ) -> ssl.SSLContext:
@@ -180,8 +176,9 @@ def _load_context(
     context.minimum_version = _VERSIONS[tls.min_version]
     context.maximum_version = _VERSIONS[tls.max_version]
     context.set_alpn_protocols(["http/1.1"])
+    keys = document.root.mapping("tls_server_config")
     for key, words in load_pem(context, files).items():
-        _add_mistake(document, words, "tls_server_config", key)
+        document.add_mistake(keys.location_of(key), words)
     document.raise_mistakes()
     context.verify_mode = _CLIENT_AUTH[tls.client_auth_type]
     return context
@@ -195,13 +192,13 @@ def _check_tls(document: Document) -> None:
     verification = _CLIENT_AUTH.get(kind) if isinstance(kind, str) else None
     if verification and not has_ca:
         words = "needs client_ca_file, whose certificates are accepted"
-        _add_mistake(document, words, "tls_server_config", "client_auth_type")
+        document.add_mistake(tls.location_of("client_auth_type"), words)
     elif verification is ssl.CERT_NONE and has_ca:
         words = f"has no effect without client_auth_type, expected {_VERIFYING} there"
         document.add_mistake(tls.key_locations["client_ca_file"], words)
     if (tls.get("min_version"), tls.get("max_version")) == ("TLS13", "TLS12"):
         words = "min_version is above max_version, expected it not to be"
-        _add_mistake(document, words, "tls_server_config", "min_version")
+        document.add_mistake(tls.location_of("min_version"), words)
 
 
 def _headers(document: Document) -> Iterator[tuple[bytes, bytes]]:
@@ -278,6 +275,5 @@ def _without_effect(document: Document) -> Iterator[str]:
     """Report each key without effect, in a line."""
     for path, reason in WITHOUT_EFFECT.items():
         section, key = path.split(".")
-        if document.has_key(section, key):
-            location = document.key_location(section, key)
+        if location := document.root.mapping(section).key_locations.get(key):
             yield str(location.mistake(f"has no effect: {reason}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Callable
 from datetime import date
@@ -421,18 +420,6 @@ def test_nothing_at_all_names_both_ways(tmp_path: Path, monkeypatch: pytest.Monk
         "CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_QUEUES; to try it without an"
         " account: 'calltools-exporter demo'"
     )
-
-
-def test_the_garbage_collector_goes_on_after_a_load(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError):
-        load(tmp_path / "missing.yml", {})
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        load(ROOT / "exporter.yml", {})
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
 
 
 def test_a_given_file_must_exist_and_the_default_one_need_not(
