@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,11 +16,7 @@ from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
 from exporter.settings import Account, Configuration
 from exporter.text import counted
-from exporter.web.available_users import (
-    AvailableUsers,
-    load_available_users,
-    warn_of_open_paths,
-)
+from exporter.web.available_users import load_available_users, warn_of_open_paths
 from exporter.web.config import load_web_config
 
 T = TypeVar("T")
@@ -32,7 +27,7 @@ def check(  # noqa: PLR0913 - by name
     environ: Mapping[str, str],
     *,
     web_file: Path | None = None,
-    available_users_file: Path | None = None,
+    users_file: Path | None = None,
     secrets: bool = True,
     schedules: bool = False,
     online: Callable[[Configuration], int] | None = None,
@@ -43,7 +38,7 @@ def check(  # noqa: PLR0913 - by name
         given: the configuration's path, None for the default.
         environ: the environment.
         web_file: the web file's path, to be checked as well.
-        available_users_file: the path of the file of users of `/available`, likewise.
+        users_file: the path of the file of users of `/available`, likewise.
         secrets: read the keys and the TLS files as well; False where these are not at hand.
         schedules: print the next two weeks of each schedule as well.
         online: checks with the API and prints its own report, once the file has no mistakes.
@@ -52,38 +47,49 @@ def check(  # noqa: PLR0913 - by name
         0 if there is no mistake, else 1.
     """
     path = config.find_file(given)
-    web_config, mistakes = _load(partial(load_web_config, read_files=secrets), web_file)
-    try:
-        loaded = config.load(path, environ)
-    except ConfigurationError as error:
-        _, users_mistakes = _load(load_available_users, available_users_file)
-        _report((*error.mistakes, *mistakes, *users_mistakes))
-        return exits.WRONG
-
-    def load_users(path: Path) -> AvailableUsers:
-        return load_available_users(path, loaded.configuration)
-
-    _, users_mistakes = _load(load_users, available_users_file)
-    if available_users_file and not mistakes:
-        warn_of_open_paths(available_users_file, web_config)
-    mistakes = (*mistakes, *users_mistakes)
-    warn_of_unknown_variables(environ, loaded.configuration)
-    if secrets:
-        mistakes = (*config.unreadable_files(loaded), *mistakes)
-    _report(mistakes)
+    loaded, mistakes = _load(lambda: config.load(path, environ))
+    if loaded and secrets:
+        mistakes += config.unreadable_files(loaded)
+    mistakes += _web_mistakes(
+        web_file, users_file, loaded.configuration if loaded else None, read_files=secrets
+    )
+    if loaded:
+        warn_of_unknown_variables(environ, loaded.configuration)
+    for mistake in mistakes:
+        complain(str(mistake))
+    if mistakes:
+        complain(counted(len(mistakes), "mistake"))
+    code = exits.WRONG if mistakes else exits.OK
+    if loaded is None:
+        return code
     if schedules:
         _print_schedules(loaded)
     if online is not None:
         # Even if some keys cannot be read: the other accounts are still checked.
-        return max(online(loaded.configuration), exits.WRONG if mistakes else exits.OK)
-    if mistakes:
-        return exits.WRONG
-    accounts = loaded.configuration.accounts
-    write(
-        f"{path or 'environment'}: {counted(len(accounts), 'account')}, {_queues(accounts)},"
-        " no mistakes"
+        return max(online(loaded.configuration), code)
+    if not mistakes:
+        accounts = loaded.configuration.accounts
+        number = counted(len(accounts), "account")
+        write(f"{path or 'environment'}: {number}, {_queues(accounts)}, no mistakes")
+    return code
+
+
+def _web_mistakes(
+    web_file: Path | None,
+    users_file: Path | None,
+    configuration: Configuration | None,
+    *,
+    read_files: bool,
+) -> tuple[Mistake, ...]:
+    web_config, mistakes = _load(
+        lambda: load_web_config(web_file, read_files=read_files) if web_file else None
     )
-    return exits.OK
+    if users_file is None:
+        return mistakes
+    if not mistakes:
+        warn_of_open_paths(users_file, web_config)
+    _, users_mistakes = _load(lambda: load_available_users(users_file, configuration))
+    return (*mistakes, *users_mistakes)
 
 
 def _queues(accounts: Sequence[Account]) -> str:
@@ -95,19 +101,12 @@ def _queues(accounts: Sequence[Account]) -> str:
     return f"{number} and all of {counted(everything, 'account')}" if everything else number
 
 
-def _load(load: Callable[[Path], T], path: Path | None) -> tuple[T | None, tuple[Mistake, ...]]:
-    """Return what a file holds, if one is given and has no mistakes, and its mistakes."""
+def _load(load: Callable[[], T]) -> tuple[T | None, tuple[Mistake, ...]]:
+    """Return what was loaded, None if it has mistakes; and these."""
     try:
-        return (None if path is None else load(path)), ()
+        return load(), ()
     except ConfigurationError as error:
         return None, error.mistakes
-
-
-def _report(mistakes: Sequence[Mistake]) -> None:
-    for mistake in mistakes:
-        complain(str(mistake))
-    if mistakes:
-        complain(counted(len(mistakes), "mistake"))
 
 
 def _print_schedules(loaded: Loaded) -> None:

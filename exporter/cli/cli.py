@@ -103,7 +103,7 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         os.environ,
         web_file=given["web_config_file"],
         secrets=not given["no_secrets"],
-        available_users_file=given["web_available_users_file"],
+        users_file=given["web_available_users_file"],
         schedules=given["schedules"],
         online=online,
     )

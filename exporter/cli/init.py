@@ -15,7 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
 from exporter.cli import exits
-from exporter.cli.init_input import InitOptions, Key, prompt_account, prompt_key
+from exporter.cli.init_input import InitOptions, Key, path_from, prompt_account, prompt_key
 from exporter.cli.online import check_online
 from exporter.cli.template import ConfigTemplate
 from exporter.cli.terminal import complain, confirm, progress, prompt, write
@@ -172,6 +172,7 @@ def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -
             prompt("Ids of queues (Enter: fill in later)", "", _ids) if options.interactive else ()
         )
         found = {id_: str(id_) for id_ in ids}
+    ca_file = options.ca_file
     return ConfigTemplate(
         name=account.name,
         url=account.url,
@@ -181,16 +182,9 @@ def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -
         status_words=words,
         queues=found,
         queues_words=missing,
-        ca_file=_from(options.output.parent, options.ca_file),
+        ca_file=path_from(options.output.parent, str(ca_file)) if ca_file else None,
         proxy_url=options.proxy_url,
     )
-
-
-def _from(folder: Path, path: Path | None) -> str | None:
-    """Return a path relative to a folder, as a file in that folder names it."""
-    if path is None:
-        return None
-    return str(path) if path.is_absolute() else os.path.relpath(path, folder)
 
 
 def _unreadable(path: str, failure: Failure) -> Failure:

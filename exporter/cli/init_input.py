@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.cli.terminal import complain, prompt, prompt_secret
 from exporter.config import fields, token_variable, urls
+from exporter.config.load import lay_defaults_under, read_files
 from exporter.errors import ExporterError, TokenError
 from exporter.settings import (
     Account,
@@ -27,10 +27,6 @@ from exporter.settings import (
 )
 
 T = TypeVar("T")
-
-_NAME: Final = TypeAdapter[str](fields.Name)
-_FILE: Final = TypeAdapter[str](fields.TokenFileName)
-_VARIABLE: Final = TypeAdapter[str](fields.TokenVariable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +83,12 @@ def prompt_account(
 
     no_key = TokenValue(Secret(""), "no key yet")  # nothing is sent in its place
     tls = TlsFiles(ca_file=options.ca_file)
-    account = _given("--url", options.url, read, interactive=options.interactive) or prompt(
-        "The URL you log in to, such as https://east-2.calltools.io", "", read
-    )
-    silo = (urlsplit(account.url).hostname or "").partition(".")[0]
-    default = "calltools" if silo.isdecimal() or not silo else silo
-    name = _given(
-        "--account", options.account, _name, interactive=options.interactive, default=default
-    ) or prompt("A name for the account, the label of its metrics", default, _name)
-    return Account(name, account.url, account.token, (), tls=tls, proxy=account.proxy)
+    question = "The URL you log in to, such as https://east-2.calltools.io"
+    account = _given_or_answered(options, "url", read, question)
+    question = "A name for the account, the label of its metrics"
+    silo = urls.account_name(account.url)
+    name = _given_or_answered(options, "account", _name, question, silo)
+    return dataclasses.replace(account, name=name)
 
 
 def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> Key:
@@ -107,18 +100,17 @@ def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> K
     folder = options.output.parent
     variable = options.token_env or _default_variable(options, environ)
     if variable is not None:
-        _refuse_a_key("--token-env", _VARIABLE, variable)
+        _given("--token-env", variable, _token_variable)
         source = TokenEnvironment(token_variable(variable, name))
         user = _used_variables(folder).get(source.variable)
         if user is not None:
             complain(f"note: account {user!r} uses {source.describe()} as well")
         return Key(source.read(), ("token_env", variable))
     if options.token_file is not None:
-        _refuse_a_key("--token-file", _FILE, options.token_file)
+        _given("--token-file", options.token_file, _token_file)
     template = options.token_file or str(folder / f"{re.sub('[^A-Za-z0-9_.-]', '-', name)}.token")
     path = Path(template.replace("{account}", name))
-    written = template if Path(template).is_absolute() else os.path.relpath(template, folder)
-    place = ("token_file", written)
+    place = ("token_file", path_from(folder, template))
     if os.path.lexists(path) or (options.token_file is not None and not options.interactive):
         return Key(TokenFile(path).read(), place)
     if not options.interactive:
@@ -127,6 +119,11 @@ def prompt_key(options: InitOptions, name: str, environ: Mapping[str, str]) -> K
             " the key itself on the command line"
         )
     return Key(_prompt_token(), place, path)
+
+
+def path_from(folder: Path, path: str) -> str:
+    """Return a path as a file in a folder names it: relative to that folder, unless absolute."""
+    return path if Path(path).is_absolute() else os.path.relpath(path, folder)
 
 
 def _default_variable(options: InitOptions, environ: Mapping[str, str]) -> str | None:
@@ -156,29 +153,15 @@ def _used_variables(folder: Path) -> dict[str, str]:
     """
     if folder == Path():
         return {}  # the files of this folder are not read together
-    roots = [root for file in sorted(folder.glob("*.y*ml")) for root in _read_mapping(file)]
-    found = {}
-    defaults = [root["defaults"] for root in roots if isinstance(root.get("defaults"), dict)]
-    for root in roots:
-        accounts = root.get("accounts")
-        for account in accounts if isinstance(accounts, list) else []:
-            if not isinstance(account, dict):
-                continue
-            keys = [account] if "token_file" in account else [account, *defaults]
-            variable = next((key["token_env"] for key in keys if "token_env" in key), None)
-            if isinstance(variable, str):
-                name = str(account.get("name"))
-                found[token_variable(variable, name)] = name
-    return found
-
-
-def _read_mapping(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        root = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return
-    if isinstance(root, dict):
-        yield root
+    documents, _ = read_files(sorted(folder.glob("*.y*ml")))
+    roots = [document.root for document in documents]
+    lay_defaults_under(roots)
+    accounts = [account for root in roots for account in root.sequence("accounts").mappings()]
+    return {
+        token_variable(variable, str(account.get("name"))): str(account.get("name"))
+        for account in accounts
+        if isinstance(variable := account.get("token_env"), str)
+    }
 
 
 def _prompt_token() -> Secret:
@@ -190,25 +173,30 @@ def _prompt_token() -> Secret:
             complain(f"  {error}")
 
 
-def _given(
-    flag: str,
-    value: str | None,
-    read: Callable[[str], T],
-    *,
-    interactive: bool,
-    default: str | None = None,
-) -> T | None:
-    """Return what was given; None if the person has to be asked.
+def _given_or_answered(
+    options: InitOptions, name: str, read: Callable[[str], T], question: str, default: str = ""
+) -> T:
+    """Return what a flag gives; without it, what the person answers, or the default.
 
     Raises:
         ExporterError: it cannot be read, or is missing without a terminal to ask on.
     """
-    if value is None and interactive:
-        return None
-    if value is None and default is None:
-        raise ExporterError(f"{flag} is needed, as there is no terminal to ask on")
+    value = getattr(options, name)
+    if value is None and options.interactive:
+        return prompt(question, default, read)
+    if value is None and not default:
+        raise ExporterError(f"--{name} is needed, as there is no terminal to ask on")
+    return _given(f"--{name}", default if value is None else value, read)
+
+
+def _given(flag: str, value: str, read: Callable[[str], T]) -> T:
+    """Return what a flag gives.
+
+    Raises:
+        ExporterError: it cannot be read.
+    """
     try:
-        return read(value if value is not None else default or "")
+        return read(value)
     except ValueError as error:
         raise ExporterError(f"{flag}: {error}") from None
 
@@ -220,30 +208,26 @@ def _url(text: str) -> str:
     return url
 
 
-def _name(text: str) -> str:
-    return _valid(_NAME, text)
-
-
-def _valid(kind: TypeAdapter[str], text: str) -> str:
-    try:
-        return kind.validate_python(text)
-    except ValidationError as error:
-        words = error.errors(include_url=False)[0]["msg"]
-        raise ValueError(words if words.startswith("found") else f"expected {words}") from None
-
-
 def _proxy(url: str, options: InitOptions, environ: Mapping[str, str]) -> str | None:
-    found = urls.environment_proxy(url, environ)
-    source, value = ("--proxy-url", options.proxy_url) if options.proxy_url else found or ("", "")
-    try:
-        return urls.parse_proxy_url(value) if value else None
-    except ValueError as error:
-        raise ExporterError(f"{source}: {error}") from None
+    given = ("--proxy-url", options.proxy_url) if options.proxy_url else None
+    found = given or urls.environment_proxy(url, environ)
+    return _given(*found, urls.parse_proxy_url) if found else None
 
 
-def _refuse_a_key(flag: str, kind: TypeAdapter[str], text: str) -> None:
-    """Check that a flag names a place; what is refused may be the key, so it is not repeated."""
-    try:
-        _valid(kind, text)
-    except ValueError as error:
-        raise ExporterError(f"{flag}: {error}") from None
+def _valid(kind: TypeAdapter[str]) -> Callable[[str], str]:
+    """Return what reads a text of a kind; the kind's message is a ValueError's."""
+
+    def read(text: str) -> str:
+        try:
+            return kind.validate_python(text)
+        except ValidationError as error:
+            words = error.errors(include_url=False)[0]["msg"]
+            raise ValueError(words if words.startswith("found") else f"expected {words}") from None
+
+    return read
+
+
+_name = _valid(TypeAdapter(fields.Name))
+# What these refuse may be the key itself, so it is not repeated.
+_token_file = _valid(TypeAdapter(fields.TokenFileName))
+_token_variable = _valid(TypeAdapter(fields.TokenVariable))

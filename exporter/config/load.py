@@ -63,7 +63,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         documents = [read_environment(environ, DEFAULT_FILE)]
     else:
         folder, files = _files_of(path)
-        documents, mistakes = _read(files)
+        documents, mistakes = read_files(files)
     roots = [document.root for document in documents]
     lay_defaults_under(roots)
     trees = [tree for root in roots for tree in root.sequence("accounts").mappings()]
@@ -129,7 +129,7 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
     return path, files
 
 
-def _read(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
+def read_files(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:
     """Return the files that can be read, and the mistakes of the others."""
     documents: list[Document] = []
     mistakes: list[Mistake] = []
