@@ -64,22 +64,21 @@ def read_yaml(path: Path, expected: str, *, may_be_empty: bool = False) -> Docum
     loader = _LOADER(text)
     reader = _Reader(file, loader.get_event)
     try:
-        found, root = reader.read()
+        root = reader.read()
     except yaml.MarkedYAMLError as error:
         raise ConfigurationError([*reader.mistakes, _syntax_mistake(file, text, error)]) from None
     finally:
         loader.dispose()
     top = Location(file, 1, 1)
-    if not found and may_be_empty:
+    if root is None and may_be_empty and not reader.mistakes:
         root = YamlMapping(top)
-    elif not found:
-        reader.mistakes.append(top.mistake(f"the file is empty, expected {expected}"))
-    elif not isinstance(root, YamlMapping) and not reader.mistakes:
+    if isinstance(root, YamlMapping):
+        return Document(root, reader.mistakes)
+    if root is None:
+        message = f"the file is empty, expected {expected}"
+    else:
         message = f"found no mapping, expected the key {expected} and others"
-        reader.mistakes.append(top.mistake(message))
-    if not isinstance(root, YamlMapping):
-        raise ConfigurationError(reader.mistakes)
-    return Document(root, reader.mistakes)
+    raise ConfigurationError(reader.mistakes or [top.mistake(message)])
 
 
 def _decode(file: str, data: bytes) -> str:
@@ -123,22 +122,20 @@ class _Reader:
         self._size = 0
         self._aliased = 0
 
-    def read(self) -> tuple[bool, Value | None]:
-        """Return whether there is a document, and its root: None if it is missing or a mistake."""
+    def read(self) -> Value | None:
+        """Return the root of the document; None if there is none, or if it is a mistake."""
         self._next()  # the stream's start
         if isinstance(self._next(), yaml.StreamEndEvent):
-            return False, None
+            return None
         event = self._next()
-        if isinstance(event, yaml.ScalarEvent) and _is_null(event):
-            root, found = None, False
-        else:
-            root, found = self._value(event, self._location(event, ""), 0), True
+        is_empty = isinstance(event, yaml.ScalarEvent) and _scalar(event) is None
+        root = None if is_empty else self._value(event, self._location(event, ""), 0)
         self._next()  # the document's end
         event = self._next()
         if not isinstance(event, yaml.StreamEndEvent):
             message = "found a second YAML document, expected one in a file"
             self._add_mistake(self._location(event, ""), message)
-        return found, root
+        return root
 
     def _location(self, event: yaml.Event, path: str) -> Location:
         mark = cast("yaml.Mark", event.start_mark)
@@ -245,10 +242,6 @@ class _Reader:
             elif item is not None:
                 self._add_mistake(location, "found no mapping to merge, expected an alias of one")
         return mapping
-
-
-def _is_null(event: yaml.ScalarEvent) -> bool:
-    return event.tag is None and not event.style and event.value in _NULLS
 
 
 def _scalar(event: yaml.ScalarEvent) -> Value | None:
