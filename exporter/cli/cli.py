@@ -6,7 +6,7 @@ import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -15,9 +15,9 @@ from exporter.cli import exits, flags
 from exporter.cli.group import CommandGroup
 from exporter.cli.terminal import is_interactive, write
 
-PROGRAM: Final = "calltools-exporter"
+PROGRAM = "calltools-exporter"
 #: Set by a shell's completion script, which `completion` prints.
-COMPLETION_VARIABLE: Final = "_CALLTOOLS_EXPORTER_COMPLETE"
+COMPLETION_VARIABLE = "_CALLTOOLS_EXPORTER_COMPLETE"
 
 
 @click.group(

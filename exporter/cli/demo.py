@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
 
 from exporter.cli import exits
 from exporter.cli.serve import ServeOptions, make_server
@@ -13,13 +12,13 @@ from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret, TokenValue
 from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
 
-_WORDS: Final = """\
+_WORDS = """\
 A simulated CallTools account and an exporter for it, scraped every {seconds} s:
   sales, support  are staffed
   retention       is empty now and then
   billing         cannot be read: the API answers 503
 Open {urls} in a browser. Prometheus can scrape /metrics there. Press Ctrl-C to stop."""
-_SCRAPE_INTERVAL_SECONDS: Final = 5
+_SCRAPE_INTERVAL_SECONDS = 5
 
 
 def demo(options: ServeOptions) -> int:

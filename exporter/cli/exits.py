@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
-OK: Final = 0
+OK = 0
 #: A mistake in what was given, or a command that failed.
-WRONG: Final = 1
+WRONG = 1
 #: `ping`: everything was read, and no call can be taken.
-NOBODY: Final = 1
+NOBODY = 1
 #: `ping`: something is not known, or `ping` itself failed. Also a mistake on the command line.
-UNKNOWN: Final = 2
+UNKNOWN = 2
 #: Ctrl-C, and a reader who closed the pipe: as shells report SIGINT and SIGPIPE.
-INTERRUPTED: Final = 130
-BROKEN_PIPE: Final = 141
+INTERRUPTED = 130
+BROKEN_PIPE = 141
 
-_USAGE: Final = {UNKNOWN: "a mistake on the command line, or in the variable of a flag"}
-_ENDED: Final = {
+_USAGE = {UNKNOWN: "a mistake on the command line, or in the variable of a flag"}
+_ENDED = {
     INTERRUPTED: "ended by Ctrl-C",
     BROKEN_PIPE: "the reader of the output closed the pipe",
 }
-_PRINTED: Final = {OK: "printed", WRONG: "the output cannot be written", **_USAGE, **_ENDED}
+_PRINTED = {OK: "printed", WRONG: "the output cannot be written", **_USAGE, **_ENDED}
 
 #: What the exit codes of each command mean.
-MEANINGS: Final[Mapping[str, Mapping[int, str]]] = {
+MEANINGS: Mapping[str, Mapping[int, str]] = {
     "serve": {
         OK: "stopped by a signal",
         WRONG: "the configuration has mistakes, or it cannot listen on an address",

@@ -6,18 +6,18 @@ import re
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
 Decorator: TypeAlias = Callable[[Any], Any]
 Read: TypeAlias = Callable[[str], object]
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 #: The environment variables that give a flag's value where the flag does not.
-VARIABLES: Final[set[str]] = set()
-PATH: Final = click.Path(path_type=Path)
+VARIABLES: set[str] = set()
+PATH = click.Path(path_type=Path)
 
 
 def _expecting(expected: str) -> Callable[[Read], Read]:
@@ -127,55 +127,55 @@ def _listen_address(default: str) -> Decorator:
     )
 
 
-CONFIG_FILE: Final = _flag(
+CONFIG_FILE = _flag(
     "config.file",
     "The configuration: a file, or a folder of *.yml. Default: exporter.yml if it exists, else the"
     " variables CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES.",
     type=PATH,
 )
-PARALLEL: Final = _flag(
+PARALLEL = _flag(
     "scrape.max-parallel-requests",
     "Maximum number of concurrent requests to the API, across all hosts.",
     metavar="NUMBER",
     type=_count,
     default="256",
 )
-TIMEOUT: Final = _flag(
+TIMEOUT = _flag(
     "timeout", "Time limit for the whole command.", metavar="DURATION", type=_seconds, default="10s"
 )
-LOGGING: Final = combine(
+LOGGING = combine(
     # As `exporter.logs` has them, which takes long to import.
     _choice("log.level", "Lowest level to log", ("debug", "info", "warn", "error"), "info"),
     _choice("log.format", "Format of log lines", ("logfmt", "json"), "logfmt"),
 )
-LISTEN_ADDRESS: Final = _listen_address(":15457")
+LISTEN_ADDRESS = _listen_address(":15457")
 #: A demo is for the person at this machine.
-LOOPBACK_ADDRESS: Final = _listen_address("127.0.0.1:15457")
-RELOAD_INTERVAL: Final = _flag(
+LOOPBACK_ADDRESS = _listen_address("127.0.0.1:15457")
+RELOAD_INTERVAL = _flag(
     "config.auto-reload-interval",
     "How often to check the configuration for changes, to reload it then. 0: never.",
     metavar="DURATION",
     type=_seconds,
     default="0s",
 )
-WEB_CONFIG_FILE: Final = _flag(
+WEB_CONFIG_FILE = _flag(
     "web.config.file",
     "TLS, passwords and headers, in the format of Prometheus' exporter-toolkit.",
     type=PATH,
 )
-AVAILABLE_USERS_FILE: Final = _flag(
+AVAILABLE_USERS_FILE = _flag(
     "web.available-users.file",
     "A file of users who may request /available only, each for its accounts and teams.",
     type=PATH,
 )
-LIFECYCLE: Final = _flag(
+LIFECYCLE = _flag(
     "web.enable-lifecycle",
     "Enable POST /-/reload, which reloads the configuration.",
     spelling="--web.enable-lifecycle/--no-web.enable-lifecycle",
     default=False,
     show_default=False,
 )
-SERVING: Final = combine(
+SERVING = combine(
     _flag(
         "web.max-requests",
         "Maximum number of concurrent scrapes; further ones wait.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
 import click
 from click.core import ParameterSource
@@ -13,7 +12,7 @@ from exporter.cli import exits
 from exporter.text import did_you_mean
 
 #: The command where none is given.
-DEFAULT_COMMAND: Final = "serve"
+DEFAULT_COMMAND = "serve"
 
 
 class CommandWithExitCodes(click.Command):

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
@@ -29,9 +29,9 @@ T = TypeVar("T")
 _Lists: TypeAlias = tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]
 
 #: A missing or forbidden list leaves a place to fill in; other failures end the command.
-_WITHOUT_LIST: Final = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
+_WITHOUT_LIST = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
 #: Failures that mean a wrong or unreachable host.
-_NO_HOST: Final = frozenset({"dns", "connection", "tls", "timeout", "redirect"})
+_NO_HOST = frozenset({"dns", "connection", "tls", "timeout", "redirect"})
 
 
 class _Unobserved:

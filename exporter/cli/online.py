@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Final
 
 from exporter.calltools import FILTERS
 from exporter.cli import exits
@@ -20,9 +19,9 @@ from exporter.snapshot import Snapshot
 from exporter.text import counted
 
 #: Failures that do not show whether the host is right, and those of the key.
-_NO_ANSWER: Final = frozenset({"dns", "connection", "tls", "timeout", "token"})
-_REFUSALS: Final = frozenset({"401", "403", "token"})
-_MOST_AT_A_TIME: Final = 256
+_NO_ANSWER = frozenset({"dns", "connection", "tls", "timeout", "token"})
+_REFUSALS = frozenset({"401", "403", "token"})
+_MOST_AT_A_TIME = 256
 
 
 @dataclass(frozen=True, slots=True)

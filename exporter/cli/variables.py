@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
 
 import structlog
 
@@ -16,7 +15,7 @@ from exporter.text import nearest
 log = structlog.get_logger(__name__)
 
 #: Set by Kubernetes and Docker in every container, for a service of this name.
-_SERVICE_LINK: Final = re.compile(
+_SERVICE_LINK = re.compile(
     "CALLTOOLS_.*_SERVICE_(HOST|PORT(_.*)?)|CALLTOOLS_.*_PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?"
 )
 
