@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import structlog
 
@@ -20,12 +20,7 @@ from exporter.web.config import WebConfig, load_web_config
 log = structlog.get_logger(__name__)
 
 
-class _HasFiles(Protocol):
-    @property
-    def files(self) -> Iterable[Path]: ...
-
-
-T = TypeVar("T", bound=_HasFiles)
+T = TypeVar("T", bound=WebConfig | AvailableUsers)
 
 
 class Followed(Generic[T]):
@@ -43,7 +38,7 @@ class Followed(Generic[T]):
     ) -> None:
         self._what = what
         self._path = path
-        self._watched = Watched(partial(load, path), lambda loaded: loaded.files)
+        self._watched = Watched(partial(load, path), lambda loaded: loaded.files, known=[path])
         self._current = self._watched.value
         self.looks = 0
         threading.Thread(
