@@ -58,20 +58,6 @@ class Schedule:
         """Return the zone's UTC offset in seconds at a Unix time."""
         return _offset(ZoneInfo(self.timezone), at)
 
-    def openings(self, start: float, end: float) -> list[Opening]:
-        """Return when it is open between two Unix times; spans that touch are one."""
-        zone = ZoneInfo(self.timezone)
-        first, last = (datetime.fromtimestamp(at, zone).date() for at in (start, end))
-        merged: list[Opening] = []
-        days = (first + timedelta(days=number) for number in range((last - first).days + 1))
-        for span in sorted({span for day in days for span in _near(self, day)}):
-            opens, closes = max(span[0], start), min(span[1], end)
-            if merged and opens <= merged[-1][1]:
-                merged[-1] = (merged[-1][0], max(closes, merged[-1][1]))
-            elif opens < closes:
-                merged.append((opens, closes))
-        return merged
-
     def is_closed_on(self, day: date) -> bool:
         """Return whether a date is a closed one."""
         return any(first <= day <= last for first, last in self.closed)

@@ -6,7 +6,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from random import Random
 
 from exporter.schedule import Schedule, Span
@@ -73,7 +73,7 @@ def make_week(name: str, setup: Setup, begins: float, length: int, seed: str) ->
     schedule = chance.choice(SCHEDULES)
     openings: tuple[Interval, ...] = ((0, length),)
     if schedule is not None:
-        found = schedule.openings(begins - DAY, begins + length + DAY)
+        found = _openings(schedule, begins - DAY, begins + length + DAY)
         openings = tuple((start - begins, end - begins) for start, end in found)
     faults = _Faults.by(chance, length)
     times = [_times(chance, setup.interval, length) for _ in range(setup.replicas)]
@@ -231,6 +231,20 @@ def _scrapes(
             _during(faults.lost, at),
             None if failed else staffing[max(step, 0)][1],
         )
+
+
+def _openings(schedule: Schedule, start: float, end: float) -> list[Interval]:
+    """Return when a schedule is open between two Unix times; spans that touch are one."""
+    first, last = (datetime.fromtimestamp(at, UTC).toordinal() for at in (start, end))
+    days = (date.fromordinal(day) for day in range(first - 2, last + 3))
+    merged: list[Interval] = []
+    for span in sorted(span for day in days for span in schedule.on(day)):
+        opens, closes = max(span[0], start), min(span[1], end)
+        if merged and opens <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(closes, merged[-1][1])
+        elif opens < closes:
+            merged.append((opens, closes))
+    return merged
 
 
 def _during(intervals: Iterable[Interval], at: float) -> bool:
