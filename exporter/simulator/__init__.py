@@ -7,7 +7,7 @@ from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.dialect import ALL_FILTERS, Dialect
-from exporter.simulator.server import ReceivedRequest, SimulatedSilo
+from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.world import (
     AVAILABLE,
     LUNCH,
@@ -37,7 +37,6 @@ __all__ = [
     "Clock",
     "DayWorld",
     "Dialect",
-    "ReceivedRequest",
     "ShiftPattern",
     "SimulatedAccount",
     "SimulatedSilo",

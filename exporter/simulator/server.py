@@ -7,10 +7,8 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Self
 
 from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.dialect import Dialect
@@ -18,27 +16,14 @@ from exporter.simulator.messages import Answer, Request
 from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
 from exporter.simulator.world import Clock
 
-_LOG_LENGTH = 100_000
 _BACKLOG = 2048
-
-
-class ReceivedRequest(NamedTuple):
-    """One request as it arrived; ``time`` is a Unix time of the world's clock."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    connection: int
-    time: float
 
 
 class SimulatedSilo:
     """A stand-in for one CallTools silo, on loopback, for as long as the ``with`` block lasts.
 
     These may be changed at any time: ``dialect``, ``latency`` (seconds before each answer),
-    ``clock``, ``tls`` (for later connections) and ``before_answer``, which is called for each
-    logged request.
+    ``clock`` and ``tls`` (for later connections).
     """
 
     def __init__(
@@ -52,14 +37,10 @@ class SimulatedSilo:
         self.clock = Clock()
         self.latency = latency
         self.tls = tls
-        self.before_answer: Callable[[ReceivedRequest], object] | None = None
         self.connections_opened = 0
-        self.requests_total = 0
         self._api = Api(accounts, dialect or Dialect())
         self._faults = faults
         self._address = ("127.0.0.1", 0)
-        self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
-        self._changed = threading.Condition()
         self._open: set[Connection] = set()
         self._connecting: dict[asyncio.Task[None], socket.socket] = {}
         self._problems: list[str] = []
@@ -89,25 +70,6 @@ class SimulatedSilo:
     @dialect.setter
     def dialect(self, dialect: Dialect) -> None:
         self._api.dialect = dialect
-
-    @property
-    def requests(self) -> list[ReceivedRequest]:
-        """The latest 100 000 requests that arrived, oldest first."""
-        return list(self._log.copy())
-
-    @property
-    def connections_open(self) -> int:
-        """How many connections are open now."""
-        return len(self._open)
-
-    def forget_requests(self) -> None:
-        """Empty the log of requests."""
-        self._log.clear()
-
-    def wait_until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
-        """Wait until a condition on requests or connections holds; return False if it never did."""
-        with self._changed:
-            return self._changed.wait_for(true, seconds)
 
     def start(self) -> None:
         """Listen, on the same port again if it was stopped before."""
@@ -181,25 +143,15 @@ class SimulatedSilo:
     def connection_opened(self, connection: Connection) -> None:
         """Record a connection that is ready for requests."""
         self._open.add(connection)
-        self._notify()
 
     def connection_closed(self, connection: Connection) -> None:
         """Record that a connection has ended."""
         self._open.discard(connection)
         self._gone.set()
-        self._notify()
 
     def answer(self, connection: Connection, request: Request) -> None:
         """Answer one request, with the API's answer or with the fault for it."""
-        now = self.clock()
-        received = ReceivedRequest(
-            request.method, request.path, request.query, request.headers, connection.number, now
-        )
-        self._log.append(received)
-        self.requests_total += 1
-        if self.before_answer is not None:
-            self.before_answer(received)
-        answer = self._api.answer(request, now)
+        answer = self._api.answer(request, self.clock())
         fault = self._fault(request)
         if fault is not None:
             exchange = Exchange(request, answer, partial(self._ask, request), connection)
@@ -208,7 +160,6 @@ class SimulatedSilo:
             self._loop.call_later(self.latency, connection.send, answer)
         else:
             connection.send(answer)
-        self._notify()
 
     def _fault(self, request: Request) -> Fault | None:
         if self._faults is None:
@@ -223,10 +174,6 @@ class SimulatedSilo:
 
     def _ask(self, request: Request, target: str) -> Answer:
         return self._api.answer(request.to(target), self.clock())
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
     def _note_problem(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         if "_call_connection_lost" in str(context.get("message")):

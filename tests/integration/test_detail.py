@@ -12,13 +12,12 @@ from exporter.simulator import (
     LUNCH,
     ON_A_CALL,
     Dialect,
-    ReceivedRequest,
     SimulatedAccount,
     Status,
 )
 from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import FixedWorld, ReceivedRequest, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 SINCE = 1_785_170_000.0

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, ReceivedRequest, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from tests.process_fixtures import Command, StartCommand
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import FixedWorld, ReceivedRequest, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 FLAGS = ("--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle")

@@ -3,6 +3,6 @@
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.faults import FAULTS
 from tests.simulator.fixed_world import FIXED_TIME, FixedWorld
-from tests.simulator.simulator import Simulator
+from tests.simulator.simulator import ReceivedRequest, Simulator
 
-__all__ = ["FAULTS", "FIXED_TIME", "FaultPlan", "FixedWorld", "Simulator"]
+__all__ = ["FAULTS", "FIXED_TIME", "FaultPlan", "FixedWorld", "ReceivedRequest", "Simulator"]

@@ -1,16 +1,38 @@
-"""A simulated silo in which any fault can be set."""
+"""A simulated silo in which any fault can be set, and which remembers what it was asked."""
 
 from __future__ import annotations
 
 import ssl
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from exporter.simulator import Dialect, SimulatedAccount, SimulatedSilo
+from exporter.simulator.messages import Request
+from exporter.simulator.wire import Connection
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.fixed_world import FixedWorld
 
+_LOG_LENGTH = 100_000
+
+
+class ReceivedRequest(NamedTuple):
+    """One request as it arrived; ``time`` is a Unix time of the world's clock."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    connection: int
+    time: float
+
 
 class Simulator(SimulatedSilo):
-    """A silo whose ``faults`` may be set at any time; it has one account unless some are given."""
+    """A silo whose ``faults`` may be set at any time; it has one account unless some are given.
+
+    ``before_answer``, which may be set at any time as well, is called for each logged request.
+    """
 
     def __init__(
         self,
@@ -20,6 +42,10 @@ class Simulator(SimulatedSilo):
         dialect: Dialect | None = None,
     ) -> None:
         self.faults = FaultPlan()
+        self.before_answer: Callable[[ReceivedRequest], object] | None = None
+        self.requests_total = 0
+        self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
+        self._changed = threading.Condition()
         super().__init__(
             *(accounts or (SimulatedAccount(FixedWorld()),)),
             tls=tls,
@@ -27,3 +53,53 @@ class Simulator(SimulatedSilo):
             dialect=dialect,
             faults=self.faults,
         )
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The latest 100 000 requests that arrived, oldest first."""
+        return list(self._log.copy())
+
+    @property
+    def connections_open(self) -> int:
+        """How many connections are open now."""
+        return len(self._open)
+
+    def forget_requests(self) -> None:
+        """Empty the log of requests."""
+        self._log.clear()
+
+    def wait_until(self, true: Callable[[], bool], seconds: float = 10.0) -> bool:
+        """Wait until a condition on requests or connections holds; return False if it never did."""
+        with self._changed:
+            return self._changed.wait_for(true, seconds)
+
+    def connection_opened(self, connection: Connection) -> None:
+        """Record a connection that is ready for requests."""
+        super().connection_opened(connection)
+        self._notify()
+
+    def connection_closed(self, connection: Connection) -> None:
+        """Record that a connection has ended."""
+        super().connection_closed(connection)
+        self._notify()
+
+    def answer(self, connection: Connection, request: Request) -> None:
+        """Log one request, then answer it."""
+        received = ReceivedRequest(
+            request.method,
+            request.path,
+            request.query,
+            request.headers,
+            connection.number,
+            self.clock(),
+        )
+        self._log.append(received)
+        self.requests_total += 1
+        if self.before_answer is not None:
+            self.before_answer(received)
+        super().answer(connection, request)
+        self._notify()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
