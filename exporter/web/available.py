@@ -16,11 +16,10 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from exporter.availability import Availability, AvailabilityReport, any_can_take_call
 from exporter.errors import ExporterError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.text import did_you_mean
-from exporter.web.available_reader import AvailableReader, Question, ReadAvailability
+from exporter.web.available_reader import Question, ReadAvailability, read_available
 from exporter.web.available_users import AvailableUser, RateLimits
 from exporter.web.responses import CALLER
 from exporter.web.shared_work import NoFreeSlotError, SharedWork
@@ -113,7 +112,7 @@ class AvailableHandler:
 
     def __init__(self, runtime: Runtime, *, max_requests: int) -> None:
         self._counters = runtime.counters.server
-        self._reader = AvailableReader(runtime)
+        self._runtime = runtime
         self._limits = RateLimits()
         self._reads: SharedWork[ReadAvailability] = SharedWork(
             max_requests, at_once=_AT_ONCE, patience=_PATIENCE_SECONDS
@@ -156,7 +155,7 @@ class AvailableHandler:
             replace(question, timeout=math.floor(math.log2(question.timeout))),
             user and (user.accounts, user.teams),
         )
-        read = partial(self._reader.read, question, user)
+        read = partial(read_available, self._runtime, question, user)
         async with asyncio.timeout(question.timeout - way_back / 2):
             return await self._reads.get_in_time(key, read, request, question.timeout - way_back)
 
@@ -173,15 +172,9 @@ def _of_result(question: Question, result: ReadAvailability) -> _Answer:
         if found.can_take_call is None:
             return _Answer(503, found.as_json(), counted, result.retry_after)
         return _Answer(200, found.as_json(), counted)
-    can_take_call = result.report.can_take_call
-    report = _only_true(result.report) if question.only_true else result.report
+    can_take_call, report = result.report.can_take_call, result.report
+    if question.only_true:
+        report = replace(report, queues=tuple(one for one in report.queues if one.can_take_call))
     return _Answer(
         200, {**report.as_json(), "can_take_call": can_take_call}, _ANSWERS[can_take_call]
     )
-
-
-def _only_true(report: AvailabilityReport) -> AvailabilityReport:
-    def can(queue: Availability) -> bool:
-        return any_can_take_call([queue.can_take_call]) is True
-
-    return replace(report, queues=tuple(filter(can, report.queues)))

@@ -38,66 +38,59 @@ class ReadAvailability:
     retry_after: float | None
 
 
-class AvailableReader:
-    """Read the queues of a request that its user may ask about.
+def read_available(
+    runtime: Runtime, question: Question, user: AvailableUser | None, seconds: float
+) -> ReadAvailability:
+    """Read the queues of a request that its user may ask about; call it in a thread.
 
     Other accounts and queues do not exist for a user: neither a name nor the time of an answer
     reveals them.
+
+    Raises:
+        UnknownAccountError: the user has no account of that name.
+        UnknownQueueError: the account has no queue of that name or id for the user.
     """
+    names = [account.name for account in _accounts(runtime, user)]
+    if question.account is not None:
+        if question.account not in names:
+            raise UnknownAccountError(question.account, names)
+        _check_queues(runtime, question.account, question.queues, user)
+    snapshot = runtime.read(
+        question.account,
+        question.queues,
+        accounts=names,
+        budget_seconds=seconds,
+        max_age=question.max_age,
+    )
+    return _result(question, user, snapshot)
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
 
-    def read(
-        self, question: Question, user: AvailableUser | None, seconds: float
-    ) -> ReadAvailability:
-        """Read within a number of seconds; call it in a thread.
+def _accounts(runtime: Runtime, user: AvailableUser | None) -> Sequence[Account]:
+    accounts = runtime.configuration.accounts
+    if user is None:
+        return accounts
+    if user.accounts is not None:
+        return [account for account in accounts if account.name in user.accounts]
+    return [
+        account
+        for account in accounts
+        if (queues := runtime.known_queues(account.name)) is None
+        or any(user.may_ask(account.name, queue.team) for queue in queues)
+    ]
 
-        Raises:
-            UnknownAccountError: the user has no account of that name.
-            UnknownQueueError: the account has no queue of that name or id for the user.
-        """
-        names = [account.name for account in self._accounts(user)]
-        if question.account is not None:
-            if question.account not in names:
-                raise UnknownAccountError(question.account, names)
-            self._check_queues(question, user)
-        snapshot = self._runtime.read(
-            question.account,
-            question.queues,
-            accounts=names,
-            budget_seconds=seconds,
-            max_age=question.max_age,
-        )
-        return _result(question, user, snapshot)
 
-    def _accounts(self, user: AvailableUser | None) -> Sequence[Account]:
-        accounts = self._runtime.configuration.accounts
-        if user is None:
-            return accounts
-        if user.accounts is not None:
-            return [account for account in accounts if account.name in user.accounts]
-        return [
-            account
-            for account in accounts
-            if (queues := self._runtime.known_queues(account.name)) is None
-            or any(user.may_ask(account.name, queue.team) for queue in queues)
-        ]
-
-    def _check_queues(self, question: Question, user: AvailableUser | None) -> None:
-        """Check that a user may ask about the queues; reading them shows whether they exist."""
-        account = str(question.account)
-        if user is None or not question.queues:
-            return
-        queues = self._runtime.known_queues(account)
-        if queues is None:
-            return
-        allowed = [queue for queue in queues if _may_ask(user, account, queue)]
-        known = {name for queue in allowed for name in (queue.name, str(queue.id))}
-        for wanted in question.queues:
-            if wanted not in known:
-                names = [queue.name for queue in allowed]
-                raise UnknownQueueError(account, wanted, names)
+def _check_queues(
+    runtime: Runtime, account: str, wanted: Sequence[str], user: AvailableUser | None
+) -> None:
+    """Check that a user may ask about the queues; reading them shows whether they exist."""
+    queues = None if user is None else runtime.known_queues(account)
+    if queues is None:
+        return
+    allowed = [queue for queue in queues if _may_ask(user, account, queue)]
+    known = {name for queue in allowed for name in (queue.name, str(queue.id))}
+    for queue in wanted:
+        if queue not in known:
+            raise UnknownQueueError(account, queue, [queue.name for queue in allowed])
 
 
 def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:

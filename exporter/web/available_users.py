@@ -22,7 +22,7 @@ from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, YamlMapping, redacted
 from exporter.settings import Account, Configuration
 from exporter.text import nearest
-from exporter.web.config import WebConfig, hash_mistake, name_mistake
+from exporter.web.config import WebConfig, hash_mistake, named_users
 
 log = structlog.get_logger(__name__)
 
@@ -124,13 +124,7 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
     """
     document = read_yaml(path, "'users'")
     model = validate(document, UsersFile)
-    users = document.root.mapping("users")
-    if users is document.root.get("users") and not users.key_locations:
-        document.add_mistake(users.location, "has no user, expected at least one")
-    for name, location in users.key_locations.items():
-        if words := name_mistake(name):
-            document.add_mistake(location, words)
-        user = users.get(name)
+    for name, user in named_users(document, "users").items():
         if isinstance(user, YamlMapping):
             _check_user(document, name, user)
             if configuration is not None:

@@ -233,24 +233,24 @@ def _text(mapping: YamlMapping, key: str) -> str:
 
 def _users(document: Document) -> Iterator[tuple[str, str]]:
     """Iterate over the users and the hashes of their passwords."""
-    users = document.root.mapping("basic_auth_users")
-    if users is document.root.get("basic_auth_users") and not users.key_locations:
-        # An empty key shows that passwords are wanted; serving everybody would be the worst guess.
-        document.add_mistake(users.location, "has no user, expected at least one")
-    for user, key_location in users.key_locations.items():
-        if user not in users:
-            continue  # a mistake already
-        if words := name_mistake(user):
-            document.add_mistake(key_location, words)
-        elif words := hash_mistake(user, users[user]):
+    users = named_users(document, "basic_auth_users")
+    for user, hashed in users.items():
+        if words := hash_mistake(user, hashed):
             document.add_mistake(users.location_of(user), words)
         else:
-            yield user, str(users[user])
+            yield user, str(hashed)
 
 
-def name_mistake(user: str) -> str | None:
-    """Return what is wrong with the name of a user, if anything."""
-    return "a user's name cannot hold a colon (RFC 7617)" if ":" in user else None
+def named_users(document: Document, key: str) -> YamlMapping:
+    """Return the users under a key of a file, after a check of their names."""
+    users = document.root.mapping(key)
+    if users is document.root.get(key) and not users.key_locations:
+        # An empty key shows that passwords are wanted; serving everybody would be the worst guess.
+        document.add_mistake(users.location, "has no user, expected at least one")
+    for user, location in users.key_locations.items():
+        if ":" in user:
+            document.add_mistake(location, "a user's name cannot hold a colon (RFC 7617)")
+    return users
 
 
 def hash_mistake(user: str, hashed: object) -> str | None:
