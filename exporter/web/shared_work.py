@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -191,8 +191,12 @@ class RequestCoalescer(Generic[Result]):
                 del self._begun[key]
 
 
-#: A piece of work, and the future that awaits its result.
-_Task: TypeAlias = tuple[Callable[[], Any], Future[Any]]
+#: A piece of work, the future that awaits its result, and what sets that, on the event loop.
+_Task: TypeAlias = tuple[
+    Callable[[], Any],
+    asyncio.Future[Any],
+    Callable[[asyncio.Future[Any], Any, BaseException | None], None],
+]
 
 
 class WorkerThreads:
@@ -206,8 +210,8 @@ class WorkerThreads:
     def __init__(self, count: int) -> None:
         self._count = count
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._unfinished: set[Future[Any]] = set()
         self._started = 0
+        self._unfinished = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Call ``work`` in a thread and return its result.
@@ -215,13 +219,12 @@ class WorkerThreads:
         Raises:
             RuntimeError: not even one thread can be started.
         """
-        if self._started <= len(self._unfinished) and self._started < self._count:
+        if self._unfinished >= self._started and self._started < self._count:
             self._start_thread()
-        future: Future[Result] = Future()
-        self._unfinished.add(future)
-        future.add_done_callback(self._unfinished.discard)
-        self._tasks.put((work, future))
-        return await asyncio.wrap_future(future)
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._unfinished += 1
+        self._tasks.put((work, future, self._finish))
+        return await future
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=_serve, args=(self._tasks,), name="web", daemon=True)
@@ -233,6 +236,17 @@ class WorkerThreads:
         else:
             self._started += 1
 
+    def _finish(
+        self, future: asyncio.Future[Any], result: object, error: BaseException | None
+    ) -> None:
+        self._unfinished -= 1
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
     def __del__(self) -> None:
         for _ in range(self._started):
             self._tasks.put(None)
@@ -240,11 +254,14 @@ class WorkerThreads:
 
 def _serve(tasks: queue.SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
-        work, future = task
-        if future.set_running_or_notify_cancel():
+        work, future, finish = task
+        result, error = None, None
+        if not future.cancelled():
             try:
-                future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-                future.set_exception(error)
-        # Otherwise they would keep the result alive until the next task.
-        del task, work, future
+                result = work()
+            except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
+                error = raised
+        with contextlib.suppress(RuntimeError):  # the loop may have ended
+            future.get_loop().call_soon_threadsafe(finish, future, result, error)
+        # Otherwise they would be kept until the next task.
+        del task, work, future, finish, result, error
