@@ -10,7 +10,7 @@ import structlog
 
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
-from exporter.snapshot import AccountSnapshot, QueueSnapshot, Snapshot
+from exporter.snapshot import QueueSnapshot, Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -64,13 +64,15 @@ class _AccountHistory:
     outages: dict[int | None, Outage] = field(default_factory=dict)
     empty_since: dict[int, float] = field(default_factory=dict)
 
-    def record_failure(self, key: int | None, failure: Failure | None, at: float) -> None:
+    def record_failure(self, key: int | None, failure: Failure | None, at: float) -> float | None:
+        """Record the result of a scrape; return since when the ones before it had failed."""
         before = self.outages.get(key)
-        lasts = before is not None and before.until is None
+        since = before.since if before is not None and before.until is None else None
         if failure is not None:
-            self.outages[key] = Outage(failure, before.since if before and lasts else at)
-        elif before is not None and lasts:
+            self.outages[key] = Outage(failure, at if since is None else since)
+        elif before is not None and since is not None:
             self.outages[key] = replace(before, until=at)
+        return since
 
     def record_emptiness(self, queue: QueueSnapshot) -> None:
         available = queue.result.available
@@ -108,17 +110,22 @@ class ScrapeHistory:
             for summary in snapshot.accounts:
                 account = self._accounts.setdefault(summary.account.name, _AccountHistory())
                 account.asked_at = at
-                before = account.outages.get(None)
-                if summary.up or summary.failure is not None:
-                    account.record_failure(None, summary.failure, at)
-                _log_account(summary, before, at)
+                failure = summary.failure
+                if summary.up or failure is not None:
+                    since = account.record_failure(None, failure, at)
+                    if failure is not None or since is not None:
+                        _log("account", {"account": summary.account.name}, failure, since, at)
             for queue in snapshot.queues:
                 account = self._accounts.setdefault(queue.account.name, _AccountHistory())
-                before = account.outages.get(queue.queue.id)
                 account.scraped[queue.queue.id] = queue
                 account.record_emptiness(queue)
-                account.record_failure(queue.queue.id, queue.result.failure, at)
-                _log_queue(bound, queue, before, at)
+                failure = queue.result.failure
+                since = account.record_failure(queue.queue.id, failure, at)
+                place = {"account": queue.account.name, "queue": queue.queue.name}
+                if failure is not None or since is not None:
+                    _log("queue", place, failure, since, at)
+                else:
+                    bound.debug("Queue read", available=queue.result.available, **place)
 
     def status(self, account: Account, queues: Sequence[Queue] | None) -> AccountStatus:
         """Return the history of an account and of its queues as they are configured now.
@@ -149,40 +156,17 @@ class ScrapeHistory:
                 self._accounts[account].retain(queue_ids)
 
 
-def _log_account(summary: AccountSnapshot, before: Outage | None, at: float) -> None:
-    """Log once that an account cannot be read, and once that it can again."""
-    if summary.failure is not None or (summary.up and _failing_since(before) is not None):
-        _log("account", {"account": summary.account.name}, summary.failure, before, at)
-
-
-def _log_queue(
-    bound: structlog.typing.FilteringBoundLogger,
-    snapshot: QueueSnapshot,
-    before: Outage | None,
-    at: float,
-) -> None:
-    """Log once that a queue cannot be read, and once that it can again; otherwise at debug."""
-    place = {"account": snapshot.account.name, "queue": snapshot.queue.name}
-    result = snapshot.result
-    if result.failure is not None or _failing_since(before) is not None:
-        _log("queue", place, result.failure, before, at)
-    else:
-        bound.debug("Queue read", available=result.available, **place)
-
-
 def _log(
-    what: str, place: dict[str, str], failure: Failure | None, before: Outage | None, at: float
+    what: str, place: dict[str, str], failure: Failure | None, since: float | None, at: float
 ) -> None:
-    failing_since = _failing_since(before)
+    """Log once that something cannot be read, and once that it can again; otherwise at debug.
+
+    ``since`` is when it began to fail, None if it did not fail before.
+    """
     if failure is None:
         event = f"{what.capitalize()} readable again"
-        log.info(event, failing_seconds=max(0.0, round(at - (failing_since or at), 3)), **place)
+        log.info(event, failing_seconds=max(0.0, round(at - (since or at), 3)), **place)
         return
-    begins = failing_since is None
-    say = log.warning if begins else log.debug
-    event = f"Cannot read {what}" if begins else f"Still cannot read {what}"
+    say = log.warning if since is None else log.debug
+    event = f"Cannot read {what}" if since is None else f"Still cannot read {what}"
     say(event, code=failure.code, reason=failure.message, **place)
-
-
-def _failing_since(outage: Outage | None) -> float | None:
-    return outage.since if outage is not None and outage.until is None else None
