@@ -14,22 +14,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.errors import ConfigurationError, ExporterError, UnknownNameError
+from exporter.errors import ConfigurationError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.available import AvailableHandler
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
 from exporter.web.middleware import AVAILABLE_PATH, AuthMiddleware, TargetMiddleware
-from exporter.web.responses import plain
+from exporter.web.responses import BadRequestError, plain
 from exporter.web.shared_work import SharedWork
 
 #: For paths that ask the API nothing: more at once would only take time from scrapes.
 _PAGES_AT_A_TIME = 4
-
-
-class _BadRequestError(ExporterError):
-    """A parameter of a request is wrong."""
 
 
 class Reloader:
@@ -86,7 +82,7 @@ class _Routes:
         account = _one_account(request)
         collect = request.query_params.getlist("collect[]")
         if any(name != "exporter" for name in collect):
-            raise _BadRequestError(
+            raise BadRequestError(
                 "found an unknown collect[], expected 'exporter', or none for everything"
             )
         exporter_only = bool(collect)
@@ -103,9 +99,7 @@ class _Routes:
         accounts = request.query_params.getlist("account")
         queues = request.query_params.getlist("queue")
         if len(accounts) != 1 or len(queues) > 1:
-            raise _BadRequestError(
-                "expected one account=NAME, and queue=NAME for one of its queues"
-            )
+            raise BadRequestError("expected one account=NAME, and queue=NAME for one of its queues")
         account, queue = accounts[0], next(iter(queues), None)
 
         def scrape(seconds: float) -> Collector:
@@ -117,7 +111,7 @@ class _Routes:
         """List what there is to probe, for Prometheus' HTTP service discovery."""
         by = request.query_params.get("by", "queue")
         if by not in {"account", "queue"}:
-            raise _BadRequestError("found an unknown by, expected 'account' or 'queue'")
+            raise BadRequestError("found an unknown by, expected 'account' or 'queue'")
         return await self._pages.get(
             ("targets", by),
             lambda: JSONResponse(self._runtime.targets(by_account=by == "account")),
@@ -166,7 +160,7 @@ def _one_account(request: Request) -> str | None:
     """Return the account that a request is narrowed to, None for all."""
     accounts = request.query_params.getlist("account")
     if len(accounts) > 1:
-        raise _BadRequestError("account is given more than once; ask for one, or for all")
+        raise BadRequestError("account is given more than once; ask for one, or for all")
     return next(iter(accounts), None)
 
 
@@ -227,7 +221,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         exception_handlers={
             404: _refuse_path,
             405: _refuse_path,
-            _BadRequestError: _refuse,
+            BadRequestError: _refuse,
             UnknownNameError: _refuse,
             ConfigurationError: _refuse,
         },

@@ -16,12 +16,12 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from exporter.errors import ExporterError, UnknownNameError
+from exporter.errors import UnknownNameError
 from exporter.runtime import Runtime
 from exporter.text import did_you_mean
 from exporter.web.available_reader import Question, ReadAvailability, read_available
 from exporter.web.available_users import AvailableUser, RateLimits
-from exporter.web.responses import CALLER
+from exporter.web.responses import CALLER, BadRequestError
 from exporter.web.shared_work import NoFreeSlotError, SharedWork
 
 _PARAMETERS = ("account", "queue", "team", "can_take_call", "timeout", "max_age")
@@ -41,28 +41,24 @@ _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 log = structlog.get_logger(__name__)
 
 
-class BadQuestionError(ExporterError):
-    """A parameter of the request is wrong."""
-
-
 def parse_question(parameters: QueryParams) -> Question:
     """Return the parsed request.
 
     Raises:
-        BadQuestionError: a parameter is unknown, given twice or out of its range.
+        BadRequestError: a parameter is unknown, given twice or out of its range.
     """
     for name in parameters:
         if name not in _PARAMETERS:
             hint = did_you_mean(name[:100], _PARAMETERS) or f"; expected {', '.join(_PARAMETERS)}"
-            raise BadQuestionError(f"unknown parameter {name[:100]!r}{hint}")
+            raise BadRequestError(f"unknown parameter {name[:100]!r}{hint}")
         if name != "queue" and len(parameters.getlist(name)) > 1:
-            raise BadQuestionError(f"{name} is given more than once")
+            raise BadRequestError(f"{name} is given more than once")
     account, queues = parameters.get("account"), tuple(dict.fromkeys(parameters.getlist("queue")))
     if queues and account is None:
-        raise BadQuestionError("queue needs account=NAME, the account of the queue")
+        raise BadRequestError("queue needs account=NAME, the account of the queue")
     only = parameters.get("can_take_call")
     if only not in {None, "true"}:
-        raise BadQuestionError(
+        raise BadRequestError(
             f"can_take_call is {str(only)[:100]!r}; expected true, or no such parameter"
         )
     return Question(
@@ -82,7 +78,7 @@ def _seconds(parameters: QueryParams, name: str, bounds: tuple[float, float, flo
         return default
     if not _SECONDS.fullmatch(text) or not least <= float(text) <= most:
         expected = f"expected seconds from {least:g} to {most:g}"
-        raise BadQuestionError(f"{name} is {text[:100]!r}; {expected}")
+        raise BadRequestError(f"{name} is {text[:100]!r}; {expected}")
     return float(text)
 
 
@@ -133,7 +129,7 @@ class AvailableHandler:
         try:
             question = parse_question(request.query_params)
             return _of_result(question, await self._ask(request, question, user))
-        except BadQuestionError as error:
+        except BadRequestError as error:
             return _refusal(400, str(error))
         except UnknownNameError as error:
             return _refusal(404, str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from exporter.errors import ExporterError
+
 #: The key of a request's state under which the server keeps a future that is done when the client
 #: has closed its side of the connection.
 CLIENT_LEFT = "client_left"
@@ -12,6 +14,10 @@ CLIENT_LEFT = "client_left"
 CALLER = "caller"
 
 _PIECE_BYTES = 64 * 1024
+
+
+class BadRequestError(ExporterError):
+    """A parameter of a request is wrong."""
 
 
 def plain(status: int, words: str) -> Response:
