@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import traceback
@@ -55,21 +54,6 @@ def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structl
     }
 
 
-class _Stream:
-    """Write to a stream without a file descriptor, as in tests; it never blocks."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-
 def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None = None) -> None:
     """Write log lines of this level and above to a stream.
 
@@ -99,7 +83,7 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _writer or _Stream(stream))),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _writer or stream)),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=max(threshold, logging.INFO), force=True)
