@@ -7,7 +7,7 @@ import dataclasses
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -25,8 +25,9 @@ from exporter.snapshot import Attempt
 from exporter.text import counted
 from exporter.transport import Deadline, Transports
 
-T = TypeVar("T")
-_Lists: TypeAlias = tuple[tuple[StatusRow, ...] | Failure, tuple[QueueRow, ...] | Failure]
+Row = TypeVar("Row", StatusRow, QueueRow)
+#: The statuses and the queues by id, or in words why they cannot be read.
+_Lists: TypeAlias = tuple[dict[int, StatusRow] | str, dict[int, QueueRow] | str]
 
 #: A missing or forbidden list leaves a place to fill in; other failures end the command.
 _WITHOUT_LIST = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
@@ -122,56 +123,53 @@ def _read_account(
 
 
 def _read_lists(account: Account, options: InitOptions) -> _Lists:
-    """Return the account's lists, or why one of them cannot be read.
+    """Return the account's lists, as far as the key may read them.
 
     Raises:
         ApiError: host or key is wrong.
     """
     client = Client(account)
     with _context(account, options) as context:
-        statuses = _or_failure(lambda: client.read_statuses(context))
-        queues = _or_failure(lambda: client.read_queues(context))
-        if isinstance(statuses, Failure) or isinstance(queues, Failure):
+        statuses = _read_list("/api/statuses/", lambda: client.read_statuses(context))
+        queues = _read_list("/api/queues/", lambda: client.read_queues(context))
+        if isinstance(statuses, str) or isinstance(queues, str):
             # A wrong host or key fails like this too; asking for agents shows which it is.
             client.check_filter("queue", context)
     return statuses, queues
 
 
-def _or_failure(read: Callable[[], T]) -> T | Failure:
+def _read_list(path: str, read: Callable[[], Iterable[Row]]) -> dict[int, Row] | str:
+    """Return a list's rows by id, or say why it cannot be read."""
     try:
-        return read()
+        return {row.id: row for row in read()}
     except ApiError as error:
-        if error.failure.code not in _WITHOUT_LIST:
+        code = error.failure.code
+        if code not in _WITHOUT_LIST:
             raise
-        return error.failure
+        return f"{path} cannot be read with this key ({code})"
 
 
 def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -> ConfigTemplate:
     statuses, queues = lists
-    rows = {} if isinstance(statuses, Failure) else {row.id: row for row in statuses}
-    available = (
-        _unreadable("/api/statuses/", statuses)
-        if isinstance(statuses, Failure)
-        else resolve_statuses((AUTO,), rows)
-    )
-    names = {id_: row.name for id_, row in rows.items()}
-    words = available.message if isinstance(available, Failure) else ""
-    status = None if isinstance(available, Failure) else available[0]
-    if words:
-        write(words)
+    status, status_words = None, ""
+    if isinstance(statuses, str):
+        status_words, statuses = statuses, {}
+    elif isinstance(found := resolve_statuses((AUTO,), statuses), Failure):
+        status_words = found.message
+    else:
+        status = found[0]
+    names = {id_: row.name for id_, row in statuses.items()}
+    if status_words:
+        write(status_words)
         status = _ask_for_status(names) if options.interactive else None
-    found = {} if isinstance(queues, Failure) else {row.id: row.name for row in queues}
-    missing = (
-        _unreadable("/api/queues/", queues).message
-        if isinstance(queues, Failure)
-        else "the account has no queues"
-    )
-    if not found:
-        write(f"{missing}; a queue's id is the last part of the URL of its settings page")
+    queues_words = queues if isinstance(queues, str) else "the account has no queues"
+    queue_names = {} if isinstance(queues, str) else {id_: row.name for id_, row in queues.items()}
+    if not queue_names:
+        write(f"{queues_words}; a queue's id is the last part of the URL of its settings page")
         ids = (
             prompt("Ids of queues (Enter: fill in later)", "", _ids) if options.interactive else ()
         )
-        found = {id_: str(id_) for id_ in ids}
+        queue_names = {id_: str(id_) for id_ in ids}
     ca_file = options.ca_file
     return ConfigTemplate(
         name=account.name,
@@ -179,16 +177,12 @@ def _template(options: InitOptions, account: Account, key: Key, lists: _Lists) -
         token=key.place,
         status=status,
         candidates=names,
-        status_words=words,
-        queues=found,
-        queues_words=missing,
+        status_words=status_words,
+        queues=queue_names,
+        queues_words=queues_words,
         ca_file=path_from(options.output.parent, str(ca_file)) if ca_file else None,
         proxy_url=options.proxy_url,
     )
-
-
-def _unreadable(path: str, failure: Failure) -> Failure:
-    return Failure(failure.code, f"{path} cannot be read with this key ({failure.code})")
 
 
 def _ask_for_status(names: Mapping[int, str]) -> int | None:
