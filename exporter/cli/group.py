@@ -121,6 +121,8 @@ def _words(error: click.ClickException, context: click.Context | None) -> str:
     if isinstance(error, click.NoSuchOption):
         meant = f"; did you mean {error.possibilities[0]!r}?" if error.possibilities else ""
         return f"unknown {error.option_name!r}{meant}"
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        return f"missing {error.param.param_type_name} {error.param.get_error_hint(context)}"
     if isinstance(error, click.BadParameter) and error.param is not None and context is not None:
         parameter, message = error.param, error.message
         if isinstance(parameter.type, click.types.BoolParamType):

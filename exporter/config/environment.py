@@ -17,7 +17,7 @@ from exporter.config.yaml_tree import (
     YamlSequence,
     redacted,
 )
-from exporter.errors import ConfigurationError
+from exporter.errors import ConfigurationError, Mistake
 
 #: The name that mistakes have in place of a file's.
 ENVIRONMENT = "environment"
@@ -82,17 +82,8 @@ def read_environment(environ: Mapping[str, str], default_file: Path) -> Document
         add("name", "CALLTOOLS_ACCOUNT", name)
     else:
         add("name", "CALLTOOLS_URL", _name_of(url))
-    queues: Value = values["CALLTOOLS_QUEUES"]
-    if queues != ALL:
-        location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
-        queues = _items(str(queues), location)
-        wanted = f"expected {_NEEDED['CALLTOOLS_QUEUES']}"
-        mistakes += [
-            location.mistake(f"found {redacted(word)}, {wanted}")
-            for word in queues
-            if isinstance(word, str)
-        ]
-    add("queues", "CALLTOOLS_QUEUES", None if mistakes else queues)
+    queues = values["CALLTOOLS_QUEUES"]
+    add("queues", "CALLTOOLS_QUEUES", queues if queues == ALL else _ids(queues, mistakes))
     if statuses := values["CALLTOOLS_AVAILABLE_STATUS"]:
         variable = "CALLTOOLS_AVAILABLE_STATUS"
         add("available_status", variable, _items(statuses, Location(ENVIRONMENT, path=variable)))
@@ -118,6 +109,19 @@ def _name_of(url: str) -> str:
         return account_name(parse_account_url(url))
     except ValueError:
         return "account"
+
+
+def _ids(text: str, mistakes: list[Mistake]) -> YamlSequence | None:
+    """Return the ids of queues; None if there is none, which is then a mistake already."""
+    location = Location(ENVIRONMENT, path="CALLTOOLS_QUEUES")
+    ids = YamlSequence(location)
+    for item in (_items(text, location) or [text]) if text else ():
+        if isinstance(item, str):
+            wanted = _NEEDED["CALLTOOLS_QUEUES"]
+            mistakes.append(location.mistake(f"found {redacted(item)}, expected {wanted}"))
+        else:
+            ids.add(item, location)
+    return ids or None
 
 
 def _items(text: str, location: Location) -> YamlSequence:

@@ -67,6 +67,9 @@ def test_flags_may_stand_before_the_command(
             " check: --log.level: found 'loud', expected debug or info or warn or error",
         ),
         (["check", "--log.format"], " check: option '--log.format' requires an argument"),
+        (["files"], " files: missing option '-o' / '--output'"),
+        (["completion"], " completion: missing argument '{bash|zsh|fish}'"),
+        (["completion", "tcsh"], " completion: shell: 'tcsh' is not one of 'bash', 'zsh', 'fish'"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_named(

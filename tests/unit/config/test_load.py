@@ -346,6 +346,21 @@ def test_the_environment_s_mistakes_come_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("queues", "found"),
+    [(",", ["','"]), ("0,x,5", ["'x'", "the number 0"]), ("5,all", ["'all'"])],
+)
+def test_whatever_is_no_id_in_the_environment_is_a_mistake(queues: str, found: list[str]) -> None:
+    environ = {"URL": "https://east-2.calltools.io", "TOKEN": "key", "QUEUES": queues}
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(None, {f"CALLTOOLS_{name}": value for name, value in environ.items()})
+
+    assert [line.partition(", expected")[0] for line in str(caught.value).splitlines()] == [
+        f"environment: CALLTOOLS_QUEUES: found {words}" for words in found
+    ]
+
+
+@pytest.mark.parametrize(
     ("given", "account"),
     [
         ({"QUEUES": "all"}, {"every_queue": Queue(0, "", (AUTO,)), "queues": ()}),
