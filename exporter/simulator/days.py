@@ -115,7 +115,6 @@ class DayWorld:
             status_since=starts[index],
             logged_in_since=starts[0],
             calls=statuses[: index + 1].count(ON_A_CALL),
-            post_call_seconds=team.pattern.wrap_up,
         )
 
     def _make_shift(self, number: int, day: int) -> _Shift | None:

@@ -25,7 +25,6 @@ class Dialect:
     next_scheme: Literal["http", "https", "none"] = "http"
     envelope: Literal["page", "list", "data"] = "page"
     agent_status: Literal["integer", "digits", "object", "url", "name"] = "integer"
-    durations: Literal["seconds", "clock", "days"] = "seconds"
     datetimes: Literal["z", "naive", "space", "fraction"] = "z"
     missing_fields: frozenset[str] = frozenset()
     ignored_filters: frozenset[str] = frozenset()

@@ -31,8 +31,8 @@ def agent_row(agent: Agent, moment: AccountMoment, dialect: Dialect) -> Row:
         "web_phone_registered_on": since if here else "",
         "ps_endpoint_id": f"o1_a{agent.app_user[:8]}_p1" if here else "",
         "live_calls_count": 0,
-        "active_time": _duration(moment.time - agent.logged_in_since if here else 0.0, dialect),
-        "avg_post_call_time": _duration(agent.post_call_seconds, dialect),
+        "active_time": round(moment.time - agent.logged_in_since, 3) if here else 0.0,
+        "avg_post_call_time": 0.0,
         "calls": agent.calls,
         "calls_outbound": 0,
         "calls_inbound": agent.calls,
@@ -86,14 +86,3 @@ def _datetime(at: float, dialect: Dialect) -> str:
     if dialect.datetimes == "space":
         return moment.isoformat(" ", timespec="seconds")
     return moment.isoformat(timespec="seconds") + ("Z" if dialect.datetimes == "z" else "")
-
-
-def _duration(seconds: float, dialect: Dialect) -> object:
-    if dialect.durations == "seconds":
-        return round(seconds, 3)
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    if dialect.durations == "clock":
-        return f"{hours}:{minutes:02}:{int(rest):02}"
-    days, hours = divmod(hours, 24)
-    return f"{days} {hours:02}:{minutes:02}:{rest:09.6f}"

@@ -62,7 +62,6 @@ class Agent:
     status_since: float
     logged_in_since: float
     calls: int = 0
-    post_call_seconds: float = 0.0
     hidden: frozenset[str] = frozenset()
 
 

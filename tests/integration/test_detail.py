@@ -52,8 +52,8 @@ DIALECTS = {
     "objects": Dialect(agent_status="object"),
     "URLs": Dialect(agent_status="url"),
     "names": Dialect(agent_status="name"),
-    "clock times": Dialect(durations="clock", datetimes="naive"),
-    "days": Dialect(durations="days", datetimes="space"),
+    "times without a zone": Dialect(datetimes="naive"),
+    "times with a space": Dialect(datetimes="space"),
     "fractions": Dialect(datetimes="fraction", next_scheme="none"),
     "bare list": Dialect(envelope="list"),
     "without many fields": Dialect(

@@ -217,19 +217,6 @@ def test_forms_of_a_time(get: Get, dialect: Dialect, value: str) -> None:
     assert document(answer)["results"][0]["agent_status_modified_on"] == value
 
 
-@pytest.mark.parametrize(
-    ("dialect", "value"),
-    [
-        (Dialect(), 3600),
-        (Dialect(durations="clock"), "1:00:00"),
-        (Dialect(durations="days"), "0 01:00:00.000000"),
-    ],
-)
-def test_forms_of_a_duration(get: Get, dialect: Dialect, value: object) -> None:
-    answer = get("/api/agentstatuses/?queue=5460", dialect)
-    assert document(answer)["results"][0]["active_time"] == value
-
-
 def test_forms_of_the_envelope(get: Get) -> None:
     target = "/api/agentstatuses/?queue=5460"
     page = document(get(target))
