@@ -100,9 +100,7 @@ class Runtime:
             UnknownAccountError: there is no account of that name.
         """
         scraper = self._scraper
-        accounts: Sequence[Account] = scraper.configuration.accounts
-        if account is not None:
-            accounts = [self._account(scraper, account)]
+        accounts = _accounts(scraper, account)
         counters = partial(self.counters.families, account)
         if exporter_only:
             return Families(counters)
@@ -194,9 +192,10 @@ class Runtime:
             UnknownAccountError: there is no account of that name.
         """
         scraper = self._scraper
-        accounts = scraper.configuration.accounts
-        chosen = accounts if account is None else [self._account(scraper, account)]
-        return [self._history.status(one, _known_queues(scraper, one)) for one in chosen]
+        return [
+            self._history.status(one, _known_queues(scraper, one))
+            for one in _accounts(scraper, account)
+        ]
 
     def known_queues(self, account: str) -> Sequence[Queue] | None:
         """Return an account's queues, None until the API has listed them.
@@ -205,7 +204,8 @@ class Runtime:
             UnknownAccountError: there is no account of that name.
         """
         scraper = self._scraper
-        return _known_queues(scraper, self._account(scraper, account))
+        (found,) = _accounts(scraper, account)
+        return _known_queues(scraper, found)
 
     def configuration_text(self) -> str:
         """Return the current configuration as YAML, without secrets."""
@@ -228,13 +228,6 @@ class Runtime:
                 ids = {queue.id for queue in state.catalog.queues} if state else set()
                 self._history.retain_queues(summary.account.name, ids)
 
-    def _account(self, scraper: Scraper, name: str) -> Account:
-        for account in scraper.configuration.accounts:
-            if account.name == name:
-                return account
-        names = [account.name for account in scraper.configuration.accounts]
-        raise UnknownAccountError(name, names)
-
     def _scrape_one(
         self,
         name: str,
@@ -245,7 +238,7 @@ class Runtime:
     ) -> Snapshot:
         """Scrape an account or some of its queues, looked up by name or id."""
         scraper = self._scraper
-        account = self._account(scraper, name)
+        (account,) = _accounts(scraper, name)
         _check_known(scraper, account, only or ())
         snapshot = scraper.scrape([account], budget_seconds, only=only, max_age=max_age)
         # Again: the scrape may have been the first to list the account's queues.
@@ -262,6 +255,21 @@ class Runtime:
             clock=self._clock,
             previous=previous,
         )
+
+
+def _accounts(scraper: Scraper, name: str | None) -> Sequence[Account]:
+    """Return the account of this name, or with None all accounts.
+
+    Raises:
+        UnknownAccountError: there is no account of that name.
+    """
+    accounts = scraper.configuration.accounts
+    if name is None:
+        return accounts
+    for account in accounts:
+        if account.name == name:
+            return [account]
+    raise UnknownAccountError(name, [account.name for account in accounts])
 
 
 def _known_queues(scraper: Scraper, account: Account) -> Sequence[Queue] | None:
