@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,18 +54,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     if users_file:
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
-    def reload() -> None:
-        systemd.notify(*systemd.reloading())
-        status = "STATUS="
-        try:
-            runtime.reload()
-        except ConfigurationError:
-            status += "The configuration has mistakes; still using the previous one"
-            raise
-        finally:
-            systemd.notify(systemd.READY, status)
-
-    reloader = Reloader(reload)
+    reloader = Reloader(partial(_reload, runtime))
     app = create_app(
         runtime,
         max_requests=options.web_max_requests,
@@ -118,8 +106,9 @@ def serve(
         queues=sum(len(account.queues) for account in configuration.accounts),
     )
     if auto_reload_seconds:
+        reload = partial(_reload, runtime)
         threading.Thread(
-            target=_follow, args=(watched, runtime, auto_reload_seconds), daemon=True
+            target=follow, args=(watched.has_changed, reload, auto_reload_seconds), daemon=True
         ).start()
     server.run()
     log.info("Stopped")
@@ -146,10 +135,31 @@ def _watch(path: Path | None, environ: Mapping[str, str]) -> Watched[Loaded]:
     return Watched(load, lambda loaded: (*given, *loaded.files) if path else (), known=given)
 
 
-def _follow(watched: Watched[Loaded], runtime: Runtime, seconds: float) -> None:
-    """Reload when a file has changed, checking at an interval in seconds."""
+def _reload(runtime: Runtime) -> None:
+    """Reload, and report to systemd how that went.
+
+    Raises:
+        ConfigurationError: with all mistakes.
+    """
+    systemd.notify(*systemd.reloading())
+    status = "STATUS="
+    try:
+        runtime.reload()
+    except ConfigurationError:
+        status += "The configuration has mistakes; still using the previous one"
+        raise
+    finally:
+        systemd.notify(systemd.READY, status)
+
+
+def follow(has_changed: Callable[[], bool], reload: Callable[[], None], seconds: float) -> None:
+    """Reload when a file has changed, checking at an interval in seconds; never return."""
     never = threading.Event()
     while not never.wait(seconds):
-        if watched.has_changed():
-            with contextlib.suppress(ConfigurationError):
-                runtime.reload()
+        try:
+            if has_changed():
+                reload()
+        except ConfigurationError:
+            pass  # logged already
+        except Exception:
+            log.exception("Internal error while reloading")

@@ -87,6 +87,25 @@ def test_it_tells_of_its_beginning_its_reloads_and_its_end(
     assert systemd.told() == {"STOPPING": "1"}
 
 
+def test_it_tells_of_reloads_that_it_makes_by_itself(
+    systemd: Systemd,
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+) -> None:
+    path = write_configuration(simulator)
+    right = path.read_text()
+    flags = (f"--config.file={path}", ANYWHERE, "--config.auto-reload-interval=0.05")
+    start_command(*flags, NOTIFY_SOCKET=systemd.address)
+    assert systemd.told() == {"READY": "1"}
+    # The status of a refused file would stay otherwise, whatever comes after it.
+    for text, status in (("accounts: 7", "still using the previous one"), (right, "")):
+        path.with_suffix(".new").write_text(text)
+        path.with_suffix(".new").replace(path)
+        assert systemd.told()["RELOADING"] == "1"
+        assert systemd.told()["STATUS"].endswith(status)
+
+
 @pytest.mark.parametrize("address", ["", "/nowhere/notify", "@nobody-listens-here"])
 def test_without_a_listener_nothing_happens(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
+from exporter.cli.serve import follow
+from exporter.errors import ConfigurationError
 from exporter.simulator import TOKEN, SimulatedAccount
 from tests.process_fixtures import (
     RunMain,
@@ -174,3 +177,17 @@ def test_serve_tells_all_mistakes_and_does_not_start(run_main: RunMain, tmp_path
     assert said.out == ""
     assert "exporter.yml:2:5: accounts[0].nam: unknown key, did you mean 'name'?\n" in said.err
     assert said.err.splitlines() == run_main("check").err.splitlines()[:-1]
+
+
+def test_no_failure_of_a_reload_ends_the_automatic_ones() -> None:
+    class EndOfTest(BaseException):
+        pass
+
+    failures = iter([RuntimeError("not thought of"), ConfigurationError([]), EndOfTest()])
+
+    def reload() -> None:
+        raise next(failures)
+
+    with capture_logs() as logs, pytest.raises(EndOfTest):
+        follow(lambda: True, reload, 0.001)
+    assert [log["event"] for log in logs] == ["Internal error while reloading"]
