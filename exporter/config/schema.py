@@ -37,7 +37,13 @@ class Keys(BaseModel):
     """
 
     # Built when first needed: the parts of a model are built with it anyway.
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        defer_build=True,
+        use_attribute_docstrings=True,
+    )
 
     called: ClassVar[str]
     refused: ClassVar[Mapping[str, str]] = {}
@@ -49,38 +55,29 @@ class Tls(Keys):
 
     called: ClassVar[str] = "tls"
 
-    ca_file: fields.FileName | None = Field(
-        None, description="CA certificates, as PEM, to trust for the API instead of the system's."
-    )
-    cert_file: fields.FileName | None = Field(
-        None, description="The client's own certificate, as PEM. Needs key_file."
-    )
-    key_file: fields.FileName | None = Field(
-        None, description="The key of cert_file, as PEM, without a passphrase."
-    )
-    insecure_skip_verify: fields.Switch = Field(
-        default=False,
-        description="Accept any certificate: any server that answers gets the API key. Default"
-        " false.",
-    )
+    ca_file: fields.FileName | None = None
+    """CA certificates, as PEM, to trust for the API instead of the system's."""
+    cert_file: fields.FileName | None = None
+    """The client's own certificate, as PEM. Needs key_file."""
+    key_file: fields.FileName | None = None
+    """The key of cert_file, as PEM, without a passphrase."""
+    insecure_skip_verify: fields.Switch = False
+    """Accept any certificate: any server that answers gets the API key. Default false."""
 
 
 class QueueKeys(Keys):
     """The keys that every mention of a queue may have."""
 
-    name: fields.Name | None = Field(None, description="The label 'queue'. Default: the id.")
-    available_status: fields.Statuses | None = Field(
-        None, description="Like the account's key, for this queue only."
-    )
-    required_agents: fields.Required | None = Field(
-        None, description="Like the account's key, for this queue only."
-    )
-    schedule: fields.Name | None = Field(
-        None, description="Like the account's key, for this queue only."
-    )
-    team: fields.Label | None = Field(
-        None, description="Like the account's key, for this queue only."
-    )
+    name: fields.Name | None = None
+    """The label 'queue'. Default: the id."""
+    available_status: fields.Statuses | None = None
+    """Like the account's key, for this queue only."""
+    required_agents: fields.Required | None = None
+    """Like the account's key, for this queue only."""
+    schedule: fields.Name | None = None
+    """Like the account's key, for this queue only."""
+    team: fields.Label | None = None
+    """Like the account's key, for this queue only."""
 
 
 class Queue(QueueKeys):
@@ -88,9 +85,8 @@ class Queue(QueueKeys):
 
     called: ClassVar[str] = "a queue"
 
-    id: fields.Id = Field(
-        description="The last part of the URL of the queue's settings page in CallTools."
-    )
+    id: fields.Id
+    """The last part of the URL of the queue's settings page in CallTools."""
 
 
 class QueueException(QueueKeys):
@@ -98,18 +94,14 @@ class QueueException(QueueKeys):
 
     called: ClassVar[str] = "a queue beside all"
 
-    id: fields.Id | None = Field(
-        None, description="The id of the queue. Without it, the name identifies the queue."
-    )
+    id: fields.Id | None = None
+    """The id of the queue. Without it, the name identifies the queue."""
     # Without an id this is a name in CallTools, which may hold "/".
-    name: fields.Label | None = Field(
-        None,
-        description="Without an id: the name of the queue in CallTools. With an id: the label"
-        " 'queue'; default: its name in CallTools.",
-    )
-    ignore: fields.Switch = Field(
-        default=False, description="Do not ask for this queue. Default false."
-    )
+    name: fields.Label | None = None
+    """Without an id: the name of the queue in CallTools. With an id: the label 'queue'; default:
+    its name in CallTools."""
+    ignore: fields.Switch = False
+    """Do not ask for this queue. Default false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,80 +172,53 @@ class AccountKeys(Keys):
         "api_token": _KEY_IN_THE_FILE,
     }
 
-    url: fields.Url | None = Field(
-        None, description="The URL you log in to, such as https://east-2.calltools.io."
-    )
-    token_file: fields.TokenFileName | None = Field(
-        None,
-        description="A file that holds the API key. {account} is replaced by the account's name."
-        " Either this or token_env.",
-    )
-    token_env: fields.TokenVariable | None = Field(
-        None,
-        description="An environment variable that holds the API key. {account} is replaced by the"
-        " account's name in capitals, with _ for other characters. Either this or token_file.",
-    )
-    available_status: fields.Statuses = Field(
-        default_factory=_auto,
-        description="The status of available agents: its id, from Contact Center > Agent Statuses;"
-        " its name; auto, to find it by its action; or a list, whose agents are added up. Default"
-        " auto.",
-    )
-    required_agents: fields.Required = Field(
-        1,
-        description="Fewer available agents than this raise a warning, none at all a critical"
-        " alert. 0: neither. Default 1.",
-    )
-    team: fields.Label | None = Field(
-        None, description="Who is responsible: a label of calltools_queue_info, for routing alerts."
-    )
-    schedule: fields.Name | None = Field(
-        None,
-        description="The opening hours of the account's queues: a name under 'schedules'. Default:"
-        " always open.",
-    )
-    detail: fields.Detail = Field(
-        "count",
-        description="What to ask for: count, the number of available agents; or agents, every row,"
-        " which adds agents by status, logged in and ready. Default count.",
-    )
-    timeout: fields.Timeout | None = Field(
-        None,
-        description="Time limit for one request, such as 10s or 1m30s. Default: the time left for"
-        " the scrape.",
-    )
-    max_parallel_requests: fields.Parallel = Field(
-        16,
-        description="Maximum number of concurrent requests to the account's host. Accounts on one"
-        " host share the largest of their values. Default 16.",
-    )
-    max_age: fields.MaximalAge = Field(
-        0.0,
-        description="A queue that was read less than this ago is not asked again: for two"
-        " Prometheus servers that scrape the same exporter. Default 0s: ask in every scrape.",
-    )
-    proxy_url: fields.ProxyUrl | None = Field(
-        None,
-        description="The HTTP proxy to reach the API through, such as http://proxy:3128. "
-        "Default: the environment's (https_proxy, no_proxy, ...).",
-    )
-    allow_http: fields.Switch = Field(
-        default=False,
-        description="Allow an http:// URL, which sends the API key unencrypted. Not needed for"
-        " this machine itself. Default false.",
-    )
-    tls: Tls | None = Field(None, description="TLS settings for the API.")
-    queues: Queues | None = Field(
-        None,
-        description="The queues to ask for; or all, to ask the API which queues there are. In a"
-        " list, all may be followed by queues that differ.",
-    )
+    url: fields.Url | None = None
+    """The URL you log in to, such as https://east-2.calltools.io."""
+    token_file: fields.TokenFileName | None = None
+    """A file that holds the API key. {account} is replaced by the account's name. Either this or
+    token_env."""
+    token_env: fields.TokenVariable | None = None
+    """An environment variable that holds the API key. {account} is replaced by the account's name
+    in capitals, with _ for other characters. Either this or token_file."""
+    available_status: fields.Statuses = Field(default_factory=_auto)
+    """The status of available agents: its id, from Contact Center > Agent Statuses; its name; auto,
+    to find it by its action; or a list, whose agents are added up. Default auto."""
+    required_agents: fields.Required = 1
+    """Fewer available agents than this raise a warning, none at all a critical alert. 0: neither.
+    Default 1."""
+    team: fields.Label | None = None
+    """Who is responsible: a label of calltools_queue_info, for routing alerts."""
+    schedule: fields.Name | None = None
+    """The opening hours of the account's queues: a name under 'schedules'. Default: always open."""
+    detail: fields.Detail = "count"
+    """What to ask for: count, the number of available agents; or agents, every row, which adds
+    agents by status, logged in and ready. Default count."""
+    timeout: fields.Timeout | None = None
+    """Time limit for one request, such as 10s or 1m30s. Default: the time left for the scrape."""
+    max_parallel_requests: fields.Parallel = 16
+    """Maximum number of concurrent requests to the account's host. Accounts on one host share the
+    largest of their values. Default 16."""
+    max_age: fields.MaximalAge = 0.0
+    """A queue that was read less than this ago is not asked again: for two Prometheus servers that
+    scrape the same exporter. Default 0s: ask in every scrape."""
+    proxy_url: fields.ProxyUrl | None = None
+    """The HTTP proxy to reach the API through, such as http://proxy:3128. Default: the
+    environment's (https_proxy, no_proxy, ...)."""
+    allow_http: fields.Switch = False
+    """Allow an http:// URL, which sends the API key unencrypted. Not needed for this machine
+    itself. Default false."""
+    tls: Tls | None = None
+    """TLS settings for the API."""
+    queues: Queues | None = None
+    """The queues to ask for; or all, to ask the API which queues there are. In a list, all may be
+    followed by queues that differ."""
 
 
 class Account(AccountKeys):
     """A CallTools account: its URL, its key and its queues."""
 
-    name: fields.Name = Field(description="The label 'account'; without '/'.")
+    name: fields.Name
+    """The label 'account'; without '/'."""
 
 
 class Schedule(Keys):
@@ -261,17 +226,13 @@ class Schedule(Keys):
 
     called: ClassVar[str] = "a schedule"
 
-    timezone: fields.TimeZone = Field(
-        description="The time zone of the hours, such as America/New_York."
-    )
-    open: dict[fields.Days, fields.HoursList] = Field(
-        description="Hours by day or range of days: {mon-fri: 09:00-18:00, sat: [...]}. "
-        "Hours past midnight belong to the day on which they begin."
-    )
-    closed: list[fields.ClosedDates] = Field(
-        default_factory=list,
-        description="Dates on which no hours begin: 2026-11-26, or 2026-12-24..2027-01-01.",
-    )
+    timezone: fields.TimeZone
+    """The time zone of the hours, such as America/New_York."""
+    open: dict[fields.Days, fields.HoursList]
+    """Hours by day or range of days: {mon-fri: 09:00-18:00, sat: [...]}. Hours past midnight belong
+    to the day on which they begin."""
+    closed: list[fields.ClosedDates] = Field(default_factory=list)
+    """Dates on which no hours begin: 2026-11-26, or 2026-12-24..2027-01-01."""
 
 
 class File(Keys):
@@ -280,16 +241,12 @@ class File(Keys):
     called: ClassVar[str] = "the file"
     never_shown: ClassVar[frozenset[str]] = frozenset({"token_env", "token_file"})
 
-    accounts: Annotated[list[Account], Field(min_length=1)] = Field(
-        default_factory=list, description="The CallTools accounts to ask."
-    )
-    defaults: AccountKeys = Field(
-        default_factory=AccountKeys.model_construct,
-        description="Any key of an account, for all accounts that lack it.",
-    )
-    schedules: dict[fields.Name, Schedule] = Field(
-        default_factory=dict, description="Opening hours by name, for the key 'schedule'."
-    )
+    accounts: Annotated[list[Account], Field(min_length=1)] = Field(default_factory=list)
+    """The CallTools accounts to ask."""
+    defaults: AccountKeys = Field(default_factory=AccountKeys.model_construct)
+    """Any key of an account, for all accounts that lack it."""
+    schedules: dict[fields.Name, Schedule] = Field(default_factory=dict)
+    """Opening hours by name, for the key 'schedule'."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -300,13 +257,15 @@ def json_schema() -> dict[str, Any]:
 
 
 def _tidy(schema: object) -> None:
-    """Leave out what is of no use to people: generated titles, and null, which is not allowed."""
+    """Leave out what people do not need: titles, line breaks, and null, which is not allowed."""
     if isinstance(schema, list):
         for item in schema:
             _tidy(item)
     elif isinstance(schema, dict):
         if isinstance(schema.get("title"), str):
             del schema["title"]
+        if isinstance(schema.get("description"), str):
+            schema["description"] = " ".join(schema["description"].split())
         if "patternProperties" in schema:
             schema["additionalProperties"] = False
         if schema.get("default", ...) is None:
