@@ -12,8 +12,6 @@ import structlog
 
 from exporter.line_writer import LineWriter
 
-LEVELS = ("debug", "info", "warn", "error")
-FORMATS = ("logfmt", "json")
 _ORDER = ("ts", "level", "msg")
 _PACKAGE = Path(__file__).parent
 
@@ -58,8 +56,8 @@ def configure(level: str = "info", style: str = "logfmt", stream: TextIO | None 
     """Write log lines of this level and above to a stream.
 
     Args:
-        level: one of `LEVELS`.
-        style: one of `FORMATS`.
+        level: debug, info, warn or error.
+        style: logfmt or json.
         stream: standard error if none is given.
     """
     global _writer  # noqa: PLW0603 - as structlog has one configuration
