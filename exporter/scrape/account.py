@@ -147,10 +147,14 @@ class AccountScrape:
         for job in self._checks.values():
             job.attempts.abandon()
         untrusted = self._state.untrusted(self._now) if self._access is not None else None
+        # Before the results: a list that another scrape waits for may end at any moment.
+        queues_known = self._state.catalog.queues_known
         results = [
             (queue, self._verified(queue, result, untrusted)) for queue, result in self._results()
         ]
-        failures = self._failures([result.failure for _, result in results], untrusted)
+        failures = self._failures(
+            [result.failure for _, result in results], untrusted, queues_known=queues_known
+        )
         summary = AccountSnapshot(
             self.account,
             # An account without queues counts as read once it is known to have none.
@@ -158,7 +162,7 @@ class AccountScrape:
             or (self._asked == [] and self._request.only is None and not failures),
             failures=failures,
             hold_until=self._state.backoff.until(self._tools.clock.now()),
-            queues_known=self._state.catalog.queues_known,
+            queues_known=queues_known,
         )
         snapshots = [self._queue_snapshot(queue, result) for queue, result in results]
         self._state.forget_queues_that_left()
@@ -235,7 +239,11 @@ class AccountScrape:
         return list(found.values())
 
     def _failures(
-        self, of_queues: Sequence[Failure | None], untrusted: Failure | None
+        self,
+        of_queues: Sequence[Failure | None],
+        untrusted: Failure | None,
+        *,
+        queues_known: bool,
     ) -> tuple[Failure, ...]:
         """Return the failures of the account as a whole, each code once, the reason first."""
         if self._access is None:
@@ -245,7 +253,7 @@ class AccountScrape:
         refusal = self._access.refusal or next(refused, None)
         found = [] if refusal is None else [refusal]
         found += self._state.catalog.failures()
-        if not found and self._asked is None and not self._state.catalog.queues_known:
+        if not found and self._asked is None and not queues_known:
             found = [_LATE]
         if not found and self._request.only is None and _host_is_dead(of_queues):
             found = [one for one in of_queues if one is not None][:1]

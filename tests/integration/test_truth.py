@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
+from exporter.availability import report
 from exporter.runtime import Runtime
+from exporter.scrape.account import AccountScrape
 from exporter.settings import Configuration, Queue
 from exporter.simulator import AVAILABLE, SimulatedAccount
-from exporter.snapshot import Snapshot
+from exporter.snapshot import QueueResult, Snapshot
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld
+from tests.simulator import FixedWorld, ReceivedRequest
 from tests.simulator_fixtures import StartSimulator
 
 START = 1_800_000_000.0
@@ -252,3 +254,43 @@ def test_what_is_kept_of_queues_that_left_is_forgotten(
         *(history.scraped, history.outages, history.empty_since),
     ):
         assert {key for key in kept if key is not None} <= set(ids), kept
+
+
+# One list for two scrapes
+
+
+def test_an_account_whose_list_ends_just_after_the_budget_is_not_left_out(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was without queues and without a failure, which reads as "nobody"."""
+    simulator = start_simulator()
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    runtime = make_runtime(account)
+    asked, answer = threading.Event(), threading.Event()
+
+    def hold(request: ReceivedRequest) -> None:
+        if request.path == "/api/queues/":
+            asked.set()
+            assert answer.wait(10)
+
+    simulator.before_answer = hold
+    patient = in_background(lambda: runtime.snapshot([account], 10))
+    assert asked.wait(10)
+    collect = AccountScrape._results
+
+    def collect_before_the_list_ends(
+        scrape: AccountScrape,
+    ) -> list[tuple[Queue, QueueResult]]:
+        results = collect(scrape)
+        if threading.current_thread() is not patient:
+            answer.set()
+            patient.join(10)
+        return results
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AccountScrape, "_results", collect_before_the_list_ends)
+        snapshot = runtime.snapshot([account], 0.1)
+    assert report(snapshot, time.time()).can_take_call is None
