@@ -21,7 +21,6 @@ from exporter.text import counted
 #: Failures that do not show whether the host is right, and those of the key.
 _NO_ANSWER = frozenset({"dns", "connection", "tls", "timeout", "token"})
 _REFUSALS = frozenset({"401", "403", "token"})
-_MOST_AT_A_TIME = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def check_online(
     Args:
         configuration: whose accounts to check.
         as_json: print a JSON list instead of lines.
-        timeout_seconds: for each account.
+        timeout_seconds: for all of them together.
         max_parallel_requests: at a time, over all hosts.
 
     Returns:
@@ -74,7 +73,7 @@ def check_online(
 
     with (
         progress(lambda: f"checked {len(reports)} of {len(accounts)} accounts"),
-        ThreadPoolExecutor(min(len(accounts), _MOST_AT_A_TIME)) as pool,
+        ThreadPoolExecutor(len(accounts)) as pool,
     ):
         for done in as_completed([pool.submit(check, account) for account in accounts]):
             reports[done.result().account.name] = done.result()

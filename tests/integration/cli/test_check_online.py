@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from exporter.errors import Failure
+from exporter.runtime import Runtime
+from exporter.settings import Account
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.snapshot import AccountSnapshot, Snapshot
 from tests.process_fixtures import RunMain
 from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
@@ -122,6 +127,27 @@ def test_hosts_keys_and_filters_that_are_wrong(
     ]
     unknown = {one["check"] for one in reports[5]["findings"] if one["ok"] is None}
     assert unknown == {"statuses", "queues"}
+
+
+def test_no_account_waits_for_the_time_of_another(
+    monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path
+) -> None:
+    # --timeout is for the whole command, and accounts that hang take no time from the others.
+    accounts = [{"name": f"client-{number}"} for number in range(300)]
+    defaults = {"url": "http://127.0.0.1:1", "token_env": "NOT_SET", "queues": [1]}
+    path = tmp_path / "exporter.yml"
+    path.write_text(yaml.safe_dump({"accounts": accounts, "defaults": defaults}))
+    together = threading.Barrier(len(accounts))
+    failure = Failure("connection", "refused")
+
+    def wait_for_all(_: Runtime, accounts: Sequence[Account], seconds: float) -> Snapshot:
+        together.wait(seconds)
+        summaries = (AccountSnapshot(accounts[0], up=False, failures=(failure,)),)
+        return Snapshot(summaries, (), seconds, seconds)
+
+    monkeypatch.setattr(Runtime, "snapshot", wait_for_all)
+    said = run_main("check", "--online", "--timeout=10", f"--config.file={path}")
+    assert said.out.splitlines()[-1].startswith("0 of 300 accounts OK; failed: client-0, ")
 
 
 def test_a_queue_that_cannot_be_read_is_named(
