@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.limit import BEFORE_FIRST
 from benchmarks.report import median, table
 from benchmarks.upstream import Upstream
 
@@ -66,12 +67,13 @@ def _checkout(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _measure(root: Path, work: Work) -> dict[str, float]:
+    at_once = _sample(root, FEW, 1, wait=0)
     few, some = _sample(root, FEW, PAGES), _sample(root, work.queues, PAGES)
     many = _sample(root, work.many, 1)
     return {
         f"first scrape of {FEW} queues, s": few["first"],
         f"scrape of {FEW} queues, s": few["warm"],
-        "start to the first scrape, s": few["start"],
+        "start to the first scrape, s": at_once["start"],
         f"first scrape of {work.queues} queues, s": some["first"],
         f"scrape of {work.queues} queues, s": some["warm"],
         f"scrape of {work.queues} queues, of the limit": some["warm"] / _limit(work.queues),
@@ -87,7 +89,7 @@ def _limit(queues: int) -> float:
     return math.ceil(queues / PARALLEL) * LATENCY
 
 
-def _sample(root: Path, queues: int, pages: int) -> dict[str, float]:
+def _sample(root: Path, queues: int, pages: int, wait: float = BEFORE_FIRST) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with Upstream(folder, queues, LATENCY) as upstream:
@@ -95,6 +97,7 @@ def _sample(root: Path, queues: int, pages: int) -> dict[str, float]:
             write_configuration(path, upstream, PARALLEL)
             with start_exporter(path, root) as exporter:
                 connection = exporter.connect()
+                time.sleep(wait)
                 first = read_page(connection)
                 start = time.monotonic() - exporter.started
                 before = exporter.cost().cpu_seconds

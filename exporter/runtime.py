@@ -49,6 +49,7 @@ class Runtime:
         self.counters = Counters([account.name for account in configuration.accounts])
         self._clock = Clock(clock, steady_clock)
         self._load = load
+        self._max_parallel_requests = max_parallel_requests
         self._reloading = threading.Lock()
         self._history = ScrapeHistory()
         self._pool = HostBoundedPool(max_parallel_requests)
@@ -87,6 +88,10 @@ class Runtime:
             self._transports.retain(configuration.accounts)
             self.counters.reloaded(self._clock.unix())
         log.info("Configuration loaded", accounts=len(configuration.accounts))
+
+    def open_connections(self) -> None:
+        """Have the connections opened that the first scrape will need, and wait for none."""
+        self._scraper.open_connections(self._max_parallel_requests)
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float

@@ -94,6 +94,8 @@ def serve(
         max_parallel_requests=options.scrape_max_parallel_requests,
         load=lambda: watched.reload().configuration,
     )
+    # Before it listens, so that no scrape opens others meanwhile.
+    runtime.open_connections()
     server = make_server(runtime, options)
     give_back_large_blocks()
     # What is there by now stays: the collector need not look at it again during scrapes.

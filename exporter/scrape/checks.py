@@ -19,6 +19,8 @@ from exporter.transport import Deadline
 log = structlog.get_logger(__name__)
 
 Check: TypeAlias = "Callable[[CheckJob, RequestContext], None]"
+#: How many checks an account needs in its first scrape.
+CHECKS = 6
 
 
 class CheckJob(Job[None]):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
+from functools import partial
 
 from exporter.calltools import Client
 from exporter.clock import Clock, boot_seconds
+from exporter.errors import Failure
 from exporter.scrape.account import AccountScrape, ScrapeRequest, Tools
 from exporter.scrape.catalog import Catalog
+from exporter.scrape.checks import CHECKS
 from exporter.scrape.jobs import JobsInFlight, ScrapeObserver
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
@@ -17,6 +20,8 @@ from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
 
+#: How long the start waits for keys and certificates, to open connections, in seconds.
+_OPEN_SECONDS = 1.0
 #: The share of the budget for reading keys and certificates.
 _FILES_SHARE = 0.3
 
@@ -41,6 +46,7 @@ class Scraper:
             for account in configuration.accounts
         }
         self._clients = {account.name: Client(account) for account in configuration.accounts}
+        self._pool = pool
         self._tools = Tools(JobsInFlight(pool), transports, observer, clock)
         self._host_limits: dict[str, int] = {}
         for account in configuration.accounts:
@@ -84,6 +90,27 @@ class Scraper:
         for scrape in self._opened(scrapes, request):
             scrape.start_list()
         return _finish(scrapes, request)
+
+    def open_connections(self, most: int) -> None:
+        """Open the connections that a scrape of all accounts needs, up to a number in all.
+
+        No request is sent. What fails is left to the scrape to report.
+        """
+        accounts = self.configuration.accounts
+        free = dict(self._host_limits)
+        wanted = [(account, self._host_limits[account.host]) for account in accounts]
+        for account, found in self._tools.transports.open(wanted, _OPEN_SECONDS):
+            if isinstance(found, Failure):
+                continue
+            number = min(free[account.host], most)
+            if account.every_queue is None:
+                number = min(number, len(account.queues) + CHECKS)
+            free[account.host] -= number
+            most -= number
+            opened = partial(self._tools.observer.connection, account.name)
+            limit = self._host_limits[account.host]
+            for job in found.transport.connections_to_open(account.url, number, opened):
+                self._pool.submit(account.host, limit, account.name, job)
 
     def catalog(self, account: Account) -> Catalog:
         """Return the catalog of an account."""

@@ -14,7 +14,12 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.util.wait import wait_for_read
 
 from exporter.clock import boot_seconds
-from exporter.transport.deadline import DeadlineSocket, current_request, time_left
+from exporter.transport.deadline import (
+    DeadlineSocket,
+    DeadlineTlsSocket,
+    current_request,
+    time_left,
+)
 from exporter.transport.http1 import StreamedAnswer, request_head
 
 #: The longest that a connection may be idle and still be used, in seconds. NAT and load balancers
@@ -90,7 +95,10 @@ class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
     def is_silent(self) -> bool:
         """Return whether nothing has arrived, nor was read ahead by TLS, which the socket hides."""
         ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
-        return not ahead and super().is_silent()
+        if ahead or super().is_silent():
+            return not ahead
+        unused = self.used_at == self.opened_at
+        return unused and isinstance(self.sock, DeadlineTlsSocket) and self.sock.read_tickets()
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -107,19 +115,39 @@ class _PlainPool(HTTPConnectionPool):
         try:
             if not connection.is_closed and not connection.is_silent():
                 connection.close()
-            through_tunnel = self.proxy is not None and url.startswith("/")
-            if self.proxy is not None and not through_tunnel:
+            if self.proxy is not None and not self._tunnels:
                 headers = {**headers, **self.proxy_headers}
-            if connection.is_closed:
-                if through_tunnel:
-                    self._prepare_proxy(connection)
-                else:
-                    connection.connect()
+            self._connect(connection)
             connection.sock.sendall(request_head(method, url, headers))
             return StreamedAnswer(connection.sock, partial(self._release, connection))
         except BaseException:
             self._release(connection, keep=False)
             raise
+
+    def take(self, number: int) -> list[Any]:
+        """Take connections out of the pool, open or not; they come back by `open_ahead`."""
+        return [self._get_conn() for _ in range(number)]
+
+    def open_ahead(self, connection: Any) -> None:  # noqa: ANN401
+        """Open a connection for a request to come, unless it is open."""
+        try:
+            self._connect(connection)
+        except BaseException:
+            self._release(connection, keep=False)
+            raise
+        self._put_conn(connection)
+
+    @property
+    def _tunnels(self) -> bool:
+        return self.proxy is not None and self.scheme == "https"
+
+    def _connect(self, connection: Any) -> None:  # noqa: ANN401
+        if not connection.is_closed:
+            return
+        if self._tunnels:
+            self._prepare_proxy(connection)
+        else:
+            connection.connect()
 
     def _release(self, connection: _DeadlineConnection, keep: bool) -> None:  # noqa: FBT001
         """Keep a connection for the next request, or let that one open a new one."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -26,6 +28,8 @@ from exporter.transport.failures import failure_of, late
 from exporter.transport.proxies import proxy_authorization
 from exporter.transport.tls import client_context
 
+#: How long to try to open a connection that no request needs yet, in seconds.
+_OPEN_SECONDS = 2.0
 #: The most that large answers of one transport hold together, in bytes: a part of the limit for
 #: all, so that one host cannot use up that of the others.
 _BODIES = 12 * 1024 * 1024
@@ -141,7 +145,8 @@ class Transport:
         self._bodies = BodyMemory(_BODIES, all_bodies)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._verify = not tls.insecure_skip_verify
-        self._session = _Session(_Adapter(client_context(tls), connections))
+        self._adapter = _Adapter(client_context(tls), connections)
+        self._session = _Session(self._adapter)
 
     def get(
         self,
@@ -184,6 +189,25 @@ class Transport:
         if failure.code == "connection" and not (current.opened or current.received):
             raise StaleConnectionError(failure)
         raise ApiError(failure)
+
+    def connections_to_open(
+        self, url: str, number: int, on_connect: Callable[[], None]
+    ) -> list[Callable[[], None]]:
+        """Return what opens connections for requests to come, which report where that fails."""
+        request = PreparedRequest()
+        request.url = url
+        pool: Any = self._adapter.get_connection_with_tls_context(
+            request, self._verify, proxies=self._proxies
+        )
+
+        def open_ahead(connection: object) -> None:
+            with (
+                in_flight(Deadline.after(_OPEN_SECONDS), on_connect),
+                contextlib.suppress(HTTPError, OSError),
+            ):
+                pool.open_ahead(connection)
+
+        return [partial(open_ahead, connection) for connection in pool.take(number)]
 
     def _send(self, request: PreparedRequest, body_limit: int) -> HttpAnswer:
         response = self._session.send(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import structlog
-from pydantic import Field, PlainValidator, TypeAdapter
+from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter
 
 from exporter.config import fields
 from exporter.config.schema import ALL, Keys
@@ -26,7 +26,9 @@ from exporter.web.config import WebConfig, hash_mistake, named_users
 
 log = structlog.get_logger(__name__)
 
-_NAMES = TypeAdapter[list[str]](Annotated[list[fields.Name], Field(min_length=1)])
+_NAMES = TypeAdapter[list[str]](
+    Annotated[list[fields.Name], Field(min_length=1)], config=ConfigDict(defer_build=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
