@@ -18,7 +18,7 @@ from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
 from exporter.settings import Account, Configuration
 from exporter.snapshot import Snapshot
-from exporter.transport import Transports
+from exporter.transport import Deadline, Transports
 
 #: How long the start waits for keys and certificates, to open connections, in seconds.
 _OPEN_SECONDS = 1.0
@@ -94,12 +94,15 @@ class Scraper:
     def open_connections(self, most: int) -> None:
         """Open the connections that a scrape of all accounts needs, up to a number in all.
 
-        No request is sent. What fails is left to the scrape to report.
+        No request is sent, and slow files are not waited for; the scrape reports what fails.
         """
         accounts = self.configuration.accounts
         free = dict(self._host_limits)
         wanted = [(account, self._host_limits[account.host]) for account in accounts]
+        deadline = Deadline.after(_OPEN_SECONDS)
         for account, found in self._tools.transports.open(wanted, _OPEN_SECONDS):
+            if most == 0 or deadline.remaining() <= 0:
+                break
             if isinstance(found, Failure):
                 continue
             number = min(free[account.host], most)
