@@ -134,7 +134,7 @@ def _watch(path: Path | None, environ: Mapping[str, str]) -> Watched[Loaded]:
         return loaded
 
     given = (path,) if path else ()
-    return Watched(load, lambda loaded: (*given, *loaded.files) if path else (), known=given)
+    return Watched(load, lambda loaded: (*given, *loaded.files), known=given)
 
 
 def _reload(runtime: Runtime) -> None:
