@@ -78,9 +78,9 @@ def page(centre: list[Queue], at: int, scrapes: int) -> Iterator[tuple[str, floa
         yield f"calltools_queue_last_success_timestamp_seconds{labels}", queue.read_at
         more = f'queue_id="1",status_id="2",team="{queue.team}",{TARGET}'
         yield f"calltools_queue_info{{{queue.labels},{more}}}", 1
-    for place, name in enumerate(names):
+    for name in names:
         labels = f'{{account="{name}",{TARGET}}}'
-        yield f'calltools_account_info{{account="{name}",host="silo-{place % 7}",{TARGET}}}', 1
+        yield f'calltools_account_info{{account="{name}",{_host(name)},{TARGET}}}', 1
         yield f"calltools_up{labels}", 1
         yield f"calltools_api_requests_total{labels}", 4 * scrapes
         yield f"calltools_api_connections_total{labels}", 4 + scrapes // 100
@@ -103,15 +103,18 @@ def page(centre: list[Queue], at: int, scrapes: int) -> Iterator[tuple[str, floa
     yield f"up{{{TARGET}}}", 1
 
 
+def _host(account: str) -> str:
+    return f'host="silo-{int(account.partition("-")[2]) % 7}"'
+
+
 def _recorded(centre: list[Queue], at: int) -> Iterator[tuple[str, float]]:
     """Yield what the rules record of that at an evaluation."""
     prefix = "account_queue:calltools_queue"
     for queue in centre:
         labels = f"{{{queue.labels},{JOB}}}"
-        host = f'host="silo-{int(queue.account.partition("-")[2]) % 7}"'
+        host = _host(queue.account)
         yield f"{prefix}_state{labels}", queue.state
         yield f'{prefix}_info:last{{{queue.labels},team="{queue.team}",{host},{JOB}}}', at
-        yield f"{prefix}_up:max{labels}", int(queue.read)
         if queue.read:
             yield f"{prefix}_available_agents:max{labels}", queue.agents
         if 0 <= queue.state < CLOSED:
