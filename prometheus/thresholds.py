@@ -20,7 +20,8 @@ class Thresholds:
     #: How often the rules are evaluated, whatever the server's own interval, so that the number of
     #: recorded samples in a window is known, whether scrapes come every 15 s or every 30 s.
     evaluation: str = "15s"
-    #: How often alerts are evaluated that nobody needs within a minute: they read long ranges.
+    #: How often that is evaluated which nobody needs within a minute: long ranges, what waits for
+    #: minutes anyway, and what changes only with the configuration.
     slow_evaluation: str = "1m"
     #: The length of the pieces in which open hours are added up.
     coverage_evaluation: str = "5m"

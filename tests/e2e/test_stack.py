@@ -117,7 +117,7 @@ def test_every_address_shows_what_it_is_printed_for_and_ctrl_c_ends_it(
         assert re.search(shown[words], browser.html(url)), url
 
     query = f"http://127.0.0.1:{prometheus}/api/v1/query?query="
-    wait_for(lambda: get(f"{query}account_queue:calltools_queue_up:max")["data"]["result"])
+    wait_for(lambda: get(f"{query}account_queue:calltools_queue_state")["data"]["result"])
     found = get(f"http://127.0.0.1:{prometheus}/api/v1/alertmanagers")["data"]
     assert [one["url"] for one in found["activeAlertmanagers"]] == [
         f"http://127.0.0.1:{alertmanager}/api/v2/alerts"

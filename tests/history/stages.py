@@ -18,18 +18,23 @@ _SECONDS = {"s": 1, "m": 60}
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """One series to be filled: the labels and name that are set, the query, the step in seconds."""
+    """One series to be filled: the labels and name that are set, the query, the step in seconds.
+
+    `later` are the series that its group records after it.
+    """
 
     labels: Mapping[str, str]
     query: str
     step: int
+    later: frozenset[str] = frozenset()
 
 
 def stages(files: Sequence[Mapping[str, Any]], *, scrape: int) -> list[list[Filling]]:
     """Return what is to be filled, each stage resting on those before it.
 
-    A rule that reads its own last value is filled as if there was none, and `for` counts for
-    nothing: an alert of the past ends early, or begins so, by minutes.
+    A rule that reads its own last value, or that of a rule after it in its group, is filled as if
+    there was none, and `for` counts for nothing: an alert of the past ends early, or begins so, by
+    minutes.
     """
     groups = [group for file in files for group in file["groups"]]
     every = {
@@ -39,9 +44,9 @@ def stages(files: Sequence[Mapping[str, Any]], *, scrape: int) -> list[list[Fill
         if "record" in rule
     }
     waiting = [
-        _filling(rule, max(scrape, _seconds(group["interval"])), every)
+        _filling(rule, group["rules"][place:], max(scrape, _seconds(group["interval"])), every)
         for group in groups
-        for rule in group["rules"]
+        for place, rule in enumerate(group["rules"], start=1)
     ]
     made: list[list[Filling]] = []
     while waiting:
@@ -56,15 +61,18 @@ def stages(files: Sequence[Mapping[str, Any]], *, scrape: int) -> list[list[Fill
 
 
 def _rests_on(filling: Filling) -> set[str]:
-    return set(_RECORDED.findall(filling.query)) - {filling.labels["__name__"]}
+    return set(_RECORDED.findall(filling.query)) - {filling.labels["__name__"]} - filling.later
 
 
-def _filling(rule: Mapping[str, Any], step: int, every: Mapping[str, int]) -> Filling:
+def _filling(
+    rule: Mapping[str, Any], after: Sequence[Mapping[str, Any]], step: int, every: Mapping[str, int]
+) -> Filling:
     query = rule["expr"]
     for name, seconds in every.items():
         query = re.sub(rf"\b({name})\[(\w+)\]", rf"\1[\2:{seconds}s]", query)
     if "record" in rule:
-        return Filling({"__name__": rule["record"]}, query, step)
+        later = frozenset(one["record"] for one in after if "record" in one)
+        return Filling({"__name__": rule["record"]}, query, step, later)
     labels = {"__name__": "ALERTS", "alertname": rule["alert"], "alertstate": "firing"}
     return Filling({**labels, **rule["labels"]}, f"({query}) * 0 + 1", step)
 

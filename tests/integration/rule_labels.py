@@ -23,19 +23,6 @@ class LabelReader:
     def __init__(self, metrics: Mapping[str, Iterable[str]]) -> None:
         self._metrics = {name: frozenset(labels) for name, labels in metrics.items()}
 
-    def learn(self, record: str, expression: str, *, expected: Iterable[str] = ()) -> Labels:
-        """Take in a recording rule; of one that reads its own last value the labels are expected.
-
-        Raises:
-            UnknownNameError: it has other labels.
-        """
-        if record in expression:
-            self._metrics[record] = frozenset(expected)
-        read = self.read(expression)
-        if self._metrics.setdefault(record, read) != read:
-            raise UnknownNameError(f"{record} has {set(read)}, not {set(self._metrics[record])}")
-        return read
-
     def read(self, expression: str) -> Labels:
         """Return the labels of an expression's result.
 
