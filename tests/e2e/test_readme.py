@@ -130,14 +130,14 @@ def test_init_is_asked_and_answers_as_shown(
     for line in shown.output.splitlines()[:4]:
         question, _, answer = line.rstrip(":").partition(": ")
         typed = {URL: simulator.url, "": TOKEN}.get(answer, answer)
-        screen.answer(question.replace("[east-2]", "[calltools]"), typed)
+        screen.answer(question.replace("[east-2]", "[127.0.0.1]"), typed)
     assert screen.end() == 0, screen.everything
     host = simulator.url.removeprefix("http://")
 
     def shape_of(text: str) -> list[str]:
         text = re.sub(r"\r.*\x1b\[K", "", text)
         text = text.replace(simulator.url, URL).replace(host, URL.removeprefix("https://"))
-        text = text.replace("[calltools]", "[east-2]")
+        text = text.replace("[127.0.0.1]", "[east-2]")
         return [re.sub(r"\d\.\d\d s", "N s", line).rstrip() for line in text.splitlines()]
 
     assert shape_of(screen.everything) == shape_of(shown.output)
