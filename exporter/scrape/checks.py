@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
 import structlog
 
-from exporter.calltools import Filter, Ready, RequestContext, Rows, check_ready
+from exporter.calltools import Filter, Ready, RequestContext
 from exporter.clock import Clock, Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
@@ -69,7 +67,9 @@ def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
     checks: dict[str, Check] = {}
     for name in state.filters_to_verify(now):
         if name == "ready":
-            checks |= ReadyCheck(now).requests
+            # Both at the same time, though one may be enough.
+            checks["filter ready=true"] = partial(verify_ready, "true")
+            checks["filter ready=false"] = partial(verify_ready, "false")
         else:
             checks[f"filter {name}"] = partial(verify_filter, name)
     return checks | due_lists(access, now)
@@ -98,32 +98,16 @@ def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
     job.access.state.record_filter(name, verdict, asked_at)
 
 
-class ReadyCheck:
-    """Verify the filter ``ready`` by two requests at the same time, of which one may be enough."""
-
-    def __init__(self, asked_at: Moment) -> None:
-        self._asked_at = asked_at
-        self._lock = threading.Lock()
-        self._agents: dict[Ready, Rows] = {}
-
-    @property
-    def requests(self) -> dict[str, Check]:
-        """The two checks, each with its name."""
-        values: tuple[Ready, ...] = ("true", "false")
-        return {f"filter ready={value}": partial(self._ask, value) for value in values}
-
-    def _ask(self, value: Ready, job: CheckJob, context: RequestContext) -> None:
-        """Send one request, and record the verdict once the answers give it."""
-        state = job.access.state
-        try:
-            agents = job.access.client.agents_by_ready(value, context)
-        except ApiError as error:
-            job.failed(error)
-            state.record_filter("ready", error, self._asked_at)
-            return
-        with self._lock, contextlib.suppress(KeyError):  # it takes the other answer as well
-            self._agents[value] = agents
-            state.record_filter("ready", check_ready(self._agents.__getitem__), self._asked_at)
+def verify_ready(value: Ready, job: CheckJob, context: RequestContext) -> None:
+    """Send one of the two requests that verify the filter ``ready``, and record its answer."""
+    state, asked_at = job.access.state, job.clock.now()
+    try:
+        agents = job.access.client.agents_by_ready(value, context)
+    except ApiError as error:
+        job.failed(error)
+        state.record_filter("ready", error, asked_at)
+    else:
+        state.record_by_ready(value, agents, asked_at)
 
 
 def read_statuses(job: CheckJob, context: RequestContext) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Collection
 from typing import TypeVar
 
-from exporter.calltools import FILTERS, Filter
+from exporter.calltools import FILTERS, Filter, Ready, Rows, check_ready
 from exporter.clock import Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.catalog import Catalog
@@ -22,6 +24,8 @@ LONGEST_QUEUE_SECONDS = 60.0
 #: enough that several scrapes can try, so that one failure costs no number.
 VERIFIED_SECONDS = 600.0
 RENEW_SECONDS = 420.0
+#: By how much, in seconds, the two answers that verify the filter `ready` may be apart.
+_BY_READY_SECONDS = 60.0
 
 
 class Backoff:
@@ -78,6 +82,8 @@ class AccountState:
         self._unverifiable: dict[Filter, Failure] = {}
         self._results: dict[int, tuple[Moment, QueueResult]] = {}
         self._retained: object = None
+        self._by_ready_lock = threading.Lock()
+        self._by_ready: dict[Ready, tuple[Moment, Rows]] = {}
 
     def filters_to_verify(self, now: Moment) -> list[Filter]:
         """Return the filters that are not verified, or whose verification expires soon."""
@@ -92,6 +98,24 @@ class AccountState:
             self._unverifiable.pop(name, None)
         else:
             self._unverifiable[name] = verdict.failure
+
+    def record_by_ready(self, value: Ready, agents: Rows, asked_at: Moment) -> None:
+        """Record the agents under the filter ``ready``, and the verdict once the answers give it.
+
+        They are kept here, as simultaneous scrapes may each have sent one of the two requests.
+        """
+        with self._by_ready_lock:
+            if self._has_verdict("ready", asked_at, _BY_READY_SECONDS):
+                return
+            self._by_ready[value] = (asked_at, agents)
+            recent = {
+                value: agents
+                for value, (at, agents) in self._by_ready.items()
+                if asked_at.steady - at.steady < _BY_READY_SECONDS
+            }
+            with contextlib.suppress(KeyError):  # it takes the other answer as well
+                self.record_filter("ready", check_ready(recent.__getitem__), asked_at)
+                self._by_ready.clear()
 
     def ignored_filter(self) -> Failure | None:
         """Return how the API showed that it ignores a filter, until the filter is verified."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from exporter.availability import report
 from exporter.runtime import Runtime
 from exporter.scrape.account import AccountScrape
+from exporter.scrape.jobs import JobsInFlight
 from exporter.settings import Configuration, Queue
 from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.snapshot import QueueResult, Snapshot
@@ -294,3 +296,43 @@ def test_an_account_whose_list_ends_just_after_the_budget_is_not_left_out(
         patched.setattr(AccountScrape, "_results", collect_before_the_list_ends)
         snapshot = runtime.snapshot([account], 0.1)
     assert report(snapshot, time.time()).can_take_call is None
+
+
+# One verification for two scrapes
+
+
+def test_two_first_scrapes_that_each_send_one_half_of_a_verification_have_their_numbers(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: two Prometheus servers at once, and what one request alone cannot say."""
+    world = FixedWorld()
+    world.set_available(5457, 2)
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator)
+    runtime = make_runtime(account)
+    first_half, second_half, begun = threading.Event(), threading.Event(), threading.Event()
+    snapshots: list[Snapshot] = []
+    others: list[threading.Thread] = []
+    join_or_start = JobsInFlight.join_or_start
+
+    def interleaved(jobs: JobsInFlight, key: tuple[str, str], *more: Any, **named: Any) -> Any:
+        found = join_or_start(jobs, key, *more, **named)
+        if key[1] == "filter ready=true" and not first_half.is_set():
+            first_half.set()
+            others.append(in_background(lambda: snapshots.append(runtime.snapshot([account], 10))))
+            assert second_half.wait(10)
+        elif key[1] == "filter ready=false":
+            second_half.set()
+        return found
+
+    simulator.before_answer = lambda _: begun.wait(10)
+    monkeypatch.setattr(JobsInFlight, "join_or_start", interleaved)
+    first = in_background(lambda: snapshots.append(runtime.snapshot([account], 10)))
+    assert second_half.wait(10)
+    begun.set()
+    first.join()
+    others[0].join()
+    assert [codes(snapshot) for snapshot in snapshots] == [{5457: 2}] * 2
