@@ -107,7 +107,7 @@ class AccountState:
         with self._by_ready_lock:
             if self._has_verdict("ready", asked_at, _BY_READY_SECONDS):
                 return
-            self._by_ready[value] = (asked_at, agents)
+            self._by_ready[value] = (asked_at, _without_names(agents))
             recent = {
                 value: agents
                 for value, (at, agents) in self._by_ready.items()
@@ -179,6 +179,13 @@ class AccountState:
     def _has_verdict(self, name: Filter, now: Moment, seconds: float) -> bool:
         recorded = self._verdicts.get(name)
         return recorded is not None and now.steady - recorded[0] < seconds
+
+
+def _without_names(agents: Rows) -> Rows:
+    """Return what the check compares, so that nobody's name is kept while half of it is missing."""
+    return tuple(
+        {"ready": row.get("ready"), "app_user": hash(str(row.get("app_user")))} for row in agents
+    )
 
 
 def _retain(kept: dict[K, V], keys: Collection[K]) -> None:
