@@ -22,7 +22,7 @@ from exporter.transport import Deadline, Transports
 
 #: How long the start waits for keys and certificates, to open connections, in seconds.
 _OPEN_SECONDS = 1.0
-#: The share of the budget for reading keys and certificates.
+#: The share of the budget after which keys and certificates that hang are not waited for.
 _FILES_SHARE = 0.3
 
 
@@ -100,7 +100,8 @@ class Scraper:
         free = dict(self._host_limits)
         wanted = [(account, self._host_limits[account.host]) for account in accounts]
         deadline = Deadline.after(_OPEN_SECONDS)
-        for account, found in self._tools.transports.open(wanted, _OPEN_SECONDS):
+        opened_accounts = self._tools.transports.open(wanted, _OPEN_SECONDS, _OPEN_SECONDS)
+        for account, found in opened_accounts:
             if most == 0 or deadline.remaining() <= 0:
                 break
             if isinstance(found, Failure):
@@ -125,7 +126,9 @@ class Scraper:
         """Yield the accounts that may be asked, each as soon as its key has been read."""
         to_open = {scrape.account.name: scrape for scrape in scrapes if scrape.may_ask}
         wanted = [(scrape.account, scrape.host_limit) for scrape in to_open.values()]
-        for account, found in self._tools.transports.open(wanted, request.seconds * _FILES_SHARE):
+        for account, found in self._tools.transports.open(
+            wanted, request.seconds * _FILES_SHARE, request.remaining()
+        ):
             scrape = to_open[account.name]
             scrape.open(found)
             yield scrape

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
-#: If nothing has ended for this time, in seconds, the rest is started in more threads.
+#: After each such time, in seconds, twice as many threads work on what is left.
 _STALL = 0.2
 
 
 class FileAccess:
-    """Access files one after the other; one that hangs does not delay the others.
+    """Access files one after the other; one that is slow or hangs does not delay the others.
 
     Work that hangs keeps its thread, and is neither started nor waited for again until it ends. The
     threads are daemons: the process does not wait for them at its end.
@@ -30,13 +30,14 @@ class FileAccess:
         self._threads = 0
 
     def results(
-        self, work: Mapping[K, Callable[[], T]], seconds: float
+        self, work: Mapping[K, Callable[[], T]], seconds: float, in_all: float
     ) -> Iterator[tuple[K, Future[T]]]:
         """Yield each key as its work ends; work that has not ended in time comes last, not done.
 
         Args:
             work: by a key that is equal for the same work, now and later.
             seconds: how long to wait while nothing ends.
+            in_all: how long to wait at most.
         """
         now = time.monotonic()
         awaited: dict[Future[T], K] = {}
@@ -50,17 +51,14 @@ class FileAccess:
                     self._queue.append((key, piece, future))
                 (awaited if now - begun < seconds else hanging)[future] = key
         self._start_threads(1)
-        ended = now
-        while awaited:
-            done, _ = wait(awaited, max(0.0, min(_STALL, ended + seconds - time.monotonic())))
+        stalled_at = now + seconds
+        while awaited and (left := min(stalled_at, now + in_all) - time.monotonic()) > 0:
+            done, _ = wait(awaited, min(_STALL, left))
             for future in done:
                 yield awaited.pop(future), future
             if done:
-                ended = time.monotonic()
-            elif time.monotonic() - ended >= seconds:
-                break
-            else:
-                self._start_threads(max(1, self._threads))
+                stalled_at = time.monotonic() + seconds
+            self._start_threads(max(1, self._threads))
         for future, key in (awaited | hanging).items():
             yield key, future
 

@@ -20,13 +20,11 @@ from urllib3 import HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError
-from exporter.settings import TlsFiles
 from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
 from exporter.transport.connections import pool_classes
 from exporter.transport.deadline import Deadline, in_flight
 from exporter.transport.failures import failure_of, late
 from exporter.transport.proxies import proxy_authorization
-from exporter.transport.tls import client_context
 
 #: How long to try to open a connection that no request needs yet, in seconds.
 _OPEN_SECONDS = 2.0
@@ -136,16 +134,16 @@ class Transport:
     def __init__(
         self,
         host: str,
-        tls: TlsFiles,
         proxy: str | None,
+        context: ssl.SSLContext,
         connections: int,
         all_bodies: BodyMemory,
     ) -> None:
         self._host = host
         self._bodies = BodyMemory(_BODIES, all_bodies)
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._verify = not tls.insecure_skip_verify
-        self._adapter = _Adapter(client_context(tls), connections)
+        self._verify = context.verify_mode is not ssl.CERT_NONE
+        self._adapter = _Adapter(context, connections)
         self._session = _Session(self._adapter)
 
     def get(

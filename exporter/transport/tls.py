@@ -4,17 +4,54 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import certifi
 
 from exporter.errors import ApiError, Failure
-from exporter.files import load_pem
+from exporter.files import Watched, load_pem
 from exporter.settings import TlsFiles
 from exporter.transport.deadline import DeadlineTlsSocket
 
 #: The names under which OpenSSL looks for certificates in a folder: hash and number.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+
+class TlsContexts:
+    """SSL contexts: one for each TLS configuration, loaded again when one of its files has changed.
+
+    Origins share them: reading the system's certificates takes tens of milliseconds of CPU, and all
+    of a process's threads wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contexts: dict[TlsFiles, Watched[ssl.SSLContext]] = {}
+
+    def get(self, tls: TlsFiles) -> ssl.SSLContext:
+        """Return the context for these files.
+
+        Raises:
+            ApiError: a file cannot be used; the code is `tls`.
+        """
+        with self._lock:
+            known = self._contexts.get(tls)
+        if known is not None and not known.has_changed():
+            return known.value
+        # Outside the lock: reading files may take long, which concerns only their accounts.
+        files = tls.files.values()
+        made = Watched(lambda: client_context(tls), lambda _: files, files)
+        with self._lock:
+            self._contexts[tls] = made
+        return made.value
+
+    def retain(self, used: Iterable[TlsFiles]) -> None:
+        """Forget all other contexts."""
+        with self._lock:
+            for tls in self._contexts.keys() - set(used):
+                del self._contexts[tls]
 
 
 def client_context(tls: TlsFiles) -> ssl.SSLContext:

@@ -10,11 +10,11 @@ from functools import partial
 from typing import TypeAlias
 
 from exporter.errors import ApiError, Failure, TokenError
-from exporter.files import Watched
 from exporter.settings import Account, Secret, TlsFiles, TokenFile
 from exporter.transport.body import BodyMemory
 from exporter.transport.file_access import FileAccess
 from exporter.transport.session import Transport
+from exporter.transport.tls import TlsContexts
 
 #: The most that large answers hold together, in bytes.
 _ALL_BODIES = 48 * 1024 * 1024
@@ -42,7 +42,8 @@ class Transports:
         self._lock = threading.Lock()
         self._bodies = BodyMemory(_ALL_BODIES)
         self._files = FileAccess()
-        self._transports: dict[PoolKey, tuple[int, Watched[Transport]]] = {}
+        self._contexts = TlsContexts()
+        self._transports: dict[PoolKey, tuple[tuple[object, ...], Transport]] = {}
 
     def get(self, account: Account, connections: int) -> Transport:
         """Return the transport for an account, shared with every account of the same pool key.
@@ -55,31 +56,26 @@ class Transports:
             ApiError: a TLS file cannot be used; the code is `tls`.
         """
         key = _pool_key(account)
-        with self._lock:
-            known = self._transports.get(key)
-        if known is not None and known[0] == connections and not known[1].has_changed():
-            return known[1].value
-        # Outside the lock, as reading files may take long, and only this account waits for them.
-        made = Watched(
-            lambda: Transport(account.host, account.tls, account.proxy, connections, self._bodies),
-            lambda _: account.tls.files.values(),
-            account.tls.files.values(),
-        )
+        context = self._contexts.get(account.tls)
         with self._lock:
             replaced = self._transports.get(key)
-            self._transports[key] = (connections, made)
+            if replaced is not None and replaced[0] == (connections, context):
+                return replaced[1]
+            made = Transport(account.host, account.proxy, context, connections, self._bodies)
+            self._transports[key] = ((connections, context), made)
         if replaced is not None:
-            replaced[1].value.close()
-        return made.value
+            replaced[1].close()
+        return made
 
     def open(
-        self, accounts: Iterable[tuple[Account, int]], seconds: float
+        self, accounts: Iterable[tuple[Account, int]], seconds: float, in_all: float
     ) -> Iterator[tuple[Account, Access | Failure]]:
         """Yield how to reach each account once its files have been read, or why not.
 
         Args:
             accounts: each with the number of connections that are kept open at most.
-            seconds: how long files may take; an account whose files hang comes last.
+            seconds: how long to wait while no file can be read; these accounts come last.
+            in_all: how long all files may take together.
         """
         work: dict[Hashable, Callable[[], Access | Failure]] = {}
         same: defaultdict[Hashable, list[Account]] = defaultdict(list)
@@ -91,9 +87,9 @@ class Transports:
             key: Hashable = (_pool_key(account), account.token)
             work[key] = partial(self._open, account, connections)
             same[key].append(account)
-        for key, future in self._files.results(work, seconds):
+        for key, future in self._files.results(work, seconds, in_all):
             for account in same[key]:
-                yield account, future.result() if future.done() else _hangs(account)
+                yield account, future.result() if future.done() else _unread(account)
 
     def _open(self, account: Account, connections: int) -> Access | Failure:
         try:
@@ -105,17 +101,19 @@ class Transports:
 
     def retain(self, accounts: Iterable[Account]) -> None:
         """Close the connections of all other origins, TLS files and proxies."""
+        accounts = list(accounts)
         keys = {_pool_key(account) for account in accounts}
+        self._contexts.retain(account.tls for account in accounts)
         with self._lock:
             gone = [self._transports.pop(key)[1] for key in self._transports.keys() - keys]
         for transport in gone:
-            transport.value.close()
+            transport.close()
 
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs."""
         with self._lock:
             for _, transport in self._transports.values():
-                transport.value.close()
+                transport.close()
             self._transports.clear()
 
 
@@ -124,6 +122,6 @@ def _files(account: Account) -> list[str]:
     return token + [f"{key} {path}" for key, path in account.tls.files.items()]
 
 
-def _hangs(account: Account) -> Failure:
-    names = " or ".join(_files(account))
-    return Failure("token", f"{names} cannot be read: the storage does not answer")
+def _unread(account: Account) -> Failure:
+    reasons = "its storage does not answer, or this machine is overloaded"
+    return Failure("token", f"{' or '.join(_files(account))} could not be read in time: {reasons}")

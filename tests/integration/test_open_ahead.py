@@ -28,7 +28,7 @@ CHECKS = 6
 def idle(transports: Transports) -> int:
     """Return how many connections of all transports are open and idle."""
     pools: list[Any] = [
-        watched.value._adapter._pool for _, watched in tuple(transports._transports.values())
+        transport._adapter._pool for _, transport in tuple(transports._transports.values())
     ]
     kept = [connection for pool in pools if pool for connection in tuple(pool.pool.queue)]
     return sum(connection is not None and not connection.is_closed for connection in kept)

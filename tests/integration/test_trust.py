@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from exporter.errors import ApiError, Failure
 from exporter.settings import TlsFiles
+from exporter.transport import Transports
 from exporter.transport.tls import client_context
 from tests.integration.conftest import MakeAccount
 from tests.integration.test_transport import ask, recorder  # noqa: F401 - fixtures
@@ -176,6 +177,43 @@ def test_the_systems_store_is_where_openssl_looks(
     trustme.CA().cert_pem.write_to_path(str(other))
     failure = ask(make_account(simulator, tls=TlsFiles(ca_file=other)))
     assert isinstance(failure, Failure), "a ca_file is trusted alone"
+
+
+@pytest.mark.parametrize("file", [False, True], ids=["system store", "ca_file"])
+def test_many_hosts_read_the_trusted_certificates_once(
+    make_account: MakeAccount,
+    start_simulator: StartSimulator,
+    tls_authority: TlsAuthority,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    file: bool,
+) -> None:
+    """Each host read them: with 150 hosts, the first scrapes of a busy machine had no number."""
+    loads: list[TlsFiles] = []
+
+    def load(tls: TlsFiles) -> ssl.SSLContext:
+        loads.append(tls)
+        return client_context(tls)
+
+    monkeypatch.setattr("exporter.transport.tls.client_context", load)
+    path = tmp_path / "ca.pem"
+    path.write_bytes(tls_authority.ca_file.read_bytes())
+    tls = TlsFiles(ca_file=path) if file else TlsFiles()
+    simulator = start_simulator()
+    accounts = [
+        make_account(simulator, url=f"https://host{number}.example", tls=tls)
+        for number in range(150)
+    ]
+    transports = Transports()
+    before = [transports.get(account, 1) for account in accounts]
+    assert loads == [tls]
+    assert [transports.get(account, 1) for account in accounts] == before
+    if file:
+        path.write_bytes(path.read_bytes() + b"\n")
+        after = [transports.get(account, 1) for account in accounts]
+        assert loads == [tls, tls]
+        assert not set(after) & set(before), "all of its hosts trust the new file"
+    transports.close()
 
 
 WRITE_SECRETS = """

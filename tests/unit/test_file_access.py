@@ -28,9 +28,12 @@ def hang() -> Iterator[Callable[[], str]]:
 
 
 def results(
-    access: FileAccess, work: Mapping[str, Callable[[], object]], seconds: float = 20
+    access: FileAccess,
+    work: Mapping[str, Callable[[], object]],
+    seconds: float = 20,
+    in_all: float = 60,
 ) -> dict[str, object]:
-    found = access.results(work, seconds)
+    found = access.results(work, seconds, in_all)
     return {key: future.result() if future.done() else None for key, future in found}
 
 
@@ -44,7 +47,7 @@ def test_each_piece_of_work_has_its_result() -> None:
 
 
 def test_what_it_raises_is_raised_to_who_asks() -> None:
-    ((_, future),) = FileAccess().results({"a": partial(int, "x")}, 20)
+    ((_, future),) = FileAccess().results({"a": partial(int, "x")}, 20, 20)
     with pytest.raises(ValueError, match="invalid literal"):
         future.result()
 
@@ -59,11 +62,28 @@ def test_what_hangs_holds_up_no_other_and_comes_last(hang: Callable[[], str]) ->
     work: dict[str, Callable[[], object]] = {f"hangs {number}": hang for number in range(40)}
     work["works"] = partial(str, "done")
     begun = time.monotonic()
-    found = FileAccess().results(work, 30)
+    found = FileAccess().results(work, 30, 30)
     key, future = next(found)
     assert (key, future.result()) == ("works", "done")
     assert time.monotonic() - begun < 10
     found.close()  # type: ignore[attr-defined]
+
+
+def test_slow_storage_is_read_in_more_and_more_threads() -> None:
+    """Nothing hangs, as something always ends, and yet all of it takes 100 s in one thread."""
+    work = {str(number): partial(threading.Event().wait, 0.1) for number in range(1000)}
+    assert None not in results(FileAccess(), work, 20, 50).values()
+
+
+def test_slow_storage_takes_no_more_than_its_time() -> None:
+    """While something always ended, it was waited for past the end of a scrape."""
+    access = FileAccess()
+    work: dict[str, Callable[[], object]] = {
+        str(number): partial(threading.Event().wait, 0.1) for number in range(1000)
+    }
+    found = results(access, work, 20, 0.5)
+    assert None in found.values()
+    assert None not in results(access, {"works": partial(str, "done")}, 20, 50).values()
 
 
 def test_what_hangs_is_neither_started_nor_waited_for_again(hang: Callable[[], str]) -> None:
