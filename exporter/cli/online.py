@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.calltools import FILTERS
@@ -15,7 +13,7 @@ from exporter.cli.terminal import progress, write
 from exporter.runtime import Runtime
 from exporter.scrape import AccountState
 from exporter.settings import Account, Configuration
-from exporter.snapshot import Snapshot
+from exporter.snapshot import AccountSnapshot, QueueSnapshot
 from exporter.text import counted
 
 #: Failures that do not show whether the host is right, and those of the key.
@@ -36,7 +34,7 @@ class _Finding:
 class _Report:
     account: Account
     findings: tuple[_Finding, ...]
-    seconds: float
+    seconds: float | None
 
     @property
     def problems(self) -> int:
@@ -50,7 +48,7 @@ def check_online(
     timeout_seconds: float,
     max_parallel_requests: int,
 ) -> int:
-    """Check host, key, filters, statuses and queues of every account, all at the same time.
+    """Check host, key, filters, statuses and queues of every account in one scrape.
 
     Args:
         configuration: whose accounts to check.
@@ -63,41 +61,44 @@ def check_online(
     """
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
     accounts = configuration.accounts
-    reports: dict[str, _Report] = {}
-
-    def check(account: Account) -> _Report:
-        begun = time.monotonic()
-        snapshot = runtime.snapshot([account], timeout_seconds)
-        findings = _findings(account, snapshot, runtime.account_state(account))
-        return _Report(account, tuple(findings), time.monotonic() - begun)
-
-    with (
-        progress(lambda: f"checked {len(reports)} of {len(accounts)} accounts"),
-        ThreadPoolExecutor(len(accounts)) as pool,
-    ):
-        for done in as_completed([pool.submit(check, account) for account in accounts]):
-            reports[done.result().account.name] = done.result()
-    in_order = [reports[account.name] for account in accounts]
+    with progress(lambda: f"checking {counted(len(accounts), 'account')}"):
+        snapshot = runtime.snapshot(accounts, timeout_seconds)
+    queues: dict[str, list[QueueSnapshot]] = {account.name: [] for account in accounts}
+    for queue in snapshot.queues:
+        queues[queue.account.name].append(queue)
+    reports = [
+        _report(summary, queues[summary.account.name], runtime.account_state(summary.account))
+        for summary in snapshot.accounts
+    ]
     if as_json:
-        write(json.dumps([_row(report) for report in in_order], indent=2))
+        write(json.dumps([_row(report) for report in reports], indent=2))
     else:
-        for report in in_order:
+        for report in reports:
             write(_lines(report))
-        wrong = [report.account.name for report in in_order if report.problems]
+        wrong = [report.account.name for report in reports if report.problems]
         number = f"{len(accounts) - len(wrong)} of " if wrong else ""
         ending = f"; failed: {', '.join(wrong)}" if wrong else ""
         write(f"{number}{counted(len(accounts), 'account')} OK{ending}")
-    return exits.WRONG if any(report.problems for report in in_order) else exits.OK
+    return exits.WRONG if any(report.problems for report in reports) else exits.OK
 
 
-def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iterator[_Finding]:
-    summary = snapshot.accounts[0]
-    failed = {one.queue.id: one.result.failure for one in snapshot.queues if one.result.failure}
+def _report(
+    summary: AccountSnapshot, queues: Sequence[QueueSnapshot], state: AccountState
+) -> _Report:
+    taken = [one.result.duration_seconds for one in queues]
+    longest = max((seconds for seconds in taken if seconds is not None), default=None)
+    return _Report(summary.account, tuple(_findings(summary, queues, state)), longest)
+
+
+def _findings(
+    summary: AccountSnapshot, queues: Sequence[QueueSnapshot], state: AccountState
+) -> Iterator[_Finding]:
+    failed = {one.queue.id: one.result.failure for one in queues if one.result.failure}
     failures = [*summary.failures, *failed.values()]
     refusal = next((one for one in failures if one.code in _REFUSALS), None)
     answered = summary.up or any(one.code not in _NO_ANSWER for one in failures)
     if answered:
-        yield _Finding("host", ok=True, message=account.host)
+        yield _Finding("host", ok=True, message=summary.account.host)
     elif refusal is None:
         yield _Finding("host", ok=False, message=str(failures[0]))
         return
@@ -112,10 +113,10 @@ def _findings(account: Account, snapshot: Snapshot, state: AccountState) -> Iter
     else:
         yield _Finding("filters", ok=False, message=str(distrust or failures[0]))
     catalog = state.catalog
-    chosen = {id_: None for one in snapshot.queues for id_ in one.queue.status_ids}
+    chosen = {id_: None for one in queues for id_ in one.queue.status_ids}
     yield _named("statuses", chosen, catalog.status_names)
-    yield _named("queues", [one.queue.id for one in snapshot.queues], catalog.queue_names)
-    for one in snapshot.queues:
+    yield _named("queues", [one.queue.id for one in queues], catalog.queue_names)
+    for one in queues:
         failure = failed.get(one.queue.id)
         if failure is not None and failure not in summary.failures:
             yield _Finding("queue", ok=False, message=f"{one.queue.name}: {failure}")
@@ -135,7 +136,7 @@ def _row(report: _Report) -> dict[str, object]:
         "account": report.account.name,
         "host": report.account.host,
         "ok": not report.problems,
-        "seconds": round(report.seconds, 3),
+        "seconds": None if report.seconds is None else round(report.seconds, 3),
         "findings": [dataclasses.asdict(finding) for finding in report.findings],
     }
 
@@ -143,7 +144,8 @@ def _row(report: _Report) -> dict[str, object]:
 def _lines(report: _Report) -> str:
     number = report.problems
     verdict = counted(number, "problem") if number else "OK"
-    lines = [f"{report.account.name}: {verdict}, {report.seconds:.2f} s"]
+    taken = "" if report.seconds is None else f", {report.seconds:.2f} s"
+    lines = [f"{report.account.name}: {verdict}{taken}"]
     for finding in report.findings:
         mark = {True: "ok", False: "WRONG", None: "?"}[finding.ok]
         lines.append(f"  {mark:5}  {finding.check:8}  {finding.message}")

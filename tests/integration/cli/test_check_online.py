@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from exporter.errors import Failure
-from exporter.runtime import Runtime
-from exporter.settings import Account
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
-from exporter.snapshot import AccountSnapshot, Snapshot
 from tests.process_fixtures import RunMain
 from tests.simulator import FixedWorld
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
@@ -129,25 +125,36 @@ def test_hosts_keys_and_filters_that_are_wrong(
     assert unknown == {"statuses", "queues"}
 
 
-def test_no_account_waits_for_the_time_of_another(
-    monkeypatch: pytest.MonkeyPatch, run_main: RunMain, tmp_path: Path
+def test_many_accounts_that_hang_need_no_thread_each(
+    start_simulator: StartSimulator,
+    run_main: RunMain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # --timeout is for the whole command, and accounts that hang take no time from the others.
-    accounts = [{"name": f"client-{number}"} for number in range(300)]
-    defaults = {"url": "http://127.0.0.1:1", "token_env": "NOT_SET", "queues": [1]}
-    path = tmp_path / "exporter.yml"
-    path.write_text(yaml.safe_dump({"accounts": accounts, "defaults": defaults}))
-    together = threading.Barrier(len(accounts))
-    failure = Failure("connection", "refused")
+    """Thousands of accounts took more threads than a system allows, and a traceback said so."""
+    simulator = start_simulator()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        accounts = [{"name": f"silent-{number}", "url": url} for number in range(300)]
+        accounts.append({"name": "right", "url": simulator.url})
+        defaults = {"token_env": "CALLTOOLS_TOKEN", "queues": [5457]}
+        path = tmp_path / "exporter.yml"
+        path.write_text(yaml.safe_dump({"accounts": accounts, "defaults": defaults}))
+        most = threading.active_count() + 200
+        start = threading.Thread.start
 
-    def wait_for_all(_: Runtime, accounts: Sequence[Account], seconds: float) -> Snapshot:
-        together.wait(seconds)
-        summaries = (AccountSnapshot(accounts[0], up=False, failures=(failure,)),)
-        return Snapshot(summaries, (), seconds, seconds)
+        def start_within_limit(thread: threading.Thread) -> None:
+            if threading.active_count() >= most:
+                raise RuntimeError("can't start new thread")
+            start(thread)
 
-    monkeypatch.setattr(Runtime, "snapshot", wait_for_all)
-    said = run_main("check", "--online", "--timeout=10", f"--config.file={path}")
-    assert said.out.splitlines()[-1].startswith("0 of 300 accounts OK; failed: client-0, ")
+        monkeypatch.setattr(threading.Thread, "start", start_within_limit)
+        said = run_main(
+            "check", "--online", "--timeout=3", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN
+        )
+    assert "right: OK" in said.out
+    last = said.out.splitlines()[-1]
+    assert last.startswith("1 of 301 accounts OK; failed: silent-0, ")
 
 
 def test_a_queue_that_cannot_be_read_is_named(
