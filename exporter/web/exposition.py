@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ COMPRESS_LEVEL = 6
 #: No browser or scraper sends more: Prometheus sends 5 entries.
 _MOST_ENTRIES = 32
 _MOST_PARAMETERS = 8
+#: The clients of an exporter send few different headers, again and again.
+_REMEMBERED = 16
 
 _OPENMETRICS = "application/openmetrics-text"
 _TEXT = "text/plain"
@@ -110,6 +113,7 @@ def _match(
     return (ranges[place].quality, -place), offer
 
 
+@lru_cache(_REMEMBERED)
 def choose_format(accept: str) -> ExpositionFormat:
     """Choose the format that an Accept header prefers; among equals, the one named first.
 
@@ -122,6 +126,7 @@ def choose_format(accept: str) -> ExpositionFormat:
     return best if quality else _OFFERS[0]
 
 
+@lru_cache(_REMEMBERED)
 def accepts_gzip(accept_encoding: str) -> bool:
     """Return whether a client accepts gzip, and does not prefer the uncompressed response."""
     qualities = {wanted.value: wanted.quality for wanted in _ranges(accept_encoding)}
