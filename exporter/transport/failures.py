@@ -15,11 +15,28 @@ from urllib3.exceptions import TimeoutError as PoolTimeoutError
 from exporter.errors import Failure
 from exporter.transport.http1 import AnswerTooLarge
 
+#: A reset is one of these, too: under TLS, the version of Python decides how it is reported.
+_CLOSED = (
+    http.client.RemoteDisconnected,
+    http.client.IncompleteRead,
+    ssl.SSLEOFError,
+    ConnectionResetError,
+    BrokenPipeError,
+)
 
-def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failure:
+
+def failure_of(
+    error: BaseException, host: str, waited_seconds: float, *, received: bool
+) -> Failure:
     """Return the code and the message for a request that ended without a complete answer.
 
     The libraries wrap each other's errors up to four deep; the innermost known one decides.
+
+    Args:
+        error: ended the request.
+        host: was asked.
+        waited_seconds: how long it took.
+        received: whether a part of the answer had come.
     """
     causes = tuple(_causes(error))
     if any(isinstance(cause, NameResolutionError | socket.gaierror) for cause in causes):
@@ -38,7 +55,7 @@ def failure_of(error: BaseException, host: str, waited_seconds: float) -> Failur
         reason = next((c.reason for c in causes if isinstance(c, ssl.SSLError) and c.reason), "")
         words = str(reason).lower().replace("_", " ")
         return Failure("tls", f"TLS with {host} failed: {words or 'the handshake failed'}")
-    return Failure("connection", f"{host}: {_reason(causes)}")
+    return Failure("connection", f"{host}: {_reason(causes, received=received)}")
 
 
 def late(host: str, waited_seconds: float) -> Failure:
@@ -85,13 +102,12 @@ def _too_large(cause: BaseException) -> str:
     return "a head of the proxy that is larger than allowed" if proxy else ""
 
 
-def _reason(causes: tuple[BaseException, ...]) -> str:
+def _reason(causes: tuple[BaseException, ...], *, received: bool) -> str:
     """Return the plainest message for a connection that failed."""
     for cause in causes:
-        if isinstance(cause, http.client.RemoteDisconnected | ssl.SSLEOFError):
-            return "the connection was closed before an answer came"
-        if isinstance(cause, http.client.IncompleteRead):
-            return "the connection was closed in the middle of the answer"
+        if isinstance(cause, _CLOSED):
+            when = "in the middle of the answer" if received else "before an answer came"
+            return f"the connection was closed {when}"
         if isinstance(cause, http.client.BadStatusLine):
             return "the answer is not HTTP"
         if isinstance(cause, OSError) and cause.errno and cause.strerror:

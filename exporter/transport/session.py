@@ -181,7 +181,9 @@ class Transport:
                 http.client.HTTPException,
                 OSError,
             ) as error:
-                failure = failure_of(error, self._host, time.monotonic() - begun)
+                failure = failure_of(
+                    error, self._host, time.monotonic() - begun, received=current.received
+                )
         # Raised outside the `except`, without a chain: the original error holds the request and its
         # key.
         if failure.code == "connection" and not (current.opened or current.received):

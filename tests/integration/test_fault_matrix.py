@@ -38,8 +38,8 @@ BEFORE, BAD, AFTER = 5457, 5460, 5461
 TRUE = {BEFORE: 1, BAD: TRUE_NUMBER, AFTER: 2}
 #: Also over plain HTTP.
 MAIN = (
-    *("status-502-html", "redirect-elsewhere", "hang", "reset", "chunked-cut", "html-page"),
-    "early-hints-103",
+    *("status-502-html", "redirect-elsewhere", "hang", "chunked-cut", "html-page"),
+    *("reset", "reset-in-head", "reset-in-body", "early-hints-103"),
 )
 #: Of faults that keep a page waiting, and of others, which may not take this long by far.
 LATE_BUDGET, BUDGET, AT_ONCE = 0.7, 10.0, 5.0
@@ -236,9 +236,7 @@ def test_a_fault_of_one_queue_among_good_ones(
     asked = 2 if row.stops else 3
     errors = {row.says: 1} if row.says else {}
     assert increase(good, page, "acme") == {"requests": asked - 1 + row.attempts, **errors}
-    words = row.words if tls else row.plain or row.words
-    if detail == "agents":
-        words = row.detailed or words
+    words = (row.detailed if detail == "agents" else "") or row.words
     host = simulator.url.partition("//")[2]
     check_logs(log.take(), dataclasses.replace(row, words=words), host, failed)
     check_recovery(runtime, row, log, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 #: What the broken queue would show if all were well.
 TRUE_NUMBER = 3
@@ -13,9 +13,8 @@ class Row:
     """What becomes of a queue whose requests meet a fault.
 
     ``says`` is the failure's code, or "" where the number is read all the same. ``words`` begin
-    what the log gives as the reason, ``plain`` without TLS where that differs, ``detailed`` with
-    `detail: agents`. ``late`` faults end
-    with the page's budget, others at once. ``attempts`` are those for the one queue. ``holds``
+    what the log gives as the reason, ``detailed`` with `detail: agents`. ``late`` faults end with
+    the page's budget, others at once. ``attempts`` are those for the one queue. ``holds``
     names what the next scrape does not ask, though the fault is over: the "queue" or the "account".
     ``stops`` tells that the account's other queues are not asked in this scrape. ``agents`` is the
     number with `detail: agents`, where the fault is none.
@@ -23,7 +22,6 @@ class Row:
 
     says: str = ""
     words: str = ""
-    plain: str = ""
     detailed: str = ""
     late: bool = False
     attempts: int = 1
@@ -48,7 +46,6 @@ _FINE = Row()
 _SILENCE = Row("timeout", "no complete answer", late=True)
 _REDIRECT = Row("redirect", "the API redirects (302) to ")
 _CLOSED = Row("connection", "{host}: the connection was closed before an answer came", attempts=2)
-_RESET = replace(_CLOSED, plain="{host}: connection reset by peer")
 _CUT = Row("connection", "{host}: the connection was closed in the middle of the answer")
 _REFUSED_KEY = _status("401", "the API refuses the key", stops=True)
 _SLOWER = _status("429", "the API limits the rate of requests", stops=True)
@@ -99,7 +96,7 @@ ROWS = {
     "endless-chunks": _surrounded("more than 4096 chunks"),
     "endless-trailers": _surrounded("more than 100 trailers"),
     "endless-continue": _surrounded("more than 20 interim answers"),
-    "reset": _RESET,
+    "reset": _CLOSED,
     "reset-in-head": _CUT,
     "reset-in-body": _CUT,
     "close": _CLOSED,
@@ -201,7 +198,7 @@ def table() -> str:
 
 
 def _besides(row: Row) -> str:
-    words = [f"without TLS {row.plain}".replace("{host}: ", "")] if row.plain else []
+    words = []
     if row.detailed:
         words.append(f"with `detail: agents` {row.detailed}".replace("{host}", "HOST"))
     if row.stops:
