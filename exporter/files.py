@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,26 @@ from typing import Generic, TypeAlias, TypeVar
 T = TypeVar("T")
 Stamp: TypeAlias = "tuple[int, int, int]"
 
+#: More than any configuration, key or bundle of certificates has.
+_LARGEST = 16 * 1024 * 1024
 _CHAIN = "a PEM certificate and, in key_file, its key without a passphrase"
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        OSError: it cannot be read, has no end, or has a name that no file can have here.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except UnicodeEncodeError:
+        words = "this locale has no such characters; expected one with UTF-8, such as LANG=C.UTF-8"
+        raise OSError(errno.EILSEQ, words) from None
+    if len(data) > _LARGEST:
+        raise OSError(errno.EFBIG, f"found more than {_LARGEST >> 20} MiB")
+    return data
 
 
 class Watched(Generic[T]):
@@ -52,7 +72,7 @@ def _stamp(path: Path) -> Stamp | None:
     """Return what changes when a file does, or when a link points elsewhere; None without it."""
     try:
         found = path.stat()
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
@@ -79,7 +99,7 @@ def load_pem(context: ssl.SSLContext, files: Mapping[str, Path]) -> dict[str, st
 def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
     for key, path in files.items():
         try:
-            path.read_bytes()
+            read_file(path)
         except OSError as error:
             yield key, f"{path} cannot be read: {error.strerror}"
 

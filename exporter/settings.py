@@ -11,6 +11,7 @@ from typing import Literal, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 from exporter.errors import TokenError
+from exporter.files import read_file
 from exporter.schedule import Schedule
 
 #: The ``available_status`` that is found by the actions of the account's statuses.
@@ -88,7 +89,8 @@ def read_key(text: str, source: str) -> Secret:
     if looks := _looks_like(key):
         raise TokenError(f"{source} looks like {looks}; expected the API key alone")
     if not key.isascii() or not key.isprintable() or " " in key:
-        raise TokenError(f"{source} holds more than one word or characters that no API key has")
+        words = "more than one word, or characters that no API key has; expected the API key alone"
+        raise TokenError(f"{source} holds {words}")
     return Secret(key)
 
 
@@ -125,7 +127,7 @@ class TokenFile:
     def read(self) -> Secret:
         """Return the key in the file; see `TokenSource`."""
         try:
-            text = self.path.read_text(encoding="utf-8-sig")
+            text = read_file(self.path).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a text file"
             raise TokenError(f"{self.describe()} cannot be read: {reason}") from None

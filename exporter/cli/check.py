@@ -10,7 +10,7 @@ from typing import TypeVar
 from exporter import config
 from exporter.cli import exits
 from exporter.cli.terminal import complain, write
-from exporter.cli.variables import warn_of_unknown_variables
+from exporter.cli.variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule
@@ -54,7 +54,7 @@ def check(  # noqa: PLR0913 - by name
         web_file, users_file, loaded.configuration if loaded else None, read_files=secrets
     )
     if loaded:
-        warn_of_unknown_variables(environ, loaded.configuration)
+        warn_of_unused_variables(environ, loaded)
     for mistake in mistakes:
         complain(str(mistake))
     if mistakes:

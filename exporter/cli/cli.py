@@ -133,10 +133,10 @@ def ping(
     """
     from exporter import config
     from exporter.cli.ping import ping
-    from exporter.cli.variables import warn_of_unknown_variables
+    from exporter.cli.variables import warn_of_unused_variables
 
     loaded = config.load(config.find_file(config_file), os.environ)
-    warn_of_unknown_variables(os.environ, loaded.configuration)
+    warn_of_unused_variables(os.environ, loaded)
     return ping(
         loaded.configuration,
         target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import reduce
@@ -17,7 +18,24 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 
 #: The environment variables that give a flag's value where the flag does not.
 VARIABLES: set[str] = set()
-PATH = click.Path(path_type=Path)
+
+
+class _Path(click.Path):
+    """A path, as click completes it; whoever uses it reports what is wrong with the file."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        """Return the path; no text, as from a variable that is not set, is none."""
+        if not value:  # it would be the current folder
+            self.fail("found nothing, expected a path", param, ctx)
+        return Path(value)
+
+
+PATH = _Path()
 
 
 def _expecting(expected: str) -> Callable[[Read], Read]:

@@ -78,6 +78,13 @@ class CommandGroup(click.Group):
         """Return the command, or suggest the one that was meant."""
         name = args[0]
         if name not in self.commands and not ctx.resilient_parsing:
+            # What looks like a command may be the value of a misspelt flag.
+            commands = self.commands.values()
+            options = [option for command in commands for option in command.get_params(ctx)]
+            known = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
+            for word in args[1:]:
+                if word.startswith("--") and word.partition("=")[0] not in known:
+                    raise click.NoSuchOption(word.partition("=")[0], possibilities=known, ctx=ctx)
             meant = did_you_mean(name, self.commands) or (
                 f"; the commands are {', '.join(self.commands)}"
             )

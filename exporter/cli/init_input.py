@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.cli.terminal import complain, prompt, prompt_secret
 from exporter.config import fields, token_variable, urls
 from exporter.config.load import lay_defaults_under, read_files
+from exporter.config.yaml_tree import YamlMapping
 from exporter.errors import ExporterError, TokenError
 from exporter.settings import (
     Account,
@@ -81,13 +82,24 @@ def prompt_account(
             check_host(account)
         return account
 
+    def read_name(text: str) -> str:
+        name = _name(text)
+        for other in others:
+            if other.get("name") == name:
+                raise ValueError(
+                    f"found {name!r}, which is already an account in {other.location.file},"
+                    " expected another name"
+                )
+        return name
+
+    others = _other_accounts(options.output.parent)
     no_key = TokenValue(Secret(""), "no key yet")  # nothing is sent in its place
     tls = TlsFiles(ca_file=options.ca_file)
     question = "The URL you log in to, such as https://east-2.calltools.io"
     account = _given_or_answered(options, "url", read, question)
     question = "A name for the account, the label of its metrics"
     silo = urls.account_name(account.url)
-    name = _given_or_answered(options, "account", _name, question, silo)
+    name = _given_or_answered(options, "account", read_name, question, silo)
     return dataclasses.replace(account, name=name)
 
 
@@ -147,21 +159,22 @@ def _default_variable(options: InitOptions, environ: Mapping[str, str]) -> str |
 
 
 def _used_variables(folder: Path) -> dict[str, str]:
-    """Return the variables of keys that a folder's other files name, with their accounts.
+    """Return the variables of keys that a folder's other files name, with their accounts."""
+    return {
+        token_variable(variable, str(account.get("name"))): str(account.get("name"))
+        for account in _other_accounts(folder)
+        if isinstance(variable := account.get("token_env"), str)
+    }
 
-    The files may have mistakes, such as a place to fill in.
-    """
+
+def _other_accounts(folder: Path) -> list[YamlMapping]:
+    """Return the accounts in a folder's other files, which may have mistakes."""
     if folder == Path():
-        return {}  # the files of this folder are not read together
+        return []  # the files of this folder are not read together
     documents, _ = read_files(sorted(folder.glob("*.y*ml")))
     roots = [document.root for document in documents]
     lay_defaults_under(roots)
-    accounts = [account for root in roots for account in root.sequence("accounts").mappings()]
-    return {
-        token_variable(variable, str(account.get("name"))): str(account.get("name"))
-        for account in accounts
-        if isinstance(variable := account.get("token_env"), str)
-    }
+    return [account for root in roots for account in root.sequence("accounts").mappings()]
 
 
 def _prompt_token() -> Secret:

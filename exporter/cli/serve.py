@@ -13,7 +13,7 @@ import structlog
 
 from exporter import __version__, config, systemd
 from exporter.cli import exits
-from exporter.cli.variables import warn_of_unknown_variables
+from exporter.cli.variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
@@ -88,7 +88,7 @@ def serve(
     path = config.find_file(given)
     watched = _watch(path, environ)
     configuration = watched.value.configuration
-    warn_of_unknown_variables(environ, configuration)
+    warn_of_unused_variables(environ, watched.value)
     runtime = Runtime(
         configuration,
         max_parallel_requests=options.scrape_max_parallel_requests,

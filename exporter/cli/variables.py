@@ -1,4 +1,4 @@
-"""Environment variables that look like the exporter's but are unknown: often a misspelt flag."""
+"""Environment variables that look like the exporter's but are not used: often a misspelt flag."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import structlog
 
 from exporter import config
 from exporter.cli.flags import VARIABLES
-from exporter.settings import Configuration, TokenEnvironment
+from exporter.config import Loaded
+from exporter.settings import TokenEnvironment
 from exporter.text import nearest
 
 log = structlog.get_logger(__name__)
@@ -20,11 +21,11 @@ _SERVICE_LINK = re.compile(
 )
 
 
-def warn_of_unknown_variables(environ: Mapping[str, str], configuration: Configuration) -> None:
-    """Log each variable called ``CALLTOOLS_*`` that neither a flag nor the configuration reads."""
+def warn_of_unused_variables(environ: Mapping[str, str], loaded: Loaded) -> None:
+    """Log the variables called ``CALLTOOLS_*`` that neither a flag nor the configuration reads."""
     keys = {
         account.token.variable
-        for account in configuration.accounts
+        for account in loaded.configuration.accounts
         if isinstance(account.token, TokenEnvironment)
     }
     known = {*config.VARIABLES, *VARIABLES, *keys}
@@ -36,3 +37,10 @@ def warn_of_unknown_variables(environ: Mapping[str, str], configuration: Configu
                 variable=name,
                 **({"did_you_mean": meant} if meant else {}),
             )
+    unused = [name for name in config.VARIABLES if environ.get(name) and name not in keys]
+    if loaded.files and unused:
+        log.warning(
+            "Environment variables without effect, as a file has the accounts",
+            variables=" ".join(unused),
+            file=str(loaded.files[0]),
+        )

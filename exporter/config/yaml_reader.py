@@ -24,6 +24,7 @@ from exporter.config.yaml_tree import (
     redacted,
 )
 from exporter.errors import ConfigurationError, Mistake
+from exporter.files import read_file
 
 _DEEPEST = 32
 _MOST_ALIASED = 100_000
@@ -56,7 +57,7 @@ def read_yaml(path: Path, expected: str, *, may_be_empty: bool = False) -> Docum
     """
     file = str(path)
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         mistake = Location(file).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None

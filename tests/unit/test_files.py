@@ -11,7 +11,10 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
+from exporter.config.yaml_reader import read_yaml
+from exporter.errors import ConfigurationError, TokenError
 from exporter.files import Watched, load_pem
+from exporter.settings import TokenFile
 
 
 @pytest.fixture
@@ -128,3 +131,26 @@ def test_a_change_while_the_value_is_loaded_is_seen(tmp_path: Path) -> None:
         return text
 
     assert Watched(load, lambda _: [file], [file]).has_changed()
+
+
+@pytest.fixture(params=["endless", "unnameable"])
+def unusable(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """Return a file that no read should end on, and one whose name this locale does not have."""
+    if request.param == "unnameable":
+        return tmp_path / "\ud800", "this locale has no such characters; expected one with UTF-8"
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+    return path, "found more than 16 MiB"
+
+
+def test_each_reader_refuses_a_file_that_it_cannot_read_to_its_end(
+    unusable: tuple[Path, str], load: Callable[..., dict[str, str]]
+) -> None:
+    path, words = unusable
+    with pytest.raises(TokenError, match=words):
+        TokenFile(path).read()
+    with pytest.raises(ConfigurationError, match=words):
+        read_yaml(path, "'accounts'")
+    assert words in load(ca_file=path)["ca_file"]
+    assert not Watched(lambda: 1, lambda _: [path]).has_changed()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,10 @@ def test_flags_may_stand_before_the_command(
         (["chek"], ": unknown command 'chek'; did you mean 'check'?"),
         (["--config.file=x", "run"], ": unknown command 'run'; the commands are serve, check,"),
         (["--config-file=x"], " serve: unknown '--config-file'; did you mean '--config.file'?"),
+        (["--config.fil", "x.yml"], ": unknown '--config.fil'; did you mean '--config.file'?"),
+        (["--config.file="], " serve: --config.file: found nothing, expected a path"),
+        (["check", ""], " check: file: found nothing, expected a path"),
+        (["check", "--web.config.file="], " check: --web.config.file: found nothing, expected"),
         (["-config.file=x"], " serve: unknown '-config.file'; did you mean '--config.file'?"),
         (["check", "x.yml", "y.yml"], " check: unexpected extra argument (y.yml)"),
         (["check", "x.yml", "--config.file=y.yml"], " check: found FILE and --config.file"),
@@ -190,6 +196,26 @@ def test_a_switch_that_is_neither_on_nor_off_is_a_mistake(run_main: RunMain) -> 
 
 
 @pytest.mark.parametrize("command", ["check", "ping"])
+def test_variables_of_an_account_are_warned_of_beside_a_file(
+    command: str, simulator: Simulator, write_configuration: WriteConfiguration
+) -> None:
+    path = write_configuration(simulator)
+    said = run_program(
+        command,
+        f"--config.file={path}",
+        CALLTOOLS_ACCOUNT="x",
+        CALLTOOLS_QUEUES="5460",
+        CALLTOOLS_URL="",
+    )
+    assert said.code == 0
+    (line,) = said.err.splitlines()
+    assert line.endswith(
+        'msg="Environment variables without effect, as a file has the accounts"'
+        f' variables="CALLTOOLS_QUEUES CALLTOOLS_ACCOUNT" file={path}'
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "ping"])
 def test_unknown_variables_are_warned_of(
     command: str,
     simulator: Simulator,
@@ -200,6 +226,7 @@ def test_unknown_variables_are_warned_of(
         command,
         f"--config.file={path}",
         CALLTOOLS_TOKEN_ACME=TOKEN,
+        CALLTOOLS_TOKEN="",
         CALLTOOLS_EXPORTER_LOG_LEVL="debug",
         CALLTOOLS_QUEUE="5457",
         CALLTOOLS_EXPORTER_LOG_FORMAT="logfmt",
@@ -231,20 +258,49 @@ def test_a_folder_for_several_processes_is_not_needed(
     assert 'calltools_api_requests_total{account="acme"}' in exporter.get("/metrics").text
 
 
+@contextlib.contextmanager
+def without_rights() -> Iterator[None]:
+    """Run as a user who may read only what everybody may; root may read everything."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "closed.yml"], 1),
+        (["check", "--config.file=closed.yml"], 1),
+        (["check", "--web.config.file=closed.yml", "closed.yml"], 1),
+        (["serve", "--config.file=closed.yml"], 1),
+        (["ping", "--config.file=closed.yml"], 2),
+    ],
+)
+def test_a_given_file_that_cannot_be_read_is_a_mistake_like_any_other(
+    arguments: list[str], code: int, run_main: RunMain, tmp_path: Path
+) -> None:
+    (tmp_path / "closed.yml").touch(mode=0)
+    tmp_path.chmod(0o755)
+    run_main(*arguments)  # all that is needed is imported
+    with without_rights():
+        said = run_main(*arguments)
+    assert (said.code, said.out) == (code, "")
+    assert said.err.startswith("closed.yml: cannot be read: Permission denied\n")
+
+
 def test_a_current_folder_that_cannot_be_read_is_named(run_main: RunMain, tmp_path: Path) -> None:
     run_main("check")  # all that is needed is imported
     closed = tmp_path / "closed"
     closed.mkdir()
     os.chdir(closed)
     closed.chmod(0)
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)  # root may read everything
-    try:
+    with without_rights():
         said = run_main("check")
-    finally:
-        if user == 0:
-            os.seteuid(user)
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("exporter.yml: cannot be read: Permission denied; ")
 

@@ -77,14 +77,18 @@ def test_the_second_account_goes_into_a_folder(
     assert config.unreadable_files(loaded) == ()
 
 
-def test_a_name_that_another_file_has_is_told(
-    simulator: Simulator, init: Callable[..., tuple[int, str, str]]
+def test_a_name_that_another_file_has_is_refused_as_the_folder_would_be(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     for file in ("one", "two"):
         flags = ("--account", "acme", "-o", f"accounts.d/{file}.yml")
-        code, out, _ = init("--url", simulator.url, "--token-env", "CALLTOOLS_TOKEN", *flags)
+        code, _, err = init("--url", simulator.url, "--token-env", "CALLTOOLS_TOKEN", *flags)
     assert code == 1
-    assert "'acme', which is already the name of an account" in out
+    assert (
+        "--account: found 'acme', which is already an account in accounts.d/one.yml, expected"
+        " another name\n"
+    ) in err
+    assert len(config.load(tmp_path / "accounts.d", {}).files) == 1
 
 
 def test_two_accounts_are_not_given_one_key(
