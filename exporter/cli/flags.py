@@ -105,23 +105,8 @@ def _flag(name: str, words: str, *, spelling: str = "", **more: Any) -> Decorato
 
 
 def _choice(name: str, words: str, choices: Sequence[str], default: str) -> Decorator:
-    @_expecting(" or ".join(choices))
-    def read(text: str) -> str:
-        if text not in choices:
-            raise ValueError
-        return text
-
-    def complete(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
-        return [word for word in choices if word.startswith(begun)]
-
-    return _flag(
-        name,
-        f"{words}: {', '.join(choices)}.",
-        metavar="WORD",
-        type=read,
-        shell_complete=complete,
-        default=default,
-    )
+    words = f"{words}: {', '.join(choices)}."
+    return _flag(name, words, metavar="WORD", type=click.Choice(choices), default=default)
 
 
 def _addresses(

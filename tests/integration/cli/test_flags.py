@@ -70,7 +70,7 @@ def test_flags_may_stand_before_the_command(
         (["ping", "--timeout=soon"], " ping: --timeout: found 'soon', expected seconds"),
         (
             ["check", "--log.level=loud"],
-            " check: --log.level: found 'loud', expected debug or info or warn or error",
+            " check: --log.level: 'loud' is not one of 'debug', 'info', 'warn', 'error'",
         ),
         (["check", "--log.format"], " check: option '--log.format' requires an argument"),
         (["files"], " files: missing option '-o' / '--output'"),
