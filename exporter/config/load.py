@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +40,8 @@ class Loaded:
 
 def find_file(given: Path | None) -> Path | None:
     """Return the file to load: the given one, else the default one if it exists, else None."""
-    try:
-        return given or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    except OSError:  # a folder that cannot be read counts as without the file
-        return None
+    # A folder that cannot be read counts as without the file, a link to nowhere as one.
+    return given or (DEFAULT_FILE if os.path.lexists(DEFAULT_FILE) else None)
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
@@ -146,7 +145,11 @@ def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
 
     They do not stop the exporter: at run time they fail only their own account.
     """
-    tls_mistakes = functools.cache(_tls_mistakes)
+
+    @functools.cache
+    def tls_mistakes(tls: TlsFiles) -> dict[str, str]:
+        return load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.files)
+
     mistakes = []
     for account in loaded.configuration.accounts:
         keys = loaded.trees[account.name]
@@ -160,7 +163,3 @@ def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
             tls.location_of(key).mistake(words) for key, words in tls_mistakes(account.tls).items()
         ]
     return tuple(dict.fromkeys(mistakes))
-
-
-def _tls_mistakes(tls: TlsFiles) -> dict[str, str]:
-    return load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.files)

@@ -102,6 +102,15 @@ def test_without_any_configuration_it_is_said_what_to_do(run_main: RunMain) -> N
         assert "demo" in said.err
 
 
+def test_a_link_to_nowhere_in_the_place_of_the_file_is_a_file_that_cannot_be_read(
+    run_main: RunMain, tmp_path: Path
+) -> None:
+    (tmp_path / "exporter.yml").symlink_to("nowhere.yml")
+    said = run_main("check", CALLTOOLS_URL="https://localhost", CALLTOOLS_QUEUES="5457")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("exporter.yml: cannot be read: No such file or directory\n")
+
+
 def test_check_without_the_secrets(run_main: RunMain, tmp_path: Path) -> None:
     (tmp_path / "mine.yml").write_text(
         "accounts:\n"

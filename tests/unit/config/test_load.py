@@ -419,6 +419,7 @@ def test_a_folder_that_cannot_be_looked_into_has_no_file(monkeypatch: pytest.Mon
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
 
     assert find_file(None) is None
     with pytest.raises(ConfigurationError, match=r"exporter\.yml: cannot be read: Permission den"):
