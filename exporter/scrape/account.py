@@ -122,12 +122,9 @@ class AccountScrape:
 
     def start(self) -> None:
         """Ask for the account's queues, or only for its lists if its queues are not known yet."""
-        if self._access is None:
-            return
-        if self._state.catalog.must_be_read_first:
+        if self._access is not None and self._state.catalog.must_be_read_first:
             self._start_checks(self._access)
-        else:
-            self._start_queues(self._access)
+        self.go_on()
 
     def start_list(self) -> None:
         """Ask only which queues the account has, if that is not known yet."""
@@ -136,10 +133,11 @@ class AccountScrape:
 
     def go_on(self) -> None:
         """Ask for the queues if the lists that name them have been read by now."""
-        lists = self.lists_to_await
-        if self._access is None or not lists:
+        if self._access is None or self._asked is not None:
             return
-        if not self._state.catalog.must_be_read_first or all(job.done() for job in lists):
+        # Without lists to wait for, another scrape has read them meanwhile.
+        are_read = not self._state.catalog.must_be_read_first
+        if are_read or all(job.done() for job in self.lists_to_await):
             self._start_queues(self._access)
 
     def finish(self) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
@@ -159,7 +157,7 @@ class AccountScrape:
             self.account,
             # An account without queues counts as read once it is known to have none.
             up=any(result.failure is None for _, result in results)
-            or (self._asked == [] and self._request.only is None and not failures),
+            or (queues_known and self._asked == [] and not failures),
             failures=failures,
             hold_until=self._state.backoff.until(self._tools.clock.now()),
             queues_known=queues_known,
@@ -248,12 +246,12 @@ class AccountScrape:
         """Return the failures of the account as a whole, each code once, the reason first."""
         if self._access is None:
             return () if self._failure is None else (self._failure,)
-        # A joined fetch reports to the scrape that started it, so the results are checked, too.
-        refused = (one for one in of_queues if one is not None and one.code in _WHOLE_ACCOUNT)
-        refusal = self._access.refusal or next(refused, None)
-        found = [] if refusal is None else [refusal]
+        # A joined job reports to the scrape that started it, so the results are checked, too.
+        refusals = [self._access.refusal, *(job.access.refusal for job in self._checks.values())]
+        refusals += [one for one in of_queues if one is not None and one.code in _WHOLE_ACCOUNT]
+        found = [one for one in refusals if one is not None][:1]
         found += self._state.catalog.failures()
-        if not found and self._asked is None and not queues_known:
+        if not found and not queues_known:
             found = [_LATE]
         if not found and self._request.only is None and _host_is_dead(of_queues):
             found = [one for one in of_queues if one is not None][:1]

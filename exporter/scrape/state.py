@@ -94,6 +94,8 @@ class AccountState:
     ) -> None:
         """Record that a filter is honoured (None), ignored, or could not be verified (an error)."""
         if verdict is None or isinstance(verdict, Failure):
+            if self.ignored_filter():
+                self._results.clear()  # they are from before, and may count everybody
             self._verdicts[name] = (asked_at.steady, verdict)
             self._unverifiable.pop(name, None)
         else:
@@ -119,7 +121,9 @@ class AccountState:
 
     def ignored_filter(self) -> Failure | None:
         """Return how the API showed that it ignores a filter, until the filter is verified."""
-        return next((failure for _, failure in self._verdicts.values() if failure), None)
+        # Copied, as checks that end in other threads add to it.
+        verdicts = tuple(self._verdicts.values())
+        return next((failure for _, failure in verdicts if failure), None)
 
     def untrusted(self, now: Moment) -> Failure | None:
         """Return why this account's numbers cannot be trusted, or None."""

@@ -131,6 +131,30 @@ def test_a_filter_that_is_ignored_later_shows_no_number_for_longer_than_ten_minu
     assert codes(runtime.snapshot([account], 10)) == [1, 1]
 
 
+def test_a_number_read_under_an_ignored_filter_is_not_kept_until_filters_are_honoured_again(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    world: FixedWorld,
+    clock: Clock,
+) -> None:
+    """The kind: a number that was not believed, and is given later as one that may be old."""
+    simulator = start_simulator(
+        SimulatedAccount(world), dialect=Dialect(ignored_filters=frozenset({"queue"}))
+    )
+    account = make_account(simulator, max_age=3600.0)
+    runtime = make_runtime(account, clock=clock)
+    assert codes(runtime.snapshot([account], 10)) == ["filter_ignored"]
+    simulator.dialect = Dialect()
+    clock.now += 420
+    runtime.snapshot([account], 10)
+    clock.now += 15
+    assert codes(runtime.snapshot([account], 10)) == [1], "not the 2 of both queues"
+    simulator.forget_requests()
+    assert codes(runtime.snapshot([account], 10)) == [1]
+    assert asked(simulator) == 0, "it is kept from then on"
+
+
 def test_a_check_that_could_not_be_read_proves_nothing_and_is_asked_again(
     start_simulator: StartSimulator,
     make_account: MakeAccount,

@@ -10,15 +10,21 @@ from typing import Any
 import pytest
 
 from exporter.availability import report
+from exporter.calltools import FILTERS
+from exporter.clock import Clock
+from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.scrape.account import AccountScrape
+from exporter.scrape.catalog import Catalog
 from exporter.scrape.jobs import JobsInFlight
+from exporter.scrape.state import AccountState
 from exporter.settings import Configuration, Queue
 from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.snapshot import QueueResult, Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator import FixedWorld, ReceivedRequest
 from tests.simulator_fixtures import StartSimulator
+from tests.unit.snapshots import account as an_account
 
 START = 1_800_000_000.0
 
@@ -298,6 +304,65 @@ def test_an_account_whose_list_ends_just_after_the_budget_is_not_left_out(
     assert report(snapshot, time.time()).can_take_call is None
 
 
+def test_an_account_whose_list_ends_between_two_looks_at_it_is_read(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was neither missing any more nor due, so nobody waited for it nor asked for a queue."""
+    world = FixedWorld({5457: "sales"})
+    world.set_available(5457, 2)
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    runtime = make_runtime(account)
+    others: list[Snapshot | None] = []
+
+    def look(catalog: Catalog) -> bool:
+        found = catalog.listed_queues.rows is None
+        if not others:
+            others.append(None)
+            others.append(runtime.snapshot([account], 10))
+        return found
+
+    monkeypatch.setattr(Catalog, "must_be_read_first", property(look))
+    snapshots = [runtime.snapshot([account], 10), others[1]]
+    assert [codes(one) for one in snapshots if one] == [{5457: 2}] * 2
+
+
+def test_an_account_whose_list_was_not_asked_for_has_not_been_read(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    """The kind: a scrape that joins work which another scrape's refusal then stops.
+
+    The account was up, without queues and without a failure, which reads as "nobody".
+    """
+    simulator = start_simulator()
+    every = Queue(0, "", (AVAILABLE,))
+    account = make_account(simulator, queues=(), every_queue=every, max_parallel_requests=1)
+    runtime = make_runtime(account)
+    for name in FILTERS:
+        runtime.account_state(account).record_filter(name, None, Clock().now())
+    simulator.faults.set("status", path="/api/statuses/", code=429)
+    answer = threading.Event()
+    simulator.before_answer = lambda _: answer.wait(10)
+    snapshots: list[Snapshot] = []
+    scrapes = [
+        in_background(lambda: snapshots.append(runtime.snapshot([account], 10))) for _ in range(2)
+    ]
+    jobs = runtime._scraper._tools.jobs
+    assert simulator.wait_until(lambda: len(jobs._jobs) == 2)
+    time.sleep(0.1)  # for the second scrape to join them
+    answer.set()
+    for scrape in scrapes:
+        scrape.join()
+    assert [report(one, time.time()).can_take_call for one in snapshots] == [None, None]
+    failures = [one.accounts[0].failure for one in snapshots]
+    assert [failure and failure.code for failure in failures] == ["429", "429"]
+
+
 # One verification for two scrapes
 
 
@@ -336,3 +401,16 @@ def test_two_first_scrapes_that_each_send_one_half_of_a_verification_have_their_
     first.join()
     others[0].join()
     assert [codes(snapshot) for snapshot in snapshots] == [{5457: 2}] * 2
+
+
+def test_a_verdict_may_come_while_another_scrape_looks_at_the_verdicts() -> None:
+    """The kind: what one thread goes through while another one adds to it."""
+    state = AccountState(an_account())
+
+    class LookedAt(Failure):
+        def __bool__(self) -> bool:
+            state._verdicts["agent_status_id"] = (START, None)
+            return False
+
+    state._verdicts["queue"] = (START, LookedAt("timeout", ""))
+    assert state.ignored_filter() is None
