@@ -228,9 +228,11 @@ class Runtime:
         """Record a scrape in the history, and remove queues that their account no longer has."""
         self._history.record(snapshot, self._clock.unix())
         for summary in snapshot.accounts:
-            if summary.account.every_queue is not None and summary.queues_known:
-                state = self._scraper.states.get(summary.account.name)
-                ids = {queue.id for queue in state.catalog.queues} if state else set()
+            state = self._scraper.states.get(summary.account.name)
+            if summary.account.every_queue is None or state is None:
+                continue
+            if state.catalog.queues_known:  # not yet, if it was reloaded meanwhile
+                ids = {queue.id for queue in state.catalog.queues}
                 self._history.retain_queues(summary.account.name, ids)
 
     def _scrape_one(

@@ -293,6 +293,10 @@ def _is_worth_joining(job: Job[Any]) -> bool:
     """Return whether a scrape that begins now can use a job in progress like its own.
 
     It cannot use one that has waited for long: the answer may be as old as the request, or never
-    come. As only young jobs are joined, overlapping scrapes cannot keep one going for ever.
+    come. As only young jobs are joined, overlapping scrapes cannot keep one going for ever. Nor can
+    it use one that ends for want of time, which the account's own timeout would give it.
     """
-    return job.begun is None or boot_seconds() - job.begun < JOIN_SECONDS
+    if job.begun is None:
+        return True
+    has_time = job.deadline.remaining() > 0 or job.access.account.timeout is not None
+    return has_time and boot_seconds() - job.begun < JOIN_SECONDS

@@ -77,6 +77,9 @@ class _DeadlineConnection(HTTPConnection):
                 request.on_connect()
             return sock
         if isinstance(failure, TimeoutError):
+            request = current_request()
+            if request is not None and request.deadline.remaining() > 0:
+                return self._new_conn()  # the deadline was moved meanwhile
             raise ConnectTimeoutError(self, "no connection in time") from failure
         raise NewConnectionError(self, str(failure)) from failure
 

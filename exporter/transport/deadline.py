@@ -88,7 +88,7 @@ def time_left() -> float:
 
 
 def _receive(sock: socket.socket, operation: Callable[..., T], *arguments: Any) -> T:
-    """Receive within the deadline, and go on waiting if it was moved meanwhile."""
+    """Wait for the peer within the deadline, and go on waiting if it was moved meanwhile."""
     request = _current.request
     while True:
         sock.settimeout(time_left())
@@ -126,8 +126,7 @@ class DeadlineTlsSocket(ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
         """Shake hands within the deadline."""
-        self.settimeout(time_left())
-        super().do_handshake(block)
+        _receive(self, super().do_handshake, block)
 
     def read(self, *arguments: Any) -> bytes:
         """Read what arrives within the deadline."""

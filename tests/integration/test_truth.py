@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.availability import report
 from exporter.calltools import FILTERS
@@ -16,14 +18,15 @@ from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.scrape.account import AccountScrape
 from exporter.scrape.catalog import Catalog
-from exporter.scrape.jobs import JobsInFlight
+from exporter.scrape.jobs import JobsInFlight, QueueFetch
 from exporter.scrape.state import AccountState
 from exporter.settings import Configuration, Queue
 from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.snapshot import QueueResult, Snapshot
+from exporter.transport.deadline import DeadlineSocket
 from tests.integration.conftest import MakeAccount
 from tests.simulator import FixedWorld, ReceivedRequest
-from tests.simulator_fixtures import StartSimulator
+from tests.simulator_fixtures import StartSimulator, TlsAuthority
 from tests.unit.snapshots import account as an_account
 
 START = 1_800_000_000.0
@@ -87,6 +90,86 @@ def test_a_fetch_that_is_joined_lasts_as_long_as_who_joins_it(
     assert codes(runtime.snapshot([account], 20)) == {5457: 0}
     assert simulator.requests_total == before + 1
     hasty.join()
+
+
+@pytest.mark.parametrize("step", ["connect", "handshake"])
+def test_a_fetch_that_is_joined_while_it_connects_lasts_as_long_as_who_joins_it(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    tls_authority: TlsAuthority,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """The kind: a question with a short timeout that makes a scrape fail which has time."""
+    begun, end = threading.Event(), threading.Event()
+    context = tls_authority.server_context()
+    look_up = socket.getaddrinfo
+    silent = ("192.0.2.1", 9)
+
+    def find(host: str, port: int, **more: Any) -> Any:
+        if begun.is_set():
+            return look_up(host, port, **more)
+        begun.set()
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", silent)]
+
+    def connect(sock: socket.socket, address: tuple[str, int]) -> None:
+        if address == silent:
+            end.wait(sock.gettimeout())
+            raise TimeoutError
+        socket.socket.connect(sock, address)
+
+    def shake_hands(*_: object) -> None:
+        begun.set()
+        end.wait(10)
+
+    if step == "connect":
+        monkeypatch.setattr(socket, "getaddrinfo", find)
+        monkeypatch.setattr(DeadlineSocket, "connect", connect)
+    else:
+        context.sni_callback = shake_hands
+    simulator = start_simulator(tls=context)
+    account = make_account(simulator, max_parallel_requests=1)
+    runtime = make_runtime(account)
+    hasty = in_background(lambda: runtime.snapshot([account], 0.5))
+    assert begun.wait(10)
+    patient: list[Snapshot] = []
+    scrape = in_background(lambda: patient.append(runtime.snapshot([account], 20)))
+    hasty.join()
+    time.sleep(0.1)
+    end.set()
+    scrape.join()
+    assert codes(patient[0]) == {5457: 0}
+
+
+def test_a_fetch_that_ends_for_want_of_time_is_not_joined(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: a fetch that is over but for its report."""
+    simulator = start_simulator()
+    account = make_account(simulator)
+    runtime = make_runtime(account)
+    runtime.snapshot([account], 20)
+    over, report_it = threading.Event(), threading.Event()
+    read = QueueFetch._read
+
+    def read_and_wait(fetch: QueueFetch) -> Any:
+        found = read(fetch)
+        if not over.is_set():
+            over.set()
+            report_it.wait(10)
+        return found
+
+    monkeypatch.setattr(QueueFetch, "_read", read_and_wait)
+    simulator.faults.set("hang", seconds=30, times=1)
+    runtime.snapshot([account], 0.3)
+    assert over.wait(10)
+    snapshot = runtime.snapshot([account], 20)
+    report_it.set()
+    assert codes(snapshot) == {5457: 0}
 
 
 # A process or a machine that stands still
@@ -262,6 +345,47 @@ def test_what_is_kept_of_queues_that_left_is_forgotten(
         *(history.scraped, history.outages, history.empty_since),
     ):
         assert {key for key in kept if key is not None} <= set(ids), kept
+
+
+# A reload in the middle of a scrape
+
+
+def test_a_reload_during_a_scrape_forgets_no_outage(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    """With `queues: all`, the reloaded account had no queues yet, and so no history.
+
+    The outage was then logged as another one, and its end not at all.
+    """
+    simulator = start_simulator()
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    runtime = make_runtime(account, load=lambda: Configuration((account,)))
+
+    def scrape() -> None:
+        runtime.metrics(account=None, exporter_only=False, budget_seconds=10)
+
+    simulator.faults.set("status", queue=5457, code=503)
+    asked, answer = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        asked.set()
+        assert answer.wait(10)
+
+    with capture_logs() as logs:
+        scrape()
+        simulator.before_answer = hold
+        during = in_background(scrape)
+        assert asked.wait(10)
+        runtime.reload()
+        answer.set()
+        during.join()
+        scrape()
+        simulator.faults.clear()
+        scrape()
+    said = [line["event"] for line in logs if line["log_level"] != "debug"]
+    assert said == ["Cannot read queue", "Configuration loaded", "Queue readable again"]
 
 
 # One list for two scrapes
