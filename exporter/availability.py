@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.snapshot import QueueSnapshot, Snapshot
 
@@ -93,8 +94,8 @@ class AvailabilityReport:
         }
 
 
-def availability(snapshot: QueueSnapshot, now: float) -> Availability:
-    """Return a queue's answer at a Unix time.
+def availability(snapshot: QueueSnapshot, now: Moment) -> Availability:
+    """Return a queue's answer at a moment.
 
     A closed queue takes no call, whoever is available and whether or not it could be read.
     """
@@ -110,8 +111,8 @@ def availability(snapshot: QueueSnapshot, now: float) -> Availability:
         available=result.available,
         required=snapshot.queue.required_agents,
         open=snapshot.open,
-        read_at=result.finished_at if was_read else None,
-        age_seconds=max(0.0, now - result.finished_at) if was_read else None,
+        read_at=result.finished_at.unix_at(now) if was_read else None,
+        age_seconds=now.steady - result.finished_at.steady if was_read else None,
         failure=result.failure,
     )
 
@@ -121,7 +122,7 @@ def unread_queue(account: str, queue: str, failure: Failure) -> Availability:
     return Availability(account, queue, failure=failure)
 
 
-def report(snapshot: Snapshot, now: float) -> AvailabilityReport:
+def report(snapshot: Snapshot, now: Moment) -> AvailabilityReport:
     """Return the answers of all queues of a snapshot, and the accounts that failed."""
     return AvailabilityReport(
         tuple(availability(queue, now) for queue in snapshot.queues),

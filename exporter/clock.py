@@ -26,6 +26,9 @@ class Moment:
     unix: float
     steady: float
 
+    def __lt__(self, other: Moment) -> bool:
+        return self.steady < other.steady
+
     def after(self, seconds: float) -> Moment:
         """Return the moment that many seconds later."""
         return Moment(self.unix + seconds, self.steady + seconds)

@@ -79,7 +79,7 @@ class _AccountHistory:
         if not queue.open or available:
             self.empty_since.pop(queue.queue.id, None)
         elif available == 0:
-            self.empty_since.setdefault(queue.queue.id, queue.result.finished_at)
+            self.empty_since.setdefault(queue.queue.id, queue.result.finished_at.unix)
 
     def retain(self, queue_ids: Collection[int]) -> None:
         for id_ in self.scraped.keys() - queue_ids:
@@ -117,6 +117,9 @@ class ScrapeHistory:
                         _log("account", {"account": summary.account.name}, failure, since, at)
             for queue in snapshot.queues:
                 account = self._accounts.setdefault(queue.account.name, _AccountHistory())
+                before = account.scraped.get(queue.queue.id)
+                if before is not None and queue.result.finished_at < before.result.finished_at:
+                    continue  # a scrape that began later has ended earlier
                 account.scraped[queue.queue.id] = queue
                 account.record_emptiness(queue)
                 failure = queue.result.failure

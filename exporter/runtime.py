@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.clock import Clock, boot_seconds
+from exporter.clock import Clock, Moment, boot_seconds
 from exporter.config.redacted import redacted_yaml
 from exporter.counters import Counters
 from exporter.errors import (
@@ -211,6 +211,10 @@ class Runtime:
         scraper = self._scraper
         (found,) = _accounts(scraper, account)
         return _known_queues(scraper, found)
+
+    def now(self) -> Moment:
+        """Return the moment, from which the ages of results are counted."""
+        return self._clock.now()
 
     def configuration_text(self) -> str:
         """Return the current configuration as YAML, without secrets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
 
@@ -28,13 +29,13 @@ class QueueResult:
     """What one fetch of one queue found: a true number, or the reason why there is none.
 
     Exactly one of ``available`` and ``failure`` is None. ``duration_seconds`` runs from the first
-    request to the last answer; it is None where nothing was sent. ``finished_at`` is a Unix time.
+    request to the last answer; it is None where nothing was sent.
     """
 
     available: int | None
     failure: Failure | None
     duration_seconds: float | None
-    finished_at: float
+    finished_at: Moment
     detail: AgentDetail | None = None
 
 

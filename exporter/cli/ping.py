@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
@@ -53,7 +52,7 @@ def ping(  # noqa: PLR0913 - by name
             [queue] if slash else (),
             budget_seconds=timeout_seconds,
         )
-    found = report(snapshot, time.time())
+    found = report(snapshot, runtime.now())
     if slash:
         found = _of_one_queue(found, account, queue)
     if not as_json:

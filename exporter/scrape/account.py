@@ -205,7 +205,7 @@ class AccountScrape:
             or state.backoff.failure(self._now, queue)
         )
         if why_not is not None:
-            return QueueResult(None, why_not, None, self._now.unix)
+            return QueueResult(None, why_not, None, self._now)
         max_age = self.account.max_age if self._request.max_age is None else self._request.max_age
         if recent := state.recent_result(queue, self._now, max_age):
             tools.observer.coalesced(self.account.name)
@@ -262,7 +262,7 @@ class AccountScrape:
 
     def _results(self) -> list[tuple[Queue, QueueResult]]:
         if self._asked is None:
-            result = QueueResult(None, self._failure or _LATE, None, self._now.unix)
+            result = QueueResult(None, self._failure or _LATE, None, self._now)
             return [(queue, result) for queue in self._queues]
         return [
             (queue, found if isinstance(found, QueueResult) else found.outcome())

@@ -176,7 +176,7 @@ class QueueFetch(Job[QueueResult]):
         if refusal is None and self.deadline.remaining() <= 0:
             refusal = Failure("timeout", "not started within the scrape's budget; nothing was sent")
         if refusal is not None:
-            return QueueResult(None, refusal, None, self._clock.unix())
+            return QueueResult(None, refusal, None, self._clock.now())
         begun = self._clock.steady()
         available, detail, failure = self._read()
         ended = self._clock.now()
@@ -188,8 +188,8 @@ class QueueFetch(Job[QueueResult]):
                 "timeout", f"no complete answer in time; it came after {seconds:.3g} s"
             )
         self.access.record(failure)
-        result = QueueResult(available, failure, seconds, ended.unix, detail)
-        self.access.state.record_result(self.queue, result, ended)
+        result = QueueResult(available, failure, seconds, ended, detail)
+        self.access.state.record_result(self.queue, result)
         return result
 
     def _longest(self) -> float:
@@ -206,7 +206,7 @@ class QueueFetch(Job[QueueResult]):
             words = "not started or no complete answer within the scrape's budget"
         else:
             words = f"no complete answer within {waited:.3g} s"
-        return QueueResult(None, Failure("timeout", words), waited, self._clock.unix())
+        return QueueResult(None, Failure("timeout", words), waited, self._clock.now())
 
     def _read(self) -> tuple[int | None, AgentDetail | None, Failure | None]:
         access, queue = self.access, self.queue

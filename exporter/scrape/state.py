@@ -80,7 +80,7 @@ class AccountState:
         self.asked_at: dict[int, float] = previous.asked_at if previous else {}
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unverifiable: dict[Filter, Failure] = {}
-        self._results: dict[int, tuple[Moment, QueueResult]] = {}
+        self._results: dict[int, QueueResult] = {}
         self._retained: object = None
         self._by_ready_lock = threading.Lock()
         self._by_ready: dict[Ready, tuple[Moment, Rows]] = {}
@@ -137,24 +137,23 @@ class AccountState:
                 return Failure(why.code, words)
         return None
 
-    def record_result(self, queue: Queue, result: QueueResult, now: Moment) -> None:
+    def record_result(self, queue: Queue, result: QueueResult) -> None:
         """Record the result of a fetch; the number is kept for scrapes that accept an older one."""
         if result.failure is None:
-            self._results[queue.id] = (now, result)
+            self._results[queue.id] = result
         if result.failure is None or result.failure.code not in {"401", "429"}:
-            self.asked_at[queue.id] = now.steady
+            self.asked_at[queue.id] = result.finished_at.steady
 
     def recent_result(self, queue: Queue, now: Moment, max_age: float) -> QueueResult | None:
         """Return a number that was read less than ``max_age`` seconds ago, if there is one."""
-        read_at, result = self._results.get(queue.id, (now, None))
-        return result if now.steady - read_at.steady < max_age else None
+        result = self._results.get(queue.id)
+        return result if result and now.steady - result.finished_at.steady < max_age else None
 
     def record_success(self, queue: Queue, result: QueueResult, now: Moment) -> float | None:
         """Record the result of a scrape; return the Unix time when the queue was last read."""
-        if result.failure is None:
-            read_at, kept = self._results.get(queue.id, (now, None))
-            self.read_at[queue.id] = read_at if kept is result else now
         last = self.read_at.get(queue.id)
+        if result.failure is None and (last is None or last < result.finished_at):
+            last = self.read_at[queue.id] = result.finished_at
         return None if last is None else last.unix_at(now)
 
     def forget_queues_that_left(self) -> None:

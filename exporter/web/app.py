@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -71,7 +70,7 @@ class _Routes:
 
             statuses = self._runtime.status(account)
             page = landing.render(
-                statuses, time.time(), address=address, account=account, paused=paused
+                statuses, self._runtime.now(), address=address, account=account, paused=paused
             )
             return HTMLResponse(page, headers=landing.HEADERS)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exporter.availability import AvailabilityReport, report, unread_queue
+from exporter.clock import Moment
 from exporter.errors import Failure, UnknownAccountError, UnknownQueueError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue
@@ -62,7 +62,7 @@ def read_available(
         budget_seconds=seconds,
         max_age=question.max_age,
     )
-    return _result(question, user, snapshot)
+    return _result(question, user, snapshot, runtime.now())
 
 
 def _accounts(runtime: Runtime, user: AvailableUser | None) -> Sequence[Account]:
@@ -97,8 +97,9 @@ def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:
     return user is None or user.may_ask(account, queue.team)
 
 
-def _result(question: Question, user: AvailableUser | None, snapshot: Snapshot) -> ReadAvailability:
-    now = time.time()
+def _result(
+    question: Question, user: AvailableUser | None, snapshot: Snapshot, now: Moment
+) -> ReadAvailability:
     queues = tuple(
         queue
         for queue in snapshot.queues
@@ -113,7 +114,7 @@ def _result(question: Question, user: AvailableUser | None, snapshot: Snapshot) 
         if not account.queues_known or account.account.name in with_queues
     )
     found = report(replace(snapshot, queues=queues, accounts=accounts), now)
-    holds = [account.hold_until - now for account in snapshot.accounts if account.hold_until]
+    holds = [account.hold_until - now.unix for account in snapshot.accounts if account.hold_until]
     if len(question.queues) == 1 and not found.queues:
         found = _unread(question, snapshot.accounts[0])
     if user is not None:

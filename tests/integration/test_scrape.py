@@ -64,7 +64,7 @@ def test_each_queue_is_read_and_counted(
     assert snapshot.accounts[0].up
     assert snapshot.budget_seconds == 10
     assert counted(runtime) == {"requests": 3 + UPKEEP}
-    assert all(one.last_success_at == one.result.finished_at for one in snapshot.queues)
+    assert all(one.last_success_at == one.result.finished_at.unix for one in snapshot.queues)
 
 
 @pytest.mark.parametrize("detail", ["count", "agents"])
@@ -176,7 +176,7 @@ def test_a_finished_result_is_not_used_again(
     assert snapshot.queues[0].result.available is None
     # When it was last read stays known.
     assert snapshot.queues[0].last_success_at is not None
-    assert snapshot.queues[0].last_success_at < snapshot.queues[0].result.finished_at
+    assert snapshot.queues[0].last_success_at < snapshot.queues[0].result.finished_at.unix
 
 
 def test_a_refused_key_stops_the_account_and_only_it(

@@ -6,6 +6,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -388,6 +390,53 @@ def test_a_reload_during_a_scrape_forgets_no_outage(
     assert said == ["Cannot read queue", "Configuration loaded", "Queue readable again"]
 
 
+# A scrape that ends after one that began later
+
+
+def test_what_a_slow_scrape_read_first_replaces_nothing_that_was_read_later(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: an older number that is shown as the last one, because its scrape ended last."""
+    world = FixedWorld()
+    world.set_available(5457, 3)
+    simulator = start_simulator(SimulatedAccount(world))
+    account = make_account(simulator, 5457, 5460)
+    runtime = make_runtime(account)
+    runtime.snapshot([account], 10)
+    quick: SimpleQueue[QueueFetch] = SimpleQueue()
+    begun, end = threading.Event(), threading.Event()
+    read = QueueFetch._read
+
+    def read_slowly(fetch: QueueFetch) -> Any:
+        if fetch.queue.id == 5457:
+            quick.put(fetch)
+        else:
+            begun.set()
+            assert end.wait(10)
+        return read(fetch)
+
+    monkeypatch.setattr(QueueFetch, "_read", read_slowly)
+    slow = in_background(
+        lambda: runtime.metrics(account=None, exporter_only=False, budget_seconds=20)
+    )
+    assert quick.get(timeout=10).result(10).available == 3
+    assert begun.wait(10)
+    world.set_available(5457, 0)
+    runtime.probe(account="acme", queue="5457", budget_seconds=10)
+    (before, _) = runtime.status("acme")[0].queues or ()
+    end.set()
+    slow.join()
+    (after, _) = runtime.status("acme")[0].queues or ()
+    assert after == before
+    assert after.scraped is not None
+    assert after.scraped.result.available == 0
+    again = runtime.snapshot([replace(account, max_age=60.0)], 10)
+    assert again.queues[0].last_success_at == after.scraped.last_success_at
+
+
 # One list for two scrapes
 
 
@@ -425,7 +474,7 @@ def test_an_account_whose_list_ends_just_after_the_budget_is_not_left_out(
     with monkeypatch.context() as patched:
         patched.setattr(AccountScrape, "_results", collect_before_the_list_ends)
         snapshot = runtime.snapshot([account], 0.1)
-    assert report(snapshot, time.time()).can_take_call is None
+    assert report(snapshot, runtime.now()).can_take_call is None
 
 
 def test_an_account_whose_list_ends_between_two_looks_at_it_is_read(
@@ -458,6 +507,7 @@ def test_an_account_whose_list_was_not_asked_for_has_not_been_read(
     start_simulator: StartSimulator,
     make_account: MakeAccount,
     make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The kind: a scrape that joins work which another scrape's refusal then stops.
 
@@ -472,17 +522,26 @@ def test_an_account_whose_list_was_not_asked_for_has_not_been_read(
     simulator.faults.set("status", path="/api/statuses/", code=429)
     answer = threading.Event()
     simulator.before_answer = lambda _: answer.wait(10)
+    started: SimpleQueue[tuple[str, bool]] = SimpleQueue()
+    join_or_start = JobsInFlight.join_or_start
+
+    def record(jobs: JobsInFlight, key: tuple[str, str], *more: Any, **named: Any) -> Any:
+        job, joined = join_or_start(jobs, key, *more, **named)
+        started.put((key[1], joined))
+        return job, joined
+
+    monkeypatch.setattr(JobsInFlight, "join_or_start", record)
     snapshots: list[Snapshot] = []
-    scrapes = [
-        in_background(lambda: snapshots.append(runtime.snapshot([account], 10))) for _ in range(2)
-    ]
-    jobs = runtime._scraper._tools.jobs
-    assert simulator.wait_until(lambda: len(jobs._jobs) == 2)
-    time.sleep(0.1)  # for the second scrape to join them
+    scrapes = []
+    for joined in (False, True):
+        scrape = in_background(lambda: snapshots.append(runtime.snapshot([account], 10)))
+        scrapes.append(scrape)
+        lists = [started.get(timeout=10) for _ in range(2)]
+        assert lists == [("/api/statuses/", joined), ("/api/queues/", joined)]
     answer.set()
     for scrape in scrapes:
         scrape.join()
-    assert [report(one, time.time()).can_take_call for one in snapshots] == [None, None]
+    assert [report(one, runtime.now()).can_take_call for one in snapshots] == [None, None]
     failures = [one.accounts[0].failure for one in snapshots]
     assert [failure and failure.code for failure in failures] == ["429", "429"]
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.settings import Account, Queue, TokenEnvironment
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot, Snapshot
+
+
+def at(seconds: float) -> Moment:
+    """Return the moment that both clocks show as this."""
+    return Moment(seconds, seconds)
 
 
 def account(name: str = "acme", *queues: Queue) -> Account:
@@ -27,7 +33,7 @@ def queue_snapshot(
     """Return a queue that was read, or failed to be."""
     of = of or account()
     available, failure = (None, found) if isinstance(found, Failure) else (found, None)
-    values = {"duration_seconds": 0.25, "finished_at": 1000.0, **result}
+    values = {"duration_seconds": 0.25, "finished_at": at(1000.0), **result}
     return QueueSnapshot(
         of,
         queue or of.queues[0],

@@ -8,10 +8,11 @@ import json
 import pytest
 
 from exporter.availability import any_can_take_call, availability, report, unread_queue
+from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.settings import Queue
 from exporter.snapshot import AccountSnapshot, Snapshot
-from tests.unit.snapshots import account, queue_snapshot, snapshot
+from tests.unit.snapshots import account, at, queue_snapshot, snapshot
 
 GONE = Failure("503", "the API failed (503)")
 
@@ -30,7 +31,7 @@ GONE = Failure("503", "the API failed (503)")
 def test_the_answer_of_a_queue(
     found: int | Failure, *, is_open: bool, expected: bool | None
 ) -> None:
-    answer = availability(queue_snapshot(found, is_open=is_open), 1002.5)
+    answer = availability(queue_snapshot(found, is_open=is_open), at(1002.5))
     assert answer.can_take_call is expected
     assert answer.open is is_open
     read = found is not GONE
@@ -56,24 +57,25 @@ def test_an_account_without_known_queues_is_not_known() -> None:
     dead = AccountSnapshot(account("dead"), up=False, failures=(GONE,))
     empty = snapshot(queue_snapshot(0))
     both = dataclasses.replace(empty, accounts=(*empty.accounts, dead))
-    assert report(empty, 1000.0).can_take_call is False
-    assert report(both, 1000.0).can_take_call is None
-    assert not report(both, 1000.0).is_complete
-    assert [failed.account for failed in report(both, 1000.0).accounts] == ["dead"]
-    assert report(Snapshot((dead,), (), 0.1, 1.0), 1000.0).can_take_call is None
+    assert report(empty, at(1000.0)).can_take_call is False
+    assert report(both, at(1000.0)).can_take_call is None
+    assert not report(both, at(1000.0)).is_complete
+    assert [failed.account for failed in report(both, at(1000.0)).accounts] == ["dead"]
+    assert report(Snapshot((dead,), (), 0.1, 1.0), at(1000.0)).can_take_call is None
 
 
 def test_somebody_in_one_account_is_an_answer_whatever_failed_beside_it() -> None:
     dead = AccountSnapshot(account("dead"), up=False, failures=(GONE,))
     staffed = snapshot(queue_snapshot(1), queue_snapshot(GONE))
     both = dataclasses.replace(staffed, accounts=(*staffed.accounts, dead))
-    assert report(both, 1000.0).can_take_call is True
-    assert not report(both, 1000.0).is_complete
+    assert report(both, at(1000.0)).can_take_call is True
+    assert not report(both, at(1000.0)).is_complete
 
 
 def test_the_fields_in_json() -> None:
     queue = Queue(5457, "sales", (20561,), required_agents=2, team="blue")
-    answer = availability(queue_snapshot(3, queue=queue, finished_at=1764167000.25), 1764167001.0)
+    read = queue_snapshot(3, queue=queue, finished_at=at(1764167000.25))
+    answer = availability(read, at(1764167001.0))
     assert json.loads(json.dumps(answer.as_json())) == {
         "account": "acme",
         "queue": "sales",
@@ -93,5 +95,7 @@ def test_the_fields_in_json() -> None:
     assert unread["failure"] == {"code": "503", "message": "the API failed (503)"}
 
 
-def test_a_clock_that_was_set_back_gives_no_negative_age() -> None:
-    assert availability(queue_snapshot(3), 999.0).age_seconds == 0.0
+@pytest.mark.parametrize("set_by", [-3600.0, 3600.0])
+def test_a_clock_that_was_set_changes_no_age(set_by: float) -> None:
+    answer = availability(queue_snapshot(3), Moment(1050.0 + set_by, 1050.0))
+    assert (answer.age_seconds, answer.read_at) == (50.0, 1000.0 + set_by)

@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from exporter import __version__
+from exporter.clock import Moment
 from exporter.history import AccountStatus
 from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
 
@@ -52,7 +53,7 @@ _HEADLINES = {
 
 def render(
     accounts: Sequence[AccountStatus],
-    now: float,
+    now: Moment,
     *,
     address: str,
     account: str | None = None,
@@ -62,7 +63,7 @@ def render(
 
     Args:
         accounts: the results of the last scrapes.
-        now: the Unix time from which ages are counted.
+        now: the moment from which ages are counted.
         address: where Prometheus can reach this exporter; from the request, so not to be trusted.
         account: the name of the one account that the page is narrowed to.
         paused: whether the page stays as it is instead of refreshing itself.
@@ -73,7 +74,7 @@ def render(
     return _TEMPLATE.render(
         style=Markup(_STYLE),  # noqa: S704 - our own file
         version=__version__,
-        now=now,
+        now=now.unix,
         asked_at=max(asked_at, default=None),
         refresh_seconds=None if paused else REFRESH_SECONDS,
         fresh_minutes=round(FRESH_SECONDS / 60),

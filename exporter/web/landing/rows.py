@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from exporter.availability import Availability, availability
+from exporter.clock import Moment
 from exporter.history import AccountStatus, QueueStatus
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
@@ -31,13 +32,15 @@ class State(Enum):
 class Row:
     """One queue on the page.
 
-    ``result`` is that of its last scrape; None if there was none recently.
+    ``result`` is that of its last scrape, which ended at ``read_at``; None if there was none
+    recently.
     """
 
     account: Account
     status: QueueStatus
     state: State
-    result: QueueResult | None
+    result: QueueResult | None = None
+    read_at: float | None = None
 
     @property
     def queue(self) -> Queue:
@@ -50,14 +53,14 @@ class Row:
         return self.status.outage is not None and self.status.outage.until is None
 
 
-def rows(accounts: Iterable[AccountStatus], now: float) -> list[Row]:
+def rows(accounts: Iterable[AccountStatus], now: Moment) -> list[Row]:
     """Return a row for each queue, worst first, else in the order of the configuration."""
     order = list(State)
     found = (row for account in accounts for row in _account(account, now))
     return sorted(found, key=lambda row: order.index(row.state))
 
 
-def _account(status: AccountStatus, now: float) -> Iterator[Row]:
+def _account(status: AccountStatus, now: Moment) -> Iterator[Row]:
     for queue in status.queues or ():
         yield _queue(status.account, queue, now)
     if status.queues is None and status.account.every_queue is not None:
@@ -65,14 +68,15 @@ def _account(status: AccountStatus, now: float) -> Iterator[Row]:
         all_queues = replace(status.account.every_queue, name="all queues")
         failing = status.outage is not None and status.outage.until is None
         state = State.UNREADABLE if failing else State.UNASKED
-        yield Row(status.account, QueueStatus(all_queues, outage=status.outage), state, None)
+        yield Row(status.account, QueueStatus(all_queues, outage=status.outage), state)
 
 
-def _queue(account: Account, status: QueueStatus, now: float) -> Row:
+def _queue(account: Account, status: QueueStatus, now: Moment) -> Row:
     schedule = status.queue.schedule
-    is_open = schedule is None or schedule.is_open(now)
+    is_open = schedule is None or schedule.is_open(now.unix)
     result = status.scraped.result if status.scraped else None
-    if result is not None and now - result.finished_at > max(FRESH_SECONDS, account.max_age):
+    oldest = now.steady - max(FRESH_SECONDS, account.max_age)
+    if result is not None and result.finished_at.steady < oldest:
         result = None
     if not is_open:
         state = State.CLOSED
@@ -80,7 +84,8 @@ def _queue(account: Account, status: QueueStatus, now: float) -> Row:
         state = State.UNASKED
     else:
         state = _state(availability(replace(status.scraped, open=True), now))
-    return Row(account, status, state, result)
+    read_at = None if result is None else result.finished_at.unix_at(now)
+    return Row(account, status, state, result, read_at)
 
 
 def _state(queue: Availability) -> State:

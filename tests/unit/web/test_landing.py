@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.history import AccountStatus, QueueStatus, ScrapeHistory
 from exporter.schedule import Schedule
@@ -70,11 +71,11 @@ def a_queue(name: str, id_: int = 1, **settings: Any) -> Queue:
 
 
 def read(available: int, at: float = NOW - 12, **more: Any) -> QueueResult:
-    return QueueResult(available, None, 0.2, at, **more)
+    return QueueResult(available, None, 0.2, Moment(at, at), **more)
 
 
 def unreadable(failure: Failure = SAID, at: float = NOW - 12) -> QueueResult:
-    return QueueResult(None, failure, 0.2, at)
+    return QueueResult(None, failure, 0.2, Moment(at, at))
 
 
 def scraped(
@@ -98,14 +99,16 @@ def scraped(
         if queue.name in results
     )
     summary = AccountSnapshot(account, up=not failures, failures=tuple(failures))
-    at = max((result.finished_at for result in results.values()), default=NOW - 12)
+    at = max((result.finished_at.unix for result in results.values()), default=NOW - 12)
     history.record(Snapshot((summary,), queues, 1, 10), at)
     return account
 
 
 def page(history: ScrapeHistory, *accounts: Account, now: float = NOW, **more: Any) -> Reader:
     statuses = [history.status(account, account.queues) for account in accounts]
-    return Reader(landing.render(statuses, now, **{"address": "exporter:15457", **more}))
+    return Reader(
+        landing.render(statuses, Moment(now, now), **{"address": "exporter:15457", **more})
+    )
 
 
 def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
@@ -333,7 +336,7 @@ def test_queues_that_the_api_has_not_named_are_one_row() -> None:
 
     def shown() -> Reader:
         statuses = [history.status(account, None)]
-        return Reader(landing.render(statuses, NOW, address="exporter:15457"))
+        return Reader(landing.render(statuses, Moment(NOW, NOW), address="exporter:15457"))
 
     assert "No scrape yet" in shown().text
     scraped(history, account, {}, failures=[SAID])
