@@ -23,7 +23,8 @@ class Thresholds:
     #: How often that is evaluated which nobody needs within a minute: long ranges, what waits for
     #: minutes anyway, and what changes only with the configuration.
     slow_evaluation: str = "1m"
-    #: The length of the pieces in which open hours are added up.
+    #: The length of the pieces in which open hours are added up, and how often that is evaluated
+    #: which nobody is notified of.
     coverage_evaluation: str = "5m"
     #: How old a number may be to count as current: two scrapes of 30 s and some delay.
     fresh: str = "1m15s"

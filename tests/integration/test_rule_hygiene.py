@@ -30,6 +30,7 @@ LEVELS = {
 #: What some have besides.
 INFORM = {
     "account_queue:calltools_queue_info:last": {"team", "host"},
+    "account_queue:calltools_queue_unstaffed:held": {"team", "host"},
     "account:calltools_account_info:max": {"host"},
     "account_queue:calltools_queue_open_minutes:sum5m": {"seen"},
 }
