@@ -20,7 +20,7 @@ from exporter.errors import (
 )
 from exporter.history import AccountStatus, ScrapeHistory
 from exporter.metrics import Families, probe_families, snapshot_families
-from exporter.scrape import AccountState, HostBoundedPool, Scraper
+from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
 from exporter.settings import Account, Configuration, Queue
 from exporter.snapshot import Snapshot
 from exporter.transport import Transports
@@ -171,13 +171,13 @@ class Runtime:
         """
         scraper = self._scraper
         accounts = scraper.configuration.accounts
-        unlisted = [one for one in accounts if _known_queues(scraper, one) is None]
+        unlisted = [one for one in accounts if _known_queues(scraper.catalog(one)) is None]
         if unlisted and not by_account:
             self._record(scraper.read_lists(unlisted, budget_seconds))
         found: list[dict[str, object]] = []
         for account in accounts:
             labels = {"__param_account": account.name}
-            queues = _known_queues(scraper, account)
+            queues = _known_queues(scraper.catalog(account))
             if by_account or queues is None:
                 found.append({"targets": [account.name], "labels": labels})
                 continue
@@ -198,19 +198,17 @@ class Runtime:
         """
         scraper = self._scraper
         return [
-            self._history.status(one, _known_queues(scraper, one))
+            self._history.status(one, _known_queues(scraper.catalog(one)))
             for one in _accounts(scraper, account)
         ]
 
     def known_queues(self, account: str) -> Sequence[Queue] | None:
         """Return an account's queues, None until the API has listed them.
 
-        Raises:
-            UnknownAccountError: there is no account of that name.
+        None also for an account that a reload has removed since its name was looked up.
         """
-        scraper = self._scraper
-        (found,) = _accounts(scraper, account)
-        return _known_queues(scraper, found)
+        state = self._scraper.states.get(account)
+        return _known_queues(state.catalog) if state is not None else None
 
     def now(self) -> Moment:
         """Return the moment, from which the ages of results are counted."""
@@ -232,12 +230,10 @@ class Runtime:
         """Record a scrape in the history, and remove queues that their account no longer has."""
         self._history.record(snapshot, self._clock.unix())
         for summary in snapshot.accounts:
-            state = self._scraper.states.get(summary.account.name)
-            if summary.account.every_queue is None or state is None:
-                continue
-            if state.catalog.queues_known:  # not yet, if it was reloaded meanwhile
-                ids = {queue.id for queue in state.catalog.queues}
-                self._history.retain_queues(summary.account.name, ids)
+            name = summary.account.name
+            if summary.account.every_queue is None or (queues := self.known_queues(name)) is None:
+                continue  # not known again yet, if it was reloaded meanwhile
+            self._history.retain_queues(name, {queue.id for queue in queues})
 
     def _scrape_one(
         self,
@@ -283,9 +279,8 @@ def _accounts(scraper: Scraper, name: str | None) -> Sequence[Account]:
     raise UnknownAccountError(name, [account.name for account in accounts])
 
 
-def _known_queues(scraper: Scraper, account: Account) -> Sequence[Queue] | None:
+def _known_queues(catalog: Catalog) -> Sequence[Queue] | None:
     """Return an account's queues, None until the API has listed them."""
-    catalog = scraper.catalog(account)
     return catalog.queues if catalog.queues_known else None
 
 

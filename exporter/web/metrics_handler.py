@@ -52,21 +52,23 @@ class MetricsHandler:
         self._rendering: dict[Hashable, float] = {}
 
     async def answer(
-        self, request: Request, scrape: Callable[[float], Collector], *, kind: Hashable
+        self, request: Request, scrape: Callable[[float], Collector], *, kind: tuple[Hashable, ...]
     ) -> Response:
         """Answer with what ``scrape`` returns, in the format that the client prefers.
 
         ``scrape`` gets its budget in seconds and is called in a thread. ``kind`` is equal for
-        scrapes of the same series: the time of the last rendering is an estimate for the next, and
-        requests that arrive while others are in progress share the next one.
+        scrapes of the same series: requests that arrive while others are in progress share the
+        next one. The time of the last rendering is an estimate for the next of the same account.
 
         Raises:
             UnknownNameError: from ``scrape``: the request asks for what does not exist.
         """
+        # Not for each queue: a client can make up names as long as the queues are not known.
+        similar = kind[:2]
         budget = budget_seconds(
             request.headers.get(TIMEOUT_HEADER),
             offset=self._timeout_offset,
-            rendering=self._rendering.get(kind, 0.0),
+            rendering=self._rendering.get(similar, 0.0),
             longest=self._max_timeout,
         )
         chosen = choose_format(",".join(request.headers.getlist("Accept")))
@@ -76,7 +78,7 @@ class MetricsHandler:
             collector = scrape(seconds)
             started = time.monotonic()
             response = _render(collector, chosen, gzip=gzip)
-            self._rendering[kind] = time.monotonic() - started
+            self._rendering[similar] = time.monotonic() - started
             return response
 
         # Requests with similar budgets share the shortest; a much shorter one would cut off the

@@ -78,7 +78,7 @@ class SharedWork(Generic[Result]):
                 await self._slots.acquire()
         except TimeoutError:
             raise NoFreeSlotError from None
-        has_slot = True
+        has_slot, now = True, asyncio.get_running_loop().time
 
         def give_back(_: asyncio.Future[None]) -> None:
             nonlocal has_slot
@@ -89,8 +89,7 @@ class SharedWork(Generic[Result]):
 
         batch.left.add_done_callback(give_back)
         try:
-            seconds = max(batch.deadline - asyncio.get_running_loop().time(), 0.0)
-            return await self._threads.run(partial(work, seconds))
+            return await self._threads.run(lambda: work(max(batch.deadline - now(), 0.0)))
         finally:
             batch.left.remove_done_callback(give_back)
             if has_slot:

@@ -80,6 +80,13 @@ def test_what_can_be_probed_is_known_without_asking() -> None:
     ]
 
 
+def test_an_account_that_left_meanwhile_has_no_known_queues() -> None:
+    """A question about all accounts was refused if a reload removed one while it was looked at."""
+    made = runtime(account("acme"))
+    assert [queue.name for queue in made.known_queues("acme") or ()] == ["sales"]
+    assert made.known_queues("left") is None
+
+
 def test_a_reload_puts_another_configuration_in_force_as_a_whole() -> None:
     configurations = [Configuration((account("other"), account("new")))]
     first = Configuration((account("acme"), account("other")))
