@@ -66,7 +66,7 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
 def _refuse_old(headers: Mapping[str, str]) -> None:
     """Refuse an answer from a cache, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
     if age := headers.get("age"):
-        seconds = max(map(int, re.findall(r"\b[0-9]{1,18}\b", age)), default=0)
+        seconds = max(map(_number, re.findall("[0-9]+", age)), default=0)
         if seconds > OLDEST_SECONDS:
             refuse(f"an answer that a cache has kept for {seconds} s")
     warning = headers.get("warning")
@@ -90,14 +90,19 @@ def names_field(answer: HttpAnswer, field: str) -> bool:
 
 def _retry_after(value: str) -> float | None:
     """Read ``Retry-After`` as seconds from now; RFC 9110, 10.2.3: a number or a date."""
-    if re.fullmatch(r"[0-9]{1,9}", value.strip()):
-        return float(value)
+    if re.fullmatch("[0-9]+", value.strip()):
+        return float(_number(value.strip()))
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, aware.timestamp() - time.time())
+
+
+def _number(digits: str) -> int:
+    """Return a number of seconds; one that is absurdly long is long nevertheless."""
+    return int(digits[:9])
 
 
 def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:

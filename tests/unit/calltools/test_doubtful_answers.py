@@ -147,7 +147,13 @@ def test_a_link_that_says_nothing_else_is_no_reason_to_refuse(
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Age": "86400"}, {"age": "0, 3600"}, {"Warning": '110 cache "Response is Stale"'}]
+    "headers",
+    [
+        {"Age": "86400"},
+        {"age": "0, 3600"},
+        {"Age": "9" * 20},
+        {"Warning": '110 cache "Response is Stale"'},
+    ],
 )
 def test_an_answer_that_says_it_is_old_is_refused(
     answer: Callable[..., None], client: Client, context: RequestContext, headers: dict[str, str]

@@ -22,7 +22,9 @@ def test_work_that_waits_for_a_thread_has_only_what_is_left_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The kind: a scrape that outlasts its budget, here where the system refuses more threads."""
-    start, given = threading.Thread.start, []
+    start, begun = threading.Thread.start, asyncio.Event()
+    given: list[float] = []
+    loops: list[asyncio.AbstractEventLoop] = []
 
     def start_one(thread: threading.Thread) -> None:
         if given:
@@ -31,14 +33,14 @@ def test_work_that_waits_for_a_thread_has_only_what_is_left_then(
 
     def work(seconds: float) -> None:
         given.append(seconds)
+        loops[0].call_soon_threadsafe(begun.set)
         time.sleep(0.2)
 
     async def two_at_once() -> None:
         shared: SharedWork[None] = SharedWork(2)
-        given.clear()
+        loops.append(asyncio.get_running_loop())
         first = asyncio.ensure_future(shared.get_in_time("first", work, a_request(), 5))
-        while not given:
-            await asyncio.sleep(0.001)
+        await begun.wait()
         await asyncio.gather(first, shared.get_in_time("second", work, a_request(), 5))
 
     monkeypatch.setattr(threading.Thread, "start", start_one)
