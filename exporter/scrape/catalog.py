@@ -43,9 +43,11 @@ class CachedList(Generic[T]):
         often = self.needed or self.incomplete or (self.failure is not None and not refused)
         return abs(now - self.tried_at) >= (_OFTEN if often else _SELDOM)
 
-    def record(self, found: dict[int, T] | Failure, now: float) -> bool:
+    def record(self, found: dict[int, T] | Failure, asked_at: float) -> bool:
         """Record the list, or why it could not be read; return whether that is a new failure."""
-        before, self.tried_at = self.failure, now
+        if self.tried_at is not None and asked_at < self.tried_at:
+            return False  # a reading that began later has ended earlier
+        before, self.tried_at = self.failure, asked_at
         if isinstance(found, Failure):
             self.failure = found
             return before is None or before.code != found.code
@@ -148,19 +150,19 @@ class Catalog:
         """Record that the list lacks the status of an agent."""
         self.statuses.incomplete = self.statuses.rows is not None
 
-    def record_statuses(self, found: Iterable[StatusRow] | Failure, now: float) -> bool:
+    def record_statuses(self, found: Iterable[StatusRow] | Failure, asked_at: float) -> bool:
         """Record the account's statuses, or why not; return whether that is a new failure."""
         rows = found if isinstance(found, Failure) else {row.id: row for row in found}
         with self._changing:
-            is_new = self.statuses.record(rows, now)
+            is_new = self.statuses.record(rows, asked_at)
             self._resolve()
         return is_new
 
-    def record_queues(self, found: Iterable[QueueRow] | Failure, now: float) -> bool:
+    def record_queues(self, found: Iterable[QueueRow] | Failure, asked_at: float) -> bool:
         """Record the account's queues, or why not; return whether that is a new failure."""
         rows = found if isinstance(found, Failure) else {row.id: row for row in found}
         with self._changing:
-            is_new = self.listed_queues.record(rows, now)
+            is_new = self.listed_queues.record(rows, asked_at)
             self._resolve()
         return is_new
 

@@ -112,30 +112,31 @@ def verify_ready(value: Ready, job: CheckJob, context: RequestContext) -> None:
 
 def read_statuses(job: CheckJob, context: RequestContext) -> None:
     """Read the account's agent statuses into its catalog."""
-    catalog = job.access.state.catalog
+    catalog, asked_at = job.access.state.catalog, job.clock.now().steady
     try:
         rows = job.access.client.read_statuses(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_statuses(failure, job.clock.now().steady):
+        if catalog.record_statuses(failure, asked_at):
             _log_unreadable(job, "/api/statuses/", failure)
     else:
-        catalog.record_statuses(rows, job.clock.now().steady)
+        catalog.record_statuses(rows, asked_at)
 
 
 def read_queues(job: CheckJob, context: RequestContext) -> None:
     """Read the account's queues into its catalog, and report which ones appeared or vanished."""
     catalog, account = job.access.state.catalog, job.access.account
+    asked_at = job.clock.now().steady
     try:
         rows = job.access.client.read_queues(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_queues(failure, job.clock.now().steady):
+        if catalog.record_queues(failure, asked_at):
             _log_unreadable(job, "/api/queues/", failure)
         return
     first = catalog.listed_queues.rows is None
     before = {queue.name for queue in catalog.queues}
-    catalog.record_queues(rows, job.clock.now().steady)
+    catalog.record_queues(rows, asked_at)
     if account.every_queue is None or first:
         return
     after = {queue.name for queue in catalog.queues}

@@ -93,6 +93,9 @@ class AccountState:
         self, name: Filter, verdict: Failure | ApiError | None, asked_at: Moment
     ) -> None:
         """Record that a filter is honoured (None), ignored, or could not be verified (an error)."""
+        recorded = self._verdicts.get(name)
+        if recorded is not None and asked_at.steady < recorded[0]:
+            return  # a check that began later has ended earlier
         if verdict is None or isinstance(verdict, Failure):
             if self.ignored_filter():
                 self._results.clear()  # they are from before, and may count everybody

@@ -14,9 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.availability import report
-from exporter.calltools import FILTERS
-from exporter.clock import Clock
-from exporter.errors import Failure
+from exporter.calltools import FILTERS, Client, RequestContext
+from exporter.clock import Clock, Moment
+from exporter.errors import ApiError, Failure
 from exporter.runtime import Runtime
 from exporter.scrape.account import AccountScrape
 from exporter.scrape.catalog import Catalog
@@ -347,6 +347,51 @@ def test_what_is_kept_of_queues_that_left_is_forgotten(
         *(history.scraped, history.outages, history.empty_since),
     ):
         assert {key for key in kept if key is not None} <= set(ids), kept
+
+
+# A check that ends after one that began later
+
+
+def test_a_list_that_was_asked_for_first_and_comes_last_is_not_the_last_one(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: an older answer in the place of a newer one; this one stayed for ten minutes."""
+    monkeypatch.setattr("exporter.scrape.jobs.JOIN_SECONDS", 0.0)
+    simulator = start_simulator()
+    account = make_account(simulator, queues=(), every_queue=Queue(0, "", (AVAILABLE,)))
+    runtime = make_runtime(account)
+    asked, answer = threading.Event(), threading.Event()
+    read_queues = Client.read_queues
+
+    def read_slowly(client: Client, context: RequestContext) -> Any:
+        if asked.is_set():
+            return read_queues(client, context)
+        asked.set()
+        assert answer.wait(10)
+        raise ApiError(Failure("500", "the API failed (500)"))
+
+    monkeypatch.setattr(Client, "read_queues", read_slowly)
+    slow = in_background(lambda: runtime.snapshot([account], 10))
+    assert asked.wait(10)
+    assert runtime.snapshot([account], 10).accounts[0].failures == ()
+    answer.set()
+    slow.join()
+    snapshot = runtime.snapshot([account], 10)
+    assert snapshot.accounts[0].failures == ()
+    assert codes(snapshot) == {5457: 0, 5460: 0}
+
+
+def test_a_verdict_that_was_asked_for_first_and_comes_last_is_not_the_last_one() -> None:
+    state = AccountState(an_account())
+    for name in FILTERS:
+        state.record_filter(name, None, Moment(START, START))
+    ignored = Failure("filter_ignored", "the API ignores the filter `queue`")
+    state.record_filter("queue", ignored, Moment(START + 500, START + 500))
+    state.record_filter("queue", None, Moment(START + 495, START + 495))
+    assert state.untrusted(Moment(START + 510, START + 510)) == ignored
 
 
 # A reload in the middle of a scrape
