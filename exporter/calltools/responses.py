@@ -101,7 +101,7 @@ def _retry_after(value: str) -> float | None:
 
 
 def _number(digits: str) -> int:
-    """Return a number of seconds; one that is absurdly long is long nevertheless."""
+    """Return a number of seconds; also one that is absurdly long."""
     return int(digits[:9])
 
 
