@@ -52,10 +52,14 @@ class LineWriter:
     def write(self, line: str) -> None:
         """Queue a line."""
         with self._changed:
-            if self._is_closed or not self._is_running() or len(self._lines) >= _MOST_LINES:
+            if self._is_closed or len(self._lines) >= _MOST_LINES:
                 self._drop(1)
                 return
-            self._lines.append(line.encode("utf-8", "backslashreplace"))
+            encoded = line.encode("utf-8", "backslashreplace")
+            if not self._is_running():  # without a thread, the log is needed more than speed
+                self._write(encoded)
+                return
+            self._lines.append(encoded)
             self._changed.notify_all()
 
     def flush(self) -> None:

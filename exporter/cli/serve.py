@@ -94,9 +94,9 @@ def serve(
         max_parallel_requests=options.scrape_max_parallel_requests,
         load=lambda: watched.reload().configuration,
     )
-    # Before it listens, so that no scrape opens others meanwhile.
-    runtime.open_connections()
     server = make_server(runtime, options)
+    # Before it serves, so that no scrape opens others meanwhile.
+    runtime.open_connections()
     give_back_large_blocks()
     # What is there by now stays: the collector need not look at it again during scrapes.
     gc.freeze()
@@ -105,7 +105,6 @@ def serve(
         version=__version__,
         addresses=" ".join(server.urls),
         accounts=len(configuration.accounts),
-        queues=sum(len(account.queues) for account in configuration.accounts),
     )
     if auto_reload_seconds:
         reload = partial(_reload, runtime)

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from exporter.errors import ConfigurationError, UnknownNameError
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
+from exporter.web.auth import CHECKS
 from exporter.web.available import AvailableHandler
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.metrics_handler import MetricsHandler
@@ -196,6 +197,8 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         available_users: the users that may ask `/available` only.
         reloader: called by POST to ``/-/reload``; None if that is disabled.
     """
+    if web_file or available_users:
+        CHECKS.start_one()
     metrics = MetricsHandler(
         max_requests=max_requests, timeout_offset=timeout_offset, max_timeout=max_timeout
     )

@@ -21,6 +21,9 @@ _WAIT_SECONDS = 2.0
 _REMEMBERED_REFUSALS = 100
 _HASH = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}")
 
+#: One at a time, and one thread for the process: a changed file needs no other.
+CHECKS = WorkerThreads(1)
+
 
 class BusyError(Exception):
     """Too many passwords are being checked."""
@@ -61,7 +64,6 @@ class BasicAuth:
         self._accepted: set[bytes] = set()
         self._refused: dict[bytes, None] = {}
         self._turn = asyncio.Lock()
-        self._threads = WorkerThreads(1)
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
@@ -85,7 +87,7 @@ class BasicAuth:
         try:
             # The same may have been checked while this request waited.
             if (known := self._remembered(digest)) is None:
-                known = await self._threads.run(partial(self._check, user, password))
+                known = await CHECKS.run(partial(self._check, user, password))
                 self._remember(digest, accepted=known)
             return known
         finally:

@@ -48,6 +48,7 @@ class SharedWork(Generic[Result]):
         self._most_left = slots * _LEFT_FOR_EACH_SLOT
         self._left = 0
         self._threads = WorkerThreads(slots + self._most_left)
+        self._threads.start_one()
 
     async def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
         """Return the result of ``work``, or of that for another request with the same key."""
@@ -219,20 +220,19 @@ class WorkerThreads:
             RuntimeError: not even one thread can be started.
         """
         if self._unfinished >= self._started and self._started < self._count:
-            self._start_thread()
+            self.start_one()
+        if not self._started:
+            raise RuntimeError("no thread can be started")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._unfinished += 1
         self._tasks.put((work, future, self._finish))
         return await future
 
-    def _start_thread(self) -> None:
+    def start_one(self) -> None:
+        """Start a thread if possible: the first one before others take the last."""
         thread = threading.Thread(target=_serve, args=(self._tasks,), name="web", daemon=True)
-        try:
+        with contextlib.suppress(RuntimeError):
             thread.start()
-        except RuntimeError:
-            if not self._started:
-                raise
-        else:
             self._started += 1
 
     def _finish(

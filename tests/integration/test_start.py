@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 from pathlib import Path
 
+import bcrypt
 import pytest
 import requests
 
-from exporter.simulator import SimulatedAccount
-from tests.process_fixtures import PROGRAM, UNTRACED, WriteConfiguration
-from tests.simulator import FixedWorld
+from exporter.simulator import TOKEN, SimulatedAccount
+from exporter.web.server.server import Server
+from tests.process_fixtures import PROGRAM, UNTRACED, RunMain, WriteConfiguration
+from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
+
+HASH = bcrypt.hashpw(b"secret", b"$2b$04$......................").decode()
 
 
 def start(path: Path, folder: Path, address: str) -> subprocess.Popen[str]:
@@ -30,8 +36,13 @@ def start(path: Path, folder: Path, address: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture
-def path(start_simulator: StartSimulator, write_configuration: WriteConfiguration) -> Path:
-    return write_configuration(start_simulator(SimulatedAccount(FixedWorld())))
+def simulator(start_simulator: StartSimulator) -> Simulator:
+    return start_simulator(SimulatedAccount(FixedWorld()))
+
+
+@pytest.fixture
+def path(simulator: Simulator, write_configuration: WriteConfiguration) -> Path:
+    return write_configuration(simulator)
 
 
 def wait_for_handler(process: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -76,11 +87,65 @@ def test_the_end_at_any_moment_of_the_start_is_quiet(
         assert "Traceback" not in process.stderr.read()
 
 
-def test_a_taken_address_is_one_line(path: Path, tmp_path: Path) -> None:
+def test_a_taken_address_is_one_line_and_no_connection(
+    simulator: Simulator, path: Path, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with start(path, tmp_path, address) as process:
             _, written = process.communicate(timeout=30)
     assert process.returncode == 1
     assert "the port is already in use" in written
+    assert simulator.connections_opened == 0
     assert "Traceback" not in written
+
+
+def test_pages_and_passwords_have_their_thread_before_connections_take_the_last(
+    simulator: Simulator,
+    write_configuration: WriteConfiguration,
+    run_main: RunMain,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The connections that are opened ahead took all threads of a container with a limit."""
+    path = write_configuration(simulator)
+    users = tmp_path / "users.yml"
+    users.write_text(f"users: {{crm: {{password_hash: {HASH}, accounts: all}}}}")
+    opened, started = threading.Event(), threading.Thread.start
+    answers: list[int] = []
+
+    def start_within_limit(thread: threading.Thread) -> None:
+        if opened.is_set() and thread.name.startswith(("web", "fetch")):
+            raise RuntimeError("can't start new thread")
+        started(thread)
+
+    def ask(server: Server) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            for page in ("", "metrics", "available?account=acme"):
+                url = server.urls[0] + page
+                answers.append(session.get(url, auth=("crm", "secret"), timeout=5).status_code)
+
+    def ask_and_stop(server: Server) -> None:
+        try:
+            ask(server)
+        finally:
+            server.stop()
+
+    def serve_and_ask(server: Server, *_: object) -> None:
+        opened.set()
+        asking = threading.Thread(target=ask_and_stop, args=(server,), name="asking")
+        started(asking)
+        asyncio.run(server.serve(server._listeners))
+        asking.join()
+
+    monkeypatch.setattr(threading.Thread, "start", start_within_limit)
+    monkeypatch.setattr(Server, "run", serve_and_ask)
+    said = run_main(
+        f"--config.file={path}",
+        "--web.listen-address=127.0.0.1:0",
+        f"--web.available-users.file={users}",
+        CALLTOOLS_TOKEN=TOKEN,
+    )
+    assert said.code == 0
+    assert answers == [200, 200, 200]

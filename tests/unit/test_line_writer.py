@@ -104,3 +104,18 @@ def test_a_reader_that_is_gone_is_no_error(pipe: tuple[int, int]) -> None:
     writer.write(LINE)
     writer.close()
     assert dropped_lines() == before + 1
+
+
+def test_without_a_thread_for_them_lines_are_written_all_the_same(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    reader, writer = pipe
+    os.set_blocking(reader, False)
+    lines = LineWriter(writer)
+    lines.write("why nothing works\n")
+    assert os.read(reader, 100) == b"why nothing works\n"
+    lines.close()
