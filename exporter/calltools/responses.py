@@ -102,7 +102,7 @@ def _retry_after(value: str) -> float | None:
 
 def _number(digits: str) -> int:
     """Return a number of seconds; also one that is absurdly long."""
-    return int(digits[:9])
+    return int(digits.lstrip("0")[:9] or "0")
 
 
 def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:

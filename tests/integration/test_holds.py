@@ -65,7 +65,15 @@ def set_up(
 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
-    [("60", 60), ("1", 1), ("300", 300), ("86400", 300), ("999999999", 300), ("9" * 20, 300)],
+    [
+        ("60", 60),
+        ("1", 1),
+        ("300", 300),
+        ("86400", 300),
+        ("999999999", 300),
+        ("9" * 20, 300),
+        ("60".zfill(20), 60),
+    ],
 )
 def test_an_account_told_to_wait_is_left_alone_that_long(
     set_up: Callable[..., Setting], retry_after: str, seconds: float

@@ -152,6 +152,7 @@ def test_a_link_that_says_nothing_else_is_no_reason_to_refuse(
         {"Age": "86400"},
         {"age": "0, 3600"},
         {"Age": "9" * 20},
+        {"Age": "300".zfill(20)},
         {"Warning": '110 cache "Response is Stale"'},
     ],
 )
