@@ -66,7 +66,9 @@ def raise_for_status(answer: HttpAnswer, *secrets: Secret) -> None:
 def _refuse_old(headers: Mapping[str, str]) -> None:
     """Refuse an answer from a cache, by its age (RFC 9111, 5.1) or its warning (110, 111)."""
     if age := headers.get("age"):
-        seconds = max(map(_number, re.findall("[0-9]+", age)), default=0)
+        # Of one that is absurdly long, the first digits say enough.
+        numbers = [digits.lstrip("0") for digits in re.findall("[0-9]+", age)]
+        seconds = max((int(digits[:9] or "0") for digits in numbers), default=0)
         if seconds > OLDEST_SECONDS:
             refuse(f"an answer that a cache has kept for {seconds} s")
     warning = headers.get("warning")
@@ -90,19 +92,14 @@ def names_field(answer: HttpAnswer, field: str) -> bool:
 
 def _retry_after(value: str) -> float | None:
     """Read ``Retry-After`` as seconds from now; RFC 9110, 10.2.3: a number or a date."""
-    if re.fullmatch("[0-9]+", value.strip()):
-        return float(_number(value.strip()))
+    if re.fullmatch("0*[0-9]{1,9}", value.strip()):
+        return float(value)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, aware.timestamp() - time.time())
-
-
-def _number(digits: str) -> int:
-    """Return a number of seconds; also one that is absurdly long."""
-    return int(digits.lstrip("0")[:9] or "0")
 
 
 def _quote(answer: HttpAnswer, secrets: Iterable[Secret]) -> str:
