@@ -14,7 +14,7 @@ import click
 Decorator: TypeAlias = Callable[[Any], Any]
 Read: TypeAlias = Callable[[str], object]
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 #: The environment variables that give a flag's value where the flag does not.
 VARIABLES: set[str] = set()
@@ -61,23 +61,20 @@ def _count(text: str) -> int:
     return number
 
 
-def _parse_seconds(text: str, least: float) -> float:
-    """Read seconds, with or without a unit, as Prometheus' durations have one."""
-    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(ms|s|m|h|)", text.strip(), re.ASCII)
-    seconds = float(match[1]) * _UNITS[match[2]] if match else -1.0
-    if not least <= seconds <= 3600:
-        raise ValueError
-    return seconds
+def _seconds(least: float) -> Read:
+    """Return what reads seconds, or a duration as Prometheus writes it."""
 
+    @_expecting(f"seconds, from {least:g} to 3600, or a duration such as 10s or 1m30s")
+    def read(text: str) -> float:
+        parts = re.findall("([0-9.]+)(ms|[smh])", text)
+        is_duration = parts and "".join(map("".join, parts)) == text.strip()
+        units = sum(float(number) * _UNITS[unit] for number, unit in parts)
+        seconds = units if is_duration else float(text)
+        if not least <= seconds <= 3600:
+            raise ValueError
+        return seconds
 
-@_expecting("seconds, from 0 to 3600, or a duration such as 500ms, 10s or 1m")
-def _seconds(text: str) -> float:
-    return _parse_seconds(text, 0.0)
-
-
-@_expecting("seconds, from 1 to 3600, or a duration such as 30s or 2m")
-def _a_second_or_more(text: str) -> float:
-    return _parse_seconds(text, 1.0)
+    return read
 
 
 @_expecting("the beginning of links, such as https://example.com/x")
@@ -144,7 +141,11 @@ PARALLEL = _flag(
     default="256",
 )
 TIMEOUT = _flag(
-    "timeout", "Time limit for the whole command.", metavar="DURATION", type=_seconds, default="10s"
+    "timeout",
+    "Time limit for the whole command.",
+    metavar="DURATION",
+    type=_seconds(0.05),
+    default="10s",
 )
 LOGGING = combine(
     # As `exporter.logs` has them, which takes long to import.
@@ -158,7 +159,7 @@ RELOAD_INTERVAL = _flag(
     "config.auto-reload-interval",
     "How often to check the configuration for changes, to reload it then. 0: never.",
     metavar="DURATION",
-    type=_seconds,
+    type=_seconds(0),
     default="0s",
 )
 WEB_CONFIG_FILE = _flag(
@@ -190,14 +191,14 @@ SERVING = combine(
         "scrape.timeout-offset",
         "Time to subtract from Prometheus' scrape timeout.",
         metavar="DURATION",
-        type=_seconds,
+        type=_seconds(0),
         default="0.5s",
     ),
     _flag(
         "scrape.max-timeout",
         "Longest scrape timeout that a request can ask for.",
         metavar="DURATION",
-        type=_a_second_or_more,
+        type=_seconds(1),
         default="2m",
     ),
 )

@@ -67,6 +67,11 @@ def test_flags_may_stand_before_the_command(
             ["--scrape.timeout-offset=-1"],
             " serve: --scrape.timeout-offset: found '-1', expected seconds, from 0",
         ),
+        (["ping", "--timeout=0"], " ping: --timeout: found '0', expected seconds, from 0.05 to"),
+        (["ping", "--timeout="], " ping: --timeout: found '', expected seconds"),
+        (["ping", "--timeout=1m-5s"], " ping: --timeout: found '1m-5s', expected seconds"),
+        (["ping", "--timeout=1.2.3s"], " ping: --timeout: found '1.2.3s', expected seconds"),
+        (["ping", "--timeout=61m"], " ping: --timeout: found '61m', expected seconds"),
         (["ping", "--timeout=soon"], " ping: --timeout: found 'soon', expected seconds"),
         (
             ["check", "--log.level=loud"],
@@ -184,6 +189,16 @@ def test_a_switch_in_the_environment(
     for arguments, value in (([], expected), (["--no-web.enable-lifecycle"], False)):
         with serve.make_context("serve", list(arguments)) as context:
             assert context.params["web_enable_lifecycle"] is value
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1m30s", 90), ("2m", 120), ("500ms", 0.5), ("1h", 3600), ("7", 7), ("0.5s", 0.5), ("0", 0)],
+)
+def test_durations_of_flags_are_written_as_those_of_the_file(text: str, seconds: float) -> None:
+    serve = calltools_exporter.commands["serve"]
+    with serve.make_context("serve", [f"--config.auto-reload-interval={text}"]) as context:
+        assert context.params["config_auto_reload_interval"] == seconds
 
 
 def test_a_switch_that_is_neither_on_nor_off_is_a_mistake(run_main: RunMain) -> None:
