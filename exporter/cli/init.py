@@ -15,7 +15,14 @@ from typing import TypeAlias, TypeVar
 from exporter import config
 from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
 from exporter.cli import exits
-from exporter.cli.init_input import InitOptions, Key, path_from, prompt_account, prompt_key
+from exporter.cli.init_input import (
+    InitOptions,
+    Key,
+    accounts_in,
+    path_from,
+    prompt_account,
+    prompt_key,
+)
 from exporter.cli.online import check_online
 from exporter.cli.template import ConfigTemplate
 from exporter.cli.terminal import complain, confirm, progress, prompt, write
@@ -230,9 +237,10 @@ def _there_already(path: Path) -> ExporterError:
 
 
 def _file_to_load(written: Path) -> Path:
-    """Return the path for `--config.file`: the folder, where the file is one of several."""
-    one_of_several = written.parent != Path() and written.name != config.DEFAULT_FILE.name
-    return written.parent if one_of_several else written
+    """Return the path for `--config.file`: the folder, where that has a file for each account."""
+    folder = written.parent
+    has_several = folder.name.endswith(".d") or len(accounts_in(folder)) > 1
+    return folder if has_several else written
 
 
 def _check(file: Path, account: Account, environ: Mapping[str, str], options: InitOptions) -> int:

@@ -92,7 +92,7 @@ def prompt_account(
                 )
         return name
 
-    others = _other_accounts(options.output.parent)
+    others = accounts_in(options.output.parent)
     no_key = TokenValue(Secret(""), "no key yet")  # nothing is sent in its place
     tls = TlsFiles(ca_file=options.ca_file)
     question = "The URL you log in to, such as https://east-2.calltools.io"
@@ -162,13 +162,13 @@ def _used_variables(folder: Path) -> dict[str, str]:
     """Return the variables of keys that a folder's other files name, with their accounts."""
     return {
         token_variable(variable, str(account.get("name"))): str(account.get("name"))
-        for account in _other_accounts(folder)
+        for account in accounts_in(folder)
         if isinstance(variable := account.get("token_env"), str)
     }
 
 
-def _other_accounts(folder: Path) -> list[YamlMapping]:
-    """Return the accounts in a folder's other files, which may have mistakes."""
+def accounts_in(folder: Path) -> list[YamlMapping]:
+    """Return the accounts in a folder's files, which may have mistakes."""
     if folder == Path():
         return []  # the files of this folder are not read together
     documents, _ = read_files(sorted(folder.glob("*.y*ml")))

@@ -91,6 +91,16 @@ def test_a_name_that_another_file_has_is_refused_as_the_folder_would_be(
     assert len(config.load(tmp_path / "accounts.d", {}).files) == 1
 
 
+def test_what_else_is_in_the_folder_is_not_read_as_accounts(
+    simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack/compose.yml").write_text("services: {}\n")
+    code, out, err = init("--url", simulator.url, "-o", "stack/calltools.yml")
+    assert (code, err) == (0, "")
+    assert "calltools-exporter --config.file=stack/calltools.yml  #" in out
+
+
 def test_two_accounts_are_not_given_one_key(
     simulator: Simulator, init: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
