@@ -49,6 +49,6 @@ def demo(options: ServeOptions) -> int:
 def _stand_in_for_prometheus(runtime: Runtime, ended: threading.Event) -> None:
     """Scrape regularly, so that the landing page has something to show."""
     seconds = _SCRAPE_INTERVAL_SECONDS
-    runtime.metrics(account=None, exporter_only=False, budget_seconds=seconds)
-    while not ended.wait(seconds):
+    while not ended.is_set():
         runtime.metrics(account=None, exporter_only=False, budget_seconds=seconds)
+        ended.wait(seconds)
