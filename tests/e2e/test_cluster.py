@@ -31,7 +31,7 @@ SOURCES = Path(__file__).parent / "cluster_tools"
 #: Compiling is what takes time: nothing is optimized, nor described for debuggers, and the
 #: compiler clears its memory seldom.
 BUILD = ("-gcflags=all=-N -l -dwarf=false", "-ldflags=-s -w")
-ENVIRON = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400"}
+ENVIRON = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400", "GOMAXPROCS": ""}
 TABLES = ["one-account", "many-accounts", "openshift"]
 OVERLAYS = ["overlays/example", "overlays/fixed-user", "overlays/tls", "base", "operator"]
 
