@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ ALERTS = {rule["alert"] for rule in rules() if "alert" in rule}
 NAMED = re.compile(r'alertname=~?"([^"]*)"')
 
 
+@cache
 def cases(file: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load(file.read_text())["tests"]
+    found: list[dict[str, Any]] = yaml.load(file.read_text(), yaml.CSafeLoader)["tests"]
     return found
 
 

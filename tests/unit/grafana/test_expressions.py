@@ -1,6 +1,7 @@
 """Every expression is PromQL, and asks only for what the exporter or the rules have."""
 
 import re
+from functools import cache
 from typing import Any
 
 import promql_parser
@@ -22,12 +23,14 @@ MATCHERS = re.compile(r"(\w+)(?:=~|!~|!=|=)\"")
 NAMES = re.compile(r"(?:\w+:)?\b(?:calltools|process)_\w+(?::\w+)?|\bALERTS\b")
 
 
+@cache
 def recorded() -> set[str]:
     files = [yaml.safe_load(file.read_text()) for file in RULES.glob("*.yml")]
     groups = [group for file in files for group in file["groups"]]
     return {rule["record"] for group in groups for rule in group["rules"] if "record" in rule}
 
 
+@cache
 def exported() -> dict[str, set[str]]:
     """Return the exporter's series with their labels."""
     series = {name: set(labels) for name, (labels, _) in FAMILIES.items()}
