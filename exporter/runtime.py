@@ -89,9 +89,10 @@ class Runtime:
             self.counters.reloaded(self._clock.unix())
         log.info("Configuration loaded", accounts=len(configuration.accounts))
 
-    def open_connections(self) -> None:
+    def open_connections(self, most: int | None = None) -> None:
         """Have the connections opened that the first scrape will need, and wait for none."""
-        self._scraper.open_connections(self._max_parallel_requests)
+        limits = [self._max_parallel_requests, *([] if most is None else [most])]
+        self._scraper.open_connections(min(limits))
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float

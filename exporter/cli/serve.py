@@ -22,6 +22,7 @@ from exporter.runtime import Runtime
 from exporter.web.app import Reloader, create_app
 from exporter.web.available_users import warn_of_open_paths
 from exporter.web.follow import FollowedUsers, FollowedWebFile
+from exporter.web.server.descriptors import file_limit
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 
@@ -95,8 +96,8 @@ def serve(
         load=lambda: watched.reload().configuration,
     )
     server = make_server(runtime, options)
-    # Before it serves, so that no scrape opens others meanwhile.
-    runtime.open_connections()
+    # Before it serves, so that no scrape opens others meanwhile; serving needs files, too.
+    runtime.open_connections(file_limit() // 4)
     give_back_large_blocks()
     # What is there by now stays: the collector need not look at it again during scrapes.
     gc.freeze()

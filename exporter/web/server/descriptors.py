@@ -23,21 +23,22 @@ _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 log = structlog.get_logger(__name__)
 
 
-def connection_limit(api_connections: int) -> int:
-    """Return how many clients can connect while requests to the API can still be sent.
-
-    First, raise the process's soft limit of open files to the hard one: the usual soft limit is
-    from the 1980s.
-
-    Args:
-        api_connections: how many connections to the API there may be.
-    """
+def file_limit() -> int:
+    """Raise the soft limit of open files, which is usually from the 1980s; return the new one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files == resource.RLIM_INFINITY:
-        files = _MOST_FILES
+    return _MOST_FILES if files == resource.RLIM_INFINITY else files
+
+
+def connection_limit(api_connections: int) -> int:
+    """Return how many clients can connect while requests to the API can still be sent.
+
+    Args:
+        api_connections: how many connections to the API there may be.
+    """
+    files = file_limit()
     reserve = min(api_connections + _OTHER_FILES, files // 2)
     return max(1, min(_MOST_CONNECTIONS, files - reserve))
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import requests
 from structlog.testing import capture_logs
 
 from exporter.web.server.descriptors import ShortageLog
+from tests.process_fixtures import ENVIRON
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]
@@ -34,6 +37,38 @@ def test_clients_leave_descriptors_for_the_api(files: int, api: int, clients: in
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
     )
     assert int(done.stdout) == clients
+
+
+def test_connections_that_are_opened_ahead_leave_files_for_the_server(tmp_path: Path) -> None:
+    """The kind: what is done early takes what the start needs later; the process ended."""
+    program = (
+        f"{LIMIT.format(40)}\nimport sys; from exporter.cli.run import main\n"
+        "sys.exit(main(['--config.file=exporter.yml', '--web.listen-address=127.0.0.1:0']))"
+    )
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silo:
+        account = {
+            "name": "acme",
+            "url": f"http://127.0.0.1:{silo.getsockname()[1]}",
+            "token_env": "CALLTOOLS_TOKEN",
+            "available_status": 1,
+            "queues": [*range(1, 41)],
+            "max_parallel_requests": 40,
+        }
+        (tmp_path / "exporter.yml").write_text(json.dumps({"accounts": [account]}))
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            env={**ENVIRON, "CALLTOOLS_TOKEN": "key"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            (url,) = re.findall(r"http://[0-9.:]+", process.stderr.readline())
+            assert requests.get(f"{url}/-/healthy", timeout=10).status_code == 200
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def test_silent_clients_take_no_page_where_files_are_few() -> None:
