@@ -96,9 +96,9 @@ class _Wires:
         }
 
     def open(
-        self, accounts: Iterable[tuple[Account, int]], seconds: float
+        self, accounts: Iterable[tuple[Account, int]], seconds: float, in_all: float
     ) -> Iterator[tuple[Account, Access]]:
-        del seconds
+        del seconds, in_all
         for account, _ in accounts:
             wire = cast("Transport", self._wires[account.name])
             yield account, Access(wire, account.token.read())
