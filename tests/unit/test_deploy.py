@@ -25,7 +25,7 @@ OWN_KINDS = {"PrometheusRule", "ScrapeConfig", "ServiceMonitor"}
 
 
 def read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
+    return yaml.load(path.read_text(), yaml.CSafeLoader)
 
 
 def manifests() -> dict[str, Any]:

@@ -87,7 +87,9 @@ def test_as_a_value_or_as_a_key(tmp_path: Path, path: Path_, pasted: str) -> Non
             continue
         else:
             inner[path[-1]] = pasted  # type: ignore[index]
-        file.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
+        file.write_text(
+            yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8"
+        )
 
         assert pasted.rpartition(" ")[2].lower() not in messages(file).lower()
 
@@ -143,6 +145,8 @@ def test_what_was_found_is_cut_where_it_is_long(tmp_path: Path) -> None:
         for step in path[:-1]:
             inner = inner[step]  # type: ignore[index]
         inner[path[-1]] = long  # type: ignore[index]
-        file.write_text(yaml.safe_dump(value, sort_keys=False), encoding="utf-8")
+        file.write_text(
+            yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8"
+        )
 
         assert all(len(line) < 600 for line in messages(file).splitlines()), path
