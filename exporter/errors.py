@@ -72,7 +72,7 @@ class ConfigurationError(ExporterError):
 
 
 class UnknownNameError(ExporterError):
-    """An account or a queue was asked for that does not exist."""
+    """An account, a queue or a team was asked for that does not exist."""
 
 
 class UnknownAccountError(UnknownNameError):
@@ -90,6 +90,13 @@ class UnknownQueueError(UnknownNameError):
         super().__init__(
             f"account {account!r} has no queue {name[:100]!r}{did_you_mean(name, known)}"
         )
+
+
+class UnknownTeamError(UnknownNameError):
+    """A team was asked for that no queue has; ``known`` are those that there are."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"team {name[:100]!r} is not configured{did_you_mean(name, known)}")
 
 
 class TokenError(ExporterError):

@@ -100,8 +100,12 @@ class Transports:
             return error.failure
 
     def retain(self, accounts: Iterable[Account]) -> None:
-        """Close the connections of all other origins, TLS files and proxies."""
+        """Close the connections of all other origins, TLS files and proxies.
+
+        Files that hang are tried again: they may have been replaced.
+        """
         accounts = list(accounts)
+        self._files = FileAccess()
         keys = {_pool_key(account) for account in accounts}
         self._contexts.retain(account.tls for account in accounts)
         with self._lock:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from exporter.availability import AvailabilityReport, report, unread_queue
 from exporter.clock import Moment
-from exporter.errors import Failure, UnknownAccountError, UnknownQueueError
+from exporter.errors import Failure, UnknownAccountError, UnknownQueueError, UnknownTeamError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, Snapshot
@@ -49,12 +49,16 @@ def read_available(
     Raises:
         UnknownAccountError: the user has no account of that name.
         UnknownQueueError: the account has no queue of that name or id for the user.
+        UnknownTeamError: no queue of the user has that team.
     """
-    names = [account.name for account in _accounts(runtime, user)]
+    accounts = _accounts(runtime, user)
+    names = [account.name for account in accounts]
     if question.account is not None:
         if question.account not in names:
             raise UnknownAccountError(question.account, names)
         _check_queues(runtime, question.account, question.queues, user)
+    if question.team is not None:
+        _check_team(question.team, accounts, user)
     snapshot = runtime.read(
         question.account,
         question.queues,
@@ -91,6 +95,18 @@ def _check_queues(
     for queue in wanted:
         if queue not in known:
             raise UnknownQueueError(account, queue, [queue.name for queue in allowed])
+
+
+def _check_team(team: str, accounts: Sequence[Account], user: AvailableUser | None) -> None:
+    """Check that a queue has the team: a misspelt one would read as "nobody", for good."""
+    known = {
+        queue.team
+        for account in accounts
+        for queue in (*account.queues, account.every_queue)
+        if queue is not None and _may_ask(user, account.name, queue)
+    }
+    if team not in known:
+        raise UnknownTeamError(team, sorted(known))
 
 
 def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:

@@ -17,7 +17,7 @@ import yaml
 
 from exporter.runtime import Runtime
 from exporter.settings import TlsFiles, TokenFile
-from exporter.simulator import SimulatedAccount
+from exporter.simulator import TOKEN, SimulatedAccount
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import StartCommand, WriteConfiguration
 from tests.simulator import FixedWorld
@@ -88,6 +88,29 @@ def test_a_key_that_comes_back_is_used(
     deadline = time.monotonic() + 20
     while runtime.snapshot([account], 5).queues[0].result.failure is not None:
         assert time.monotonic() < deadline
+
+
+def test_a_key_that_was_replaced_while_it_hung_is_read_after_a_reload(
+    start_simulator: StartSimulator,
+    write_configuration: WriteConfiguration,
+    start_command: StartCommand,
+    fifo: Path,
+) -> None:
+    """The old file may hang for good, and nothing but a restart read the new one."""
+    path = write_configuration(start_simulator(), {5457: "sales"})
+    content = yaml.safe_load(path.read_text())
+    content["accounts"][0].pop("token_env", None)
+    content["accounts"][0]["token_file"] = str(fifo)
+    path.write_text(yaml.safe_dump(content))
+    command = start_command("serve", "--config.file", path, "--web.enable-lifecycle", ANYWHERE)
+    timeout = {"X_Prometheus_Scrape_Timeout_Seconds": "2"}
+    assert 'code="token",queue="sales"' in command.get("/metrics", **timeout).text
+    new = fifo.with_name("new")
+    new.write_text(TOKEN)
+    new.replace(fifo)
+    command.session.post(f"{command.url}/-/reload", timeout=20).raise_for_status()
+    assert 'calltools_queue_up{account="acme",queue="sales"} 1.0' in command.get("/metrics").text
+    assert command.stop() == 0
 
 
 def test_the_process_serves_the_others_and_ends_when_told(

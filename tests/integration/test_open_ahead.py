@@ -95,7 +95,7 @@ def test_no_more_are_opened_than_requests_may_run(
     runtime = make_runtime(*accounts, max_parallel_requests=most)
     runtime.open_connections()
     assert wait_until(lambda: idle(runtime._transports) == number)
-    assert simulator.connections_opened == number
+    assert wait_until(lambda: simulator.connections_opened == number)
 
 
 def test_a_host_that_cannot_be_reached_is_reported_by_the_scrape_alone(
