@@ -45,8 +45,8 @@ def test_getting_started_from_key_to_number(
     # As in a script, where nobody is asked for a key: each account names its own, as is said there.
     typed = re.sub(r"https://\S+", url, several)
     typed = re.sub(r"(--account \w+)", r"\1 --token-env 'KEY_{account}'", typed)
-    keys = {"CALLTOOLS_TOKEN": "", "KEY_ACME": TOKEN, "KEY_GLOBEX": TOKEN}
-    assert "2 accounts OK" in bash.run(f"{enter}\n{typed}", **keys)
+    checked = bash.run(f"{enter}\n{typed}", CALLTOOLS_TOKEN="", KEY_ACME=TOKEN, KEY_GLOBEX=TOKEN)
+    assert "2 accounts OK" in checked
 
     assert serve == "calltools-exporter\n"
     file = f"--config.file={bash.folder / 'calltools/exporter.yml'}"
