@@ -23,7 +23,7 @@ from exporter.simulator import DEMO_QUEUES, DayWorld, Team
 from tests.e2e import tools
 from tests.e2e.browser import Browser
 from tests.e2e.shell import Bash
-from tests.process_fixtures import ENVIRON, ROOT
+from tests.process_fixtures import ROOT, UNTRACED
 
 PROGRAMS = ("exporter", "prometheus", "alertmanager", "notifications")
 
@@ -51,7 +51,7 @@ def start_stack(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]
     def start(*flags: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, ROOT / "scripts/stack.py", folder.parents[1], *flags],
-            env={**ENVIRON, "TMPDIR": str(tmp_path)},
+            env={**UNTRACED, "TMPDIR": str(tmp_path)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

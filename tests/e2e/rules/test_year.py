@@ -13,7 +13,7 @@ from benchmarks.paging.world import Setup
 from prometheus.build import rule_files
 from prometheus.thresholds import Thresholds
 from tests.e2e import tools
-from tests.process_fixtures import ENVIRON, ROOT
+from tests.process_fixtures import ROOT, UNTRACED
 
 ALERTING = (ROOT / "docs/alerting.md").read_text()
 PIECE = Extent(queues=6, days=0.25, seed="piece2")
@@ -54,7 +54,7 @@ def test_the_documented_measurement_runs() -> None:
     done = subprocess.run(
         [sys.executable, *shorter.split(), f"--promtool={tools.require('promtool')}"],
         cwd=ROOT,
-        env=dict(ENVIRON),
+        env=dict(UNTRACED),
         capture_output=True,
         text=True,
         check=False,
