@@ -108,7 +108,7 @@ cluster: $(MARK).dev ## copy rules and dashboards into deploy/, for Helm and kus
 	@$(VENV)/bin/python scripts/cluster_files.py
 
 .PHONY: bench
-bench: $(MARK).dev ## measure speed and cost, compare with peers, write benchmarks/results.md (about 13 minutes)
+bench: $(MARK).dev ## measure speed and cost, compare with peers, write benchmarks/results.md (about 12 minutes)
 	@$(VENV)/bin/python scripts/fetch_peers.py $(CACHE)
 	@$(VENV)/bin/python -m benchmarks $(CACHE)
 
