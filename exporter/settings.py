@@ -255,6 +255,12 @@ class Account:
         return by_name
 
     @property
+    def described_queues(self) -> list[Queue]:
+        """Every queue that the configuration describes, also what stands for those of the API."""
+        queues = [*self.queues, self.every_queue, *(one.queue for one in self.exceptions)]
+        return [queue for queue in queues if queue is not None]
+
+    @property
     def host(self) -> str:
         """The host, with its port where the URL names one: the silo."""
         return urlsplit(self.url).netloc

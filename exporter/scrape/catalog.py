@@ -63,12 +63,9 @@ class Catalog:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        templates = [*account.queues, account.every_queue]
-        templates += [exception.queue for exception in account.exceptions]
         by_name = any(
             isinstance(choice, str)
-            for queue in templates
-            if queue is not None
+            for queue in account.described_queues
             for choice in queue.available_status
         )
         self.statuses = CachedList[StatusRow](needed=by_name)

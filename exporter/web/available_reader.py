@@ -75,12 +75,7 @@ def _accounts(runtime: Runtime, user: AvailableUser | None) -> Sequence[Account]
         return accounts
     if user.accounts is not None:
         return [account for account in accounts if account.name in user.accounts]
-    return [
-        account
-        for account in accounts
-        if (queues := runtime.known_queues(account.name)) is None
-        or any(user.may_ask(account.name, queue.team) for queue in queues)
-    ]
+    return [account for account in accounts if _may_have(account, None, user)]
 
 
 def _check_queues(
@@ -102,11 +97,19 @@ def _check_team(team: str, accounts: Sequence[Account], user: AvailableUser | No
     known = {
         queue.team
         for account in accounts
-        for queue in (*account.queues, account.every_queue)
-        if queue is not None and _may_ask(user, account.name, queue)
+        for queue in account.described_queues
+        if _may_ask(user, account.name, queue)
     }
     if team not in known:
         raise UnknownTeamError(team, sorted(known))
+
+
+def _may_have(account: Account, team: str | None, user: AvailableUser | None) -> bool:
+    """Return whether an account may have queues of a team for a user, also before it is listed."""
+    return any(
+        team in (None, queue.team) and _may_ask(user, account.name, queue)
+        for queue in account.described_queues
+    )
 
 
 def _may_ask(user: AvailableUser | None, account: str, queue: Queue) -> bool:
@@ -127,7 +130,8 @@ def _result(
     accounts = tuple(
         account
         for account in snapshot.accounts
-        if not account.queues_known or account.account.name in with_queues
+        if account.account.name in with_queues
+        or (not account.queues_known and _may_have(account.account, question.team, user))
     )
     found = report(replace(snapshot, queues=queues, accounts=accounts), now)
     holds = [account.hold_until - now.unix for account in snapshot.accounts if account.hold_until]

@@ -181,5 +181,4 @@ def _check_names(document: Document, user: YamlMapping, configuration: Configura
 
 
 def _teams(account: Account) -> Iterable[str]:
-    queues = [*account.queues, *(exception.queue for exception in account.exceptions)]
-    return {queue.team for queue in (*queues, account.every_queue) if queue and queue.team}
+    return {queue.team for queue in account.described_queues if queue.team}

@@ -430,6 +430,29 @@ def test_lists_hold_what_the_user_may_ask_about(guarded: Command) -> None:
         assert [f"{one['account']}/{one['queue']}" for one in answer["queues"]] == found
 
 
+def test_a_team_meets_no_account_of_another_team_that_cannot_be_listed(
+    start_command: StartCommand, path: Path
+) -> None:
+    """It made every answer `null`, and showed the account's name to users of other teams."""
+    content = yaml.safe_load(path.read_text())
+    lost = {"name": "lost", "team": "north", "queues": "all", "token_file": "no-such-key"}
+    acme = {**content["accounts"][0], "team": "west"}
+    acme["queues"] = ["all", {"id": 5457, "team": "east"}]
+    content["accounts"] = [acme, {**acme, **lost}]
+    del content["accounts"][1]["token_env"]
+    path.write_text(yaml.safe_dump(content))
+    exporter = start_command(*guarded_flags(path))
+    for name, query, can, failed in (
+        ("admin", "?team=north", None, ["lost"]),
+        ("admin", "?team=east", True, []),
+        ("east", "", True, []),
+    ):
+        status, answer = as_user(exporter, name, query)
+        assert (status, answer["can_take_call"]) == (200, can), answer
+        assert [one["account"] for one in answer["accounts"]] == failed
+    assert as_user(exporter, "east", "?account=lost")[0] == 404
+
+
 def test_why_a_number_could_not_be_read_is_for_the_operator(
     guarded: Command, simulator: Simulator
 ) -> None:
