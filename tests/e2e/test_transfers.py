@@ -128,7 +128,7 @@ def test_a_function_gives_up_in_time(asks: Asks, exporter: Command, simulator: S
     simulator.faults.set("hang")
     begun = time.monotonic()
     assert asks(exporter.url, "acme", "sales", timeout=2.0) is None
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 20
 
 
 def test_a_function_does_not_know_what_nobody_answers(asks: Asks, exporter: Command) -> None:

@@ -72,6 +72,18 @@ def serving(runtime: Runtime) -> Iterator[Ask]:
         thread.join()
 
 
+def in_time(ask: Ask, page: Page, seconds: float) -> Page:
+    """Check that a page takes no longer, at one of three attempts; return that page.
+
+    What a machine with other work made late is not what is tested.
+    """
+    attempts = 1
+    while page.seconds >= seconds and attempts < 3:
+        page, attempts = ask(seconds), attempts + 1
+    assert page.seconds < seconds
+    return page
+
+
 def world(numbers: Mapping[str, int]) -> FixedWorld:
     """Return queues with the ids 1, 2, ... of these names."""
     made = FixedWorld(dict(enumerate(numbers, 1)))
@@ -97,11 +109,11 @@ def test_all_faults_at_once_cost_no_page(
             if name != "none":
                 simulator.faults.set(name, queue=id_)
         page = ask(5)
-        assert page.seconds < 5
         assert page.queues == {name: ROWS[name].says or 3 for name in numbers if name != "none"} | {
             "none": 4
         }
         assert sum(page.errors.values()) == sum(bool(ROWS[n].says) for n in numbers if n != "none")
+        in_time(ask, page, 5)
 
 
 def test_2000_queues_that_hang_are_rendered_within_the_budget(
@@ -116,11 +128,8 @@ def test_2000_queues_that_hang_are_rendered_within_the_budget(
         # Only those that were sent, at the same time, are counted.
         assert first.errors == {"timeout": account.max_parallel_requests}
         # How long rendering takes on this machine is known from now on.
-        pages = [ask(5)]
-        while pages[-1].seconds >= 5 and len(pages) < 3:
-            pages.append(ask(5))  # what a machine with other work made late is not what is tested
-        page = pages[-1]
-        assert 1 < page.seconds < 5
+        page = in_time(ask, ask(5), 5)
+        assert page.seconds > 1
         assert page.queues == dict.fromkeys(numbers, "timeout")
         assert set(page.up) == set(numbers)
 

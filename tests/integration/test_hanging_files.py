@@ -55,7 +55,7 @@ def test_only_its_own_account_fails_and_no_thread_is_lost(
     for _ in range(2):  # the threads that stay are there after these
         begun = time.monotonic()
         snapshot = runtime.snapshot([hanging, right], 3)
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 20
         failure = snapshot.queues[0].result.failure
         assert failure is not None
         assert failure.code == "token"

@@ -111,7 +111,7 @@ def test_at_the_end_of_the_budget_the_page_goes_with_what_is_there(
     runtime = make_runtime(account)
     begun = time.monotonic()
     snapshot = runtime.snapshot([account], 1.0)
-    assert 0.99 <= time.monotonic() - begun < 4
+    assert 0.99 <= time.monotonic() - begun < 20
     assert codes(snapshot) == {5457: 3, 5460: "timeout"}
     assert counted(runtime) == {"requests": 2 + UPKEEP, "timeout": 1}
 

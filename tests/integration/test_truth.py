@@ -64,17 +64,16 @@ def test_a_fetch_that_has_been_waiting_for_long_is_not_joined(
     account = make_account(simulator)
     runtime = make_runtime(account)
     assert codes(runtime.snapshot([account], 20)) == {5457: 1}
-    simulator.faults.set("hang", seconds=30)
+    simulator.faults.set("hang", seconds=60)
     before = simulator.requests_total
-    patient = in_background(lambda: runtime.snapshot([account], 5))
+    patient = in_background(lambda: runtime.snapshot([account], 60))
     assert simulator.wait_until(lambda: simulator.requests_total == before + 1)
     time.sleep(0.35)
     simulator.faults.clear()
     world.set_available(5457, 2)
-    begun = time.monotonic()
     assert codes(runtime.snapshot([account], 20)) == {5457: 2}
-    assert time.monotonic() - begun < 4, "the patient scrape is still waiting"
-    assert patient.is_alive()
+    assert patient.is_alive(), "it was not waited for"
+    simulator.stop()
     patient.join()
 
 

@@ -101,12 +101,13 @@ def test_latency_holds_one_connection_not_the_others(start_simulator: StartSimul
         count(connection)
         connection.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(10)]
+    threads = [threading.Thread(target=ask) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert 0.3 <= time.monotonic() - began < 2.0
+    # One after another would take 15 seconds.
+    assert 0.3 <= time.monotonic() - began < 10
 
 
 def test_it_can_be_killed_and_come_back(start_simulator: StartSimulator) -> None:

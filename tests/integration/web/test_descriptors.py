@@ -93,7 +93,7 @@ def test_silent_clients_take_no_page_where_files_are_few() -> None:
         for _ in range(10):
             assert requests.get(url + "metrics", timeout=20).status_code == 200
         # Without room for them it was 26 s, until the silent ones were dropped.
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 20
         process.terminate()
         assert process.stderr.read() == ""
 
