@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
@@ -13,6 +14,8 @@ Stamp: TypeAlias = "tuple[int, int, int]"
 
 #: More than any configuration, key or bundle of certificates has.
 _LARGEST = 16 * 1024 * 1024
+#: What `Watched` collects: the state of each file before it was read.
+_READ: ContextVar[dict[Path, Stamp | None] | None] = ContextVar("read", default=None)
 _CHAIN = "a PEM certificate and, in key_file, its key without a passphrase"
 
 
@@ -22,6 +25,8 @@ def read_file(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read, has no end, or has a name that no file can have here.
     """
+    if (read := _READ.get()) is not None:
+        read.setdefault(path, _stamp(path))
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
@@ -37,20 +42,15 @@ class Watched(Generic[T]):
     """A value loaded from files, which can be loaded again when a file has changed.
 
     Args:
-        load: returns the value; what it raises is raised to the caller.
-        files: returns the files that a value was loaded from.
-        known: files known before the first load, so that a change during it is noticed.
+        load: returns the value; what it raises is raised to the caller. It reads its files with
+            `read_file`, which are then watched, also those of a load that failed.
+        folders: watched as well, for files that are added or removed.
     """
 
-    def __init__(
-        self,
-        load: Callable[[], T],
-        files: Callable[[T], Iterable[Path]],
-        known: Iterable[Path] = (),
-    ) -> None:
+    def __init__(self, load: Callable[[], T], folders: Iterable[Path] = ()) -> None:
         self._load = load
-        self._files = files
-        self._stamps: dict[Path, Stamp | None] = dict.fromkeys(known)
+        self._folders = tuple(folders)
+        self._stamps: dict[Path, Stamp | None] = {}
         self.value = self.reload()
 
     def has_changed(self) -> bool:
@@ -59,12 +59,13 @@ class Watched(Generic[T]):
 
     def reload(self) -> T:
         """Load the value again; keep the previous one if that fails."""
-        self._stamps = {path: _stamp(path) for path in self._stamps}
-        self.value = value = self._load()
-        self._stamps = {
-            path: self._stamps[path] if path in self._stamps else _stamp(path)
-            for path in self._files(value)
-        }
+        stamps = {path: _stamp(path) for path in self._folders}
+        before = _READ.set(stamps)
+        try:
+            self.value = value = self._load()
+        finally:
+            _READ.reset(before)
+            self._stamps = stamps
         return value
 
 

@@ -133,8 +133,7 @@ def _watch(path: Path | None, environ: Mapping[str, str]) -> Watched[Loaded]:
                 )
         return loaded
 
-    given = (path,) if path else ()
-    return Watched(load, lambda loaded: (*given, *loaded.files), known=given)
+    return Watched(load, [path] if path else [])
 
 
 def _reload(runtime: Runtime) -> None:

@@ -41,8 +41,7 @@ class TlsContexts:
         if known is not None and not known.has_changed():
             return known.value
         # Outside the lock: reading files may take long, which concerns only their accounts.
-        files = tls.files.values()
-        made = Watched(lambda: client_context(tls), lambda _: files, files)
+        made = Watched(lambda: client_context(tls))
         with self._lock:
             self._contexts[tls] = made
         return made.value

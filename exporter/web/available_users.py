@@ -53,10 +53,9 @@ class AvailableUser:
 
 @dataclass(frozen=True, slots=True)
 class AvailableUsers:
-    """The users by name, and the file that they were loaded from."""
+    """The users by name."""
 
-    users: Mapping[str, AvailableUser] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
+    users: Mapping[str, AvailableUser]
 
 
 class RateLimits:
@@ -133,7 +132,7 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
                 _check_names(document, user, configuration)
     document.raise_mistakes()
     found = model.users if model else {}
-    return AvailableUsers({name: _user(name, keys) for name, keys in found.items()}, (path,))
+    return AvailableUsers({name: _user(name, keys) for name, keys in found.items()})
 
 
 def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:

@@ -53,7 +53,6 @@ _HIGHEST_COST = 16
 class WebConfig:
     """The content of the file, with its certificates loaded."""
 
-    files: tuple[Path, ...] = ()
     context: ssl.SSLContext | None = None
     passwords: BasicAuth = field(default_factory=lambda: BasicAuth({}))
     headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -139,13 +138,7 @@ def load_web_config(path: Path, *, read_files: bool = True) -> WebConfig:
     tls = model.tls_server_config if model else None
     files = tls.files(path.parent) if tls else {}
     context = _load_context(document, tls, files) if tls and read_files else None
-    return WebConfig(
-        (path, *files.values()),
-        context,
-        BasicAuth(users),
-        headers,
-        tuple(_without_effect(document)),
-    )
+    return WebConfig(context, BasicAuth(users), headers, tuple(_without_effect(document)))
 
 
 def _load_context(

@@ -38,7 +38,7 @@ class Followed(Generic[T]):
     ) -> None:
         self._what = what
         self._path = path
-        self._watched = Watched(partial(load, path), lambda loaded: loaded.files, known=[path])
+        self._watched = Watched(partial(load, path))
         self._current = self._watched.value
         self.looks = 0
         threading.Thread(

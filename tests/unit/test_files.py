@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from exporter.config.yaml_reader import read_yaml
 from exporter.errors import ConfigurationError, TokenError
-from exporter.files import Watched, load_pem
+from exporter.files import Watched, load_pem, read_file
 from exporter.settings import TokenFile
 
 
@@ -92,7 +92,7 @@ def test_every_mistake_is_said_at_once(load: Callable[..., dict[str, str]], pem:
 def test_a_change_is_seen_and_the_value_before_stays_if_loading_fails(tmp_path: Path) -> None:
     file = tmp_path / "value"
     file.write_text("1")
-    watched = Watched(lambda: int(file.read_text()), lambda _: [file])
+    watched = Watched(lambda: int(read_file(file)))
     assert watched.value == 1
     assert not watched.has_changed()
     file.write_text("text")
@@ -112,7 +112,7 @@ def test_a_change_is_seen_and_the_value_before_stays_if_loading_fails(tmp_path: 
 def test_files_that_a_value_names_are_followed_from_then_on(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     first.write_text(str(first))
-    watched = Watched(lambda: Path(first.read_text()), lambda path: [first, path], [first])
+    watched = Watched(lambda: read_file(Path(read_file(first).decode())))
     second.write_text("not followed yet")
     assert not watched.has_changed()
     first.write_text(str(second))
@@ -121,16 +121,29 @@ def test_files_that_a_value_names_are_followed_from_then_on(tmp_path: Path) -> N
     assert watched.has_changed()
 
 
+def test_files_of_a_load_that_failed_are_followed(tmp_path: Path) -> None:
+    """Otherwise what fixes it is not noticed."""
+    folder, new = tmp_path / "folder", tmp_path / "folder" / "new"
+    folder.mkdir()
+    watched = Watched(lambda: [int(read_file(file)) for file in folder.iterdir()], [folder])
+    new.write_text("text")
+    with pytest.raises(ValueError, match="invalid literal"):
+        watched.reload()
+    new.write_text("1")
+    assert watched.has_changed()
+    assert watched.reload() == [1]
+
+
 def test_a_change_while_the_value_is_loaded_is_seen(tmp_path: Path) -> None:
     file = tmp_path / "value"
     file.write_text("1")
 
-    def load() -> str:
-        text = file.read_text()
+    def load() -> bytes:
+        data = read_file(file)
         file.write_text("changed meanwhile")
-        return text
+        return data
 
-    assert Watched(load, lambda _: [file], [file]).has_changed()
+    assert Watched(load).has_changed()
 
 
 @pytest.fixture(params=["endless", "unnameable"])
@@ -153,4 +166,4 @@ def test_each_reader_refuses_a_file_that_it_cannot_read_to_its_end(
     with pytest.raises(ConfigurationError, match=words):
         read_yaml(path, "'accounts'")
     assert words in load(ca_file=path)["ca_file"]
-    assert not Watched(lambda: 1, lambda _: [path]).has_changed()
+    assert not Watched(lambda: 1, [path]).has_changed()
