@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.no_proxy import is_excepted
+from exporter.config.urls import is_excepted
 
 HOST = "east-2.calltools.io"
 
