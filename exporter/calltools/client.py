@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import structlog
 
 from exporter.calltools.pages import ListPage, filter_violation, unexpected
-from exporter.calltools.requester import ListRequest, RequestContext, Requester
-from exporter.calltools.responses import names_field
+from exporter.calltools.requester import ListRequest, RequestContext, Requester, names_field
 from exporter.calltools.rows import (
     MOST_STATUSES,
     AgentRow,

@@ -347,7 +347,7 @@ def test_a_leak_would_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     run.simulator.faults.set("status", code=500, body="answer")
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.calltools.responses._quote", lambda answer, _: answer.body.decode())
+        patch.setattr("exporter.calltools.requester._quote", lambda answer, _: answer.body.decode())
         with pytest.raises(AssertionError, match="in Snapshot"):
             run.scrape("planted")
         with pytest.raises(AssertionError, match="in log"):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from exporter.calltools.pages import read_page
-from exporter.calltools.responses import raise_for_status
+from exporter.calltools.requester import raise_for_status
 from exporter.errors import ApiError
 from exporter.settings import Secret
 from exporter.transport import HttpAnswer
