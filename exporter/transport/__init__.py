@@ -2,8 +2,7 @@
 
 from exporter.transport.body import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.deadline import Deadline
-from exporter.transport.proxies import proxy_secrets
-from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport
+from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, proxy_secrets
 from exporter.transport.transports import Access, Transports
 
 __all__ = [

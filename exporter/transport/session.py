@@ -1,4 +1,4 @@
-"""One session: requests to one origin, and complete answers."""
+"""One session: requests to one origin, through its proxy if it has one, and complete answers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import contextlib
 import http.client
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
@@ -20,17 +22,20 @@ from urllib3 import HTTPConnectionPool, ProxyManager
 from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError
+from exporter.settings import Secret
 from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
 from exporter.transport.connections import pool_classes
 from exporter.transport.deadline import Deadline, in_flight
 from exporter.transport.failures import failure_of, late
-from exporter.transport.proxies import proxy_authorization
 
 #: How long to try to open a connection that no request needs yet, in seconds.
 _OPEN_SECONDS = 2.0
 #: The most that large answers of one transport hold together, in bytes: a part of the limit for
 #: all, so that one host cannot use up that of the others.
 _BODIES = 12 * 1024 * 1024
+
+#: A shorter password is not masked, as it would match in any text.
+_SHORTEST = 4
 
 # The configuration logs `insecure_skip_verify` once; urllib3 would warn at each connection.
 urllib3.disable_warnings(InsecureRequestWarning)
@@ -230,3 +235,26 @@ class Transport:
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs."""
         self._session.close()
+
+
+def proxy_authorization(proxy: str) -> str | None:
+    """Return the header's value for the user in a proxy's URL, as UTF-8; None without a user."""
+    user, password = _credentials(proxy)
+    if not user and not password:
+        return None
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
+
+
+def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
+    """Return what must be masked in a proxy's text: password and header."""
+    header = proxy_authorization(proxy) if proxy else None
+    if proxy is None or header is None:
+        return ()
+    _, password = _credentials(proxy)
+    secrets = [header.removeprefix("Basic "), password if len(password) >= _SHORTEST else ""]
+    return tuple(Secret(value) for value in secrets if value)
+
+
+def _credentials(proxy: str) -> tuple[str, str]:
+    parts = urlsplit(proxy)
+    return unquote(parts.username or ""), unquote(parts.password or "")
