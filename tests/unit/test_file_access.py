@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from exporter.transport.file_access import FileAccess
+from exporter.transport.transports import FileAccess
 
 Done = dict[str, object]
 
