@@ -1,7 +1,7 @@
 """HTTPS to the API: `requests` with little overhead, within a strict deadline."""
 
-from exporter.transport.body import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.deadline import Deadline
+from exporter.transport.http1 import BODY_LIMIT, SMALL_BODY_LIMIT
 from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, proxy_secrets
 from exporter.transport.transports import Access, Transports
 

@@ -23,10 +23,10 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from exporter.errors import ApiError
 from exporter.settings import Secret
-from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
 from exporter.transport.connections import pool_classes
 from exporter.transport.deadline import Deadline, in_flight
 from exporter.transport.failures import failure_of, late
+from exporter.transport.http1 import BODY_LIMIT, BodyMemory, BodyShare, read_body
 
 #: How long to try to open a connection that no request needs yet, in seconds.
 _OPEN_SECONDS = 2.0

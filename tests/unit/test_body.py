@@ -8,7 +8,7 @@ import pytest
 from urllib3 import HTTPResponse
 
 from exporter.errors import ApiError
-from exporter.transport.body import BODY_LIMIT, BodyMemory, BodyShare, read_body
+from exporter.transport.http1 import BODY_LIMIT, BodyMemory, BodyShare, read_body
 
 KIB = 1024
 
