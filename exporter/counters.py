@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 from exporter import __version__
 from exporter.errors import HTTP_CODES, WORD_CODES
-from exporter.line_writer import dropped_lines
+from exporter.logs import dropped_lines
 from exporter.snapshot import Attempt
 
 # Otherwise each counter has a second series with the time of its creation.

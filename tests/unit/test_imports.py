@@ -25,7 +25,6 @@ RANKS: tuple[set[str], ...] = (
             "clock",
             "errors",
             "files",
-            "line_writer",
             "logs",
             "memory",
             "schedule",

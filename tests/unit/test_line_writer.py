@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from exporter import line_writer
-from exporter.line_writer import LineWriter, dropped_lines
+from exporter.logs import LineWriter, dropped_lines
 
 LINE = "x" * 999 + "\n"
 
@@ -51,7 +50,7 @@ def test_lines_arrive_whole_and_in_their_order(pipe: tuple[int, int]) -> None:
 def test_a_log_that_nobody_reads_delays_nobody(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_writer, "_MOST_LINES", 50)
+    monkeypatch.setattr("exporter.logs._MOST_LINES", 50)
     reader, end = pipe
     writer, before = LineWriter(os.dup(end)), dropped_lines()
     with capture_logs() as logs:
@@ -75,7 +74,7 @@ def test_a_log_that_nobody_reads_delays_nobody(
 def test_the_end_does_not_wait_for_a_reader(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_writer, "_FAREWELL_SECONDS", 0.1)
+    monkeypatch.setattr("exporter.logs._FAREWELL_SECONDS", 0.1)
     writer = LineWriter(os.dup(pipe[1]))
     for _ in range(20):
         writer.write(LINE)
