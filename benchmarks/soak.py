@@ -30,11 +30,11 @@ from pathlib import Path
 import trustme
 
 from exporter import logs
-from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from exporter.web.exposition import choose_format
+from exporter.web.server.process import give_back_large_blocks
 from tests.simulator import FAULTS, FixedWorld, Simulator
 
 SILOS = 2

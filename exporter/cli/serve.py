@@ -17,13 +17,12 @@ from exporter.cli.variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
-from exporter.memory import give_back_large_blocks
 from exporter.runtime import Runtime
 from exporter.web.app import Reloader, create_app
 from exporter.web.available_users import warn_of_open_paths
 from exporter.web.follow import FollowedUsers, FollowedWebFile
-from exporter.web.server.descriptors import file_limit
 from exporter.web.server.listeners import listen
+from exporter.web.server.process import file_limit, give_back_large_blocks
 from exporter.web.server.server import Server
 
 log = structlog.get_logger(__name__)

@@ -26,7 +26,6 @@ RANKS: tuple[set[str], ...] = (
             "errors",
             "files",
             "logs",
-            "memory",
             "schedule",
         ),
         *("settings", "signals", "snapshot", "systemd", "text"),

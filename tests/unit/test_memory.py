@@ -13,7 +13,7 @@ from tests.process_fixtures import ENVIRON, ROOT
 #: A body of 8 MiB comes and goes; then the bytes of one of 4 MiB that glibc maps are printed.
 BODIES = """
 import ctypes
-from exporter.memory import give_back_large_blocks
+from exporter.web.server.process import give_back_large_blocks
 
 class Info(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in

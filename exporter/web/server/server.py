@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 
 from exporter import signals
 from exporter.errors import ConfigurationError
-from exporter.web.server.descriptors import ShortageLog, connection_limit
 from exporter.web.server.listeners import url_of
+from exporter.web.server.process import ShortageLog, connection_limit
 from exporter.web.server.protocol import ConnectionTracker, LimitedProtocol, Limits
 from exporter.web.server.tls_handshake import TlsHandshake
 

@@ -18,13 +18,13 @@ import pytest
 import requests
 from structlog.testing import capture_logs
 
-from exporter.web.server.descriptors import ShortageLog
+from exporter.web.server.process import ShortageLog
 from tests.process_fixtures import ENVIRON
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]
 LIMIT = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({0}, {0}))"
-COUNT = "from exporter.web.server.descriptors import connection_limit as c; print(c({1}))"
+COUNT = "from exporter.web.server.process import connection_limit as c; print(c({1}))"
 
 
 @pytest.mark.parametrize(

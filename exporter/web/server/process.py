@@ -1,9 +1,10 @@
-"""File descriptors: how many exist, how many clients may use, and what happens without any."""
+"""The process: how many file descriptors it has, what happens without any, and its memory."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import resource
 import time
@@ -18,6 +19,9 @@ _OTHER_FILES = 32
 _MOST_FILES = 1 << 20
 #: One line is enough; asyncio would write one for each listener in each second.
 _QUIET_SECONDS = 600.0
+#: Of mallopt(3), and the size of a block that goes back to the system at once.
+_M_MMAP_THRESHOLD = -3
+_LARGE = 256 * 1024
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = structlog.get_logger(__name__)
@@ -61,3 +65,13 @@ class ShortageLog:
                 reason=error.strerror,
                 limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             )
+
+
+def give_back_large_blocks() -> None:
+    """Have every freed block of 256 KiB or more given back to the system.
+
+    Once a body of some MiB was freed, glibc keeps later ones of up to that size, in an arena for
+    each thread (mallopt(3), M_MMAP_THRESHOLD). Other C libraries lack the setting and need none.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
