@@ -6,7 +6,7 @@ Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
-from exporter.simulator.dialect import ALL_FILTERS, Dialect
+from exporter.simulator.rows import ALL_FILTERS, Dialect
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.world import (
     AVAILABLE,
