@@ -33,15 +33,14 @@ from notifications import Notifications
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from exporter.simulator import (  # noqa: E402 - found only by the line above
+from exporter.cli.demo import DEMO_QUEUES, demo_simulator  # noqa: E402 - found only by the line above
+from exporter.simulator import (  # noqa: E402
     AVAILABLE,
-    DEMO_QUEUES,
     NOT_AVAILABLE,
     TOKEN,
     AccountMoment,
     Agent,
     World,
-    demo_simulator,
 )
 
 # Each program's port, and the variable of the Makefile for another.

@@ -5,7 +5,6 @@ Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
 from exporter.simulator.days import DayWorld, ShiftPattern, Team
-from exporter.simulator.demo import DEMO_QUEUES, demo_simulator
 from exporter.simulator.rows import ALL_FILTERS, Dialect
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.world import (
@@ -25,7 +24,6 @@ from exporter.simulator.world import (
 __all__ = [
     "ALL_FILTERS",
     "AVAILABLE",
-    "DEMO_QUEUES",
     "LUNCH",
     "NOT_AVAILABLE",
     "ON_A_CALL",
@@ -43,5 +41,4 @@ __all__ = [
     "Status",
     "Team",
     "World",
-    "demo_simulator",
 ]

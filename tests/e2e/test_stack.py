@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from exporter.simulator import DEMO_QUEUES, DayWorld, Team
+from exporter.cli.demo import DEMO_QUEUES
+from exporter.simulator import DayWorld, Team
 from tests.e2e import tools
 from tests.e2e.browser import Browser
 from tests.e2e.shell import Bash

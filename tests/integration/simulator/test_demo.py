@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import AVAILABLE, DEMO_QUEUES, TOKEN, demo_simulator
+from exporter.cli.demo import DEMO_QUEUES, demo_simulator
+from exporter.simulator import AVAILABLE, TOKEN
 
 MONDAY = 1_785_110_400.0
 QUARTER_OF_AN_HOUR = 900
