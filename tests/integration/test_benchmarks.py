@@ -23,7 +23,7 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
         env=dict(UNTRACED),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -57,7 +57,7 @@ def test_two_commits_are_compared() -> None:
         env=dict(UNTRACED),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
