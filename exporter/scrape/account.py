@@ -10,6 +10,7 @@ from typing import Any
 from exporter.calltools import Client
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import Failure
+from exporter.scrape.catalog import LATE
 from exporter.scrape.checks import Check, CheckJob, due_checks, read_queues
 from exporter.scrape.jobs import (
     FORBIDDEN_QUEUES,
@@ -27,7 +28,6 @@ from exporter.transport import Access, Deadline, Transports
 #: Failures of one queue that concern the whole account, and those of a host that does not answer.
 _WHOLE_ACCOUNT = frozenset({"401", "429"})
 _HOST_IS_DEAD = frozenset({"dns", "connection", "tls", "timeout"})
-_LATE = Failure("timeout", "the account's lists could not be read in time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class AccountScrape:
         self.jobs: list[Future[Any]] = []
         self.account = account
         self._client = client
-        self._state = state
+        self.state = state
         self.host_limit = host_limit
         self._request = request
         self._tools = tools
@@ -105,7 +105,7 @@ class AccountScrape:
             self._failure = found
         else:
             self._access = AccountAccess(
-                self.account, self._client, found.transport, found.token, self._state
+                self.account, self._client, found.transport, found.token, self.state
             )
 
     @property
@@ -118,17 +118,17 @@ class AccountScrape:
     @property
     def last_asked_at(self) -> float:
         """When the account was last asked for a queue, by the steady clock."""
-        return self._state.last_asked_at()
+        return self.state.last_asked_at()
 
     def start(self) -> None:
         """Ask for the account's queues, or only for its lists if its queues are not known yet."""
-        if self._access is not None and self._state.catalog.must_be_read_first:
+        if self._access is not None and self.state.catalog.must_be_read_first:
             self._start_checks(self._access)
         self.go_on()
 
     def start_list(self) -> None:
         """Ask only which queues the account has, if that is not known yet."""
-        if self._access is not None and not self._state.catalog.queues_known:
+        if self._access is not None and not self.state.catalog.queues_known:
             self._start_check("/api/queues/", read_queues, self._access)
 
     def go_on(self) -> None:
@@ -136,7 +136,7 @@ class AccountScrape:
         if self._access is None or self._asked is not None:
             return
         # Without lists to wait for, another scrape has read them meanwhile.
-        are_read = not self._state.catalog.must_be_read_first
+        are_read = not self.state.catalog.must_be_read_first
         if are_read or all(job.done() for job in self.lists_to_await):
             self._start_queues(self._access)
 
@@ -144,9 +144,9 @@ class AccountScrape:
         """Collect the results of the jobs so far, and trust only verified numbers."""
         for job in self._checks.values():
             job.attempts.abandon()
-        untrusted = self._state.untrusted(self._now) if self._access is not None else None
+        untrusted = self.state.untrusted(self._now) if self._access is not None else None
         # Before the results: a list that another scrape waits for may end at any moment.
-        queues_known = self._state.catalog.queues_known
+        queues_known = self.state.catalog.queues_known
         results = [
             (queue, self._verified(queue, result, untrusted)) for queue, result in self._results()
         ]
@@ -159,11 +159,11 @@ class AccountScrape:
             up=any(result.failure is None for _, result in results)
             or (queues_known and self._asked == [] and not failures),
             failures=failures,
-            hold_until=self._state.backoff.until(self._tools.clock.now()),
+            hold_until=self.state.backoff.until(self._tools.clock.now()),
             queues_known=queues_known,
         )
         snapshots = [self._queue_snapshot(queue, result) for queue, result in results]
-        self._state.forget_queues_that_left()
+        self.state.forget_queues_that_left()
         return summary, snapshots
 
     def _start_checks(self, access: AccountAccess) -> None:
@@ -176,7 +176,7 @@ class AccountScrape:
             deadline, tools = self._request.deadline(), self._tools
             return CheckJob(check, access, deadline, tools.observer, tools.clock)
 
-        key = (access.account.name, name)
+        key = (access.state, name)
         job, _ = self._tools.jobs.join_or_start(
             key, self.host_limit, self._request.deadline(), make
         )
@@ -190,7 +190,7 @@ class AccountScrape:
         # Not first, as a refused key is to be counted as an error of the queues; nor last, as lists
         # have pages, read one after the other, which would delay everything.
         checks_after = max(self.host_limit, FORBIDDEN_QUEUES)
-        for queue in self._state.in_order(queues):
+        for queue in self.state.in_order(queues):
             found[queue.id] = self._start_queue(queue, access)
             if len(found) == checks_after:
                 self._start_checks(access)
@@ -198,9 +198,10 @@ class AccountScrape:
         self._asked = [(queue, found[queue.id]) for queue in queues]
 
     def _start_queue(self, queue: Queue, access: AccountAccess) -> QueueFetch | QueueResult:
-        state, tools = self._state, self._tools
+        state, tools = self.state, self._tools
         why_not = (
-            state.ignored_filter()
+            access.refusal
+            or state.ignored_filter()
             or state.catalog.unknown(queue)
             or state.backoff.failure(self._now, queue)
         )
@@ -214,7 +215,7 @@ class AccountScrape:
         def make() -> QueueFetch:
             return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
 
-        key = (access.account.name, queue.id)
+        key = (access.state, queue.id)
         job, shared = tools.jobs.join_or_start(
             key,
             self.host_limit,
@@ -230,7 +231,7 @@ class AccountScrape:
     @property
     def _queues(self) -> list[Queue]:
         """The queues of this scrape, as far as they are known."""
-        catalog = self._state.catalog
+        catalog = self.state.catalog
         if self._request.only is None:
             return list(catalog.queues)
         found = {queue.id: queue for name in self._request.only if (queue := catalog.find(name))}
@@ -250,9 +251,9 @@ class AccountScrape:
         refusals = [self._access.refusal, *(job.access.refusal for job in self._checks.values())]
         refusals += [one for one in of_queues if one is not None and one.code in _WHOLE_ACCOUNT]
         found = [one for one in refusals if one is not None][:1]
-        found += self._state.catalog.failures()
+        found += self.state.catalog.failures()
         if not found and not queues_known:
-            found = [_LATE]
+            found = [LATE]
         if not found and self._request.only is None and _host_is_dead(of_queues):
             found = [one for one in of_queues if one is not None][:1]
         if not found and untrusted is not None and self._asked is not None:
@@ -262,7 +263,7 @@ class AccountScrape:
 
     def _results(self) -> list[tuple[Queue, QueueResult]]:
         if self._asked is None:
-            result = QueueResult(None, self._failure or _LATE, None, self._now)
+            result = QueueResult(None, self._failure or LATE, None, self._now)
             return [(queue, result) for queue in self._queues]
         return [
             (queue, found if isinstance(found, QueueResult) else found.outcome())
@@ -277,7 +278,7 @@ class AccountScrape:
         if untrusted is not None and (untrusted.code == "filter_ignored" or result.failure is None):
             failure = untrusted
         elif result.failure is None or result.failure.code == "400":
-            failure = self._state.catalog.unknown(queue)
+            failure = self.state.catalog.unknown(queue)
         if failure is None:
             return result
         return QueueResult(None, failure, result.duration_seconds, result.finished_at)
@@ -290,7 +291,7 @@ class AccountScrape:
             result,
             open=schedule is None or schedule.is_open(self._now.unix),
             utc_offset=schedule.utc_offset(self._now.unix) if schedule else 0.0,
-            last_success_at=self._state.record_success(queue, result, self._tools.clock.now()),
+            last_success_at=self.state.record_success(queue, result, self._tools.clock.now()),
         )
 
 

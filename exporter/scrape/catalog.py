@@ -23,6 +23,7 @@ _SELDOM = 3600.0
 
 #: The longest name that a configuration may have.
 LONGEST_LABEL = 100
+LATE = Failure("timeout", "the account's lists could not be read in time")
 
 
 @dataclass(slots=True)
@@ -59,10 +60,12 @@ class Catalog:
     """The statuses and queues of one account, and the configured queues resolved with them.
 
     Where the API lacks a list or the key may not read it, the configured ids are not checked.
+    Until the account's queues have been listed, those of the ``previous`` catalog are only named.
     """
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, previous: Catalog | None = None) -> None:
         self._account = account
+        self._previous_rows = previous.queue_rows if previous else None
         by_name = any(
             isinstance(choice, str)
             for queue in account.described_queues
@@ -90,6 +93,12 @@ class Catalog:
             if self._account.detail == "agents" and self.statuses.tried_at is None:
                 return True
             return any(cached.needed and cached.rows is None for cached in lists)
+
+    @property
+    def queue_rows(self) -> dict[int, QueueRow] | None:
+        """The queues as last listed, by id; None before the first time."""
+        rows = self.listed_queues.rows
+        return self._previous_rows if rows is None else rows
 
     @property
     def queues(self) -> Sequence[Queue]:
@@ -175,7 +184,10 @@ class Catalog:
                 self.statuses.incomplete = True
             else:
                 resolved[queue.id] = dataclasses.replace(queue, available_status=ids)
-            if self.listed_queues.rows is not None and queue.id not in self.listed_queues.rows:
+            if self.listed_queues.rows is None:
+                if self.listed_queues.needed:
+                    unknown[queue.id] = next(iter(self.failures()), LATE)
+            elif queue.id not in self.listed_queues.rows:
                 words = f"the account has no queue with the id {queue.id}"
                 unknown[queue.id] = Failure("unknown_id", words)
                 self.listed_queues.incomplete = True
@@ -188,12 +200,11 @@ class Catalog:
         if self.statuses.rows is not None:
             return resolve_statuses(queue.available_status, self.statuses.rows)
         if any(isinstance(choice, str) for choice in queue.available_status):
-            waiting = Failure("timeout", "the account's statuses could not be read in time")
-            return next(iter(self.failures()), waiting)
+            return next(iter(self.failures()), LATE)
         return queue.available_status
 
     def _configured(self) -> Iterable[Queue]:
-        account, rows = self._account, self.listed_queues.rows
+        account, rows = self._account, self.queue_rows
         if account.every_queue is None:
             return account.queues
         if rows is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
 from functools import partial
@@ -16,9 +17,9 @@ from exporter.scrape.checks import CHECKS
 from exporter.scrape.jobs import JobsInFlight, ScrapeObserver
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
-from exporter.settings import Account, Configuration
+from exporter.settings import Account, Configuration, Secret
 from exporter.snapshot import Snapshot
-from exporter.transport import Deadline, Transports
+from exporter.transport import Access, Deadline, Transports
 
 #: How long the start waits for keys and certificates, to open connections, in seconds.
 _OPEN_SECONDS = 1.0
@@ -45,6 +46,7 @@ class Scraper:
             account.name: AccountState(account, known.get(account.name))
             for account in configuration.accounts
         }
+        self._changing = threading.Lock()
         self._clients = {account.name: Client(account) for account in configuration.accounts}
         self._pool = pool
         self._tools = Tools(JobsInFlight(pool), transports, observer, clock)
@@ -130,8 +132,19 @@ class Scraper:
             wanted, request.seconds * _FILES_SHARE, request.remaining()
         ):
             scrape = to_open[account.name]
+            if isinstance(found, Access):
+                scrape.state = self._state_under(account, found.token)
             scrape.open(found)
             yield scrape
+
+    def _state_under(self, account: Account, key: Secret) -> AccountState:
+        """Return an account's state, a new one under a new key: it may be another account's."""
+        with self._changing:
+            state = self.states[account.name]
+            if state.key not in {None, key}:
+                state = self.states[account.name] = AccountState(account, state)
+            state.key = key
+        return state
 
     def _account_scrape(self, account: Account, request: ScrapeRequest) -> AccountScrape:
         return AccountScrape(

@@ -11,7 +11,7 @@ from exporter.calltools import FILTERS, Filter, Ready, Rows, check_ready
 from exporter.clock import Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.catalog import Catalog
-from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue, Secret
 from exporter.snapshot import QueueResult
 
 K = TypeVar("K")
@@ -74,7 +74,8 @@ class AccountState:
         if previous is not None and previous.url != account.url:
             previous = None
         self.url: str = account.url
-        self.catalog = Catalog(account)
+        self.key: Secret | None = None
+        self.catalog: Catalog = Catalog(account, previous.catalog if previous else None)
         self.backoff: Backoff = previous.backoff if previous else Backoff()
         self.read_at: dict[int, Moment] = previous.read_at if previous else {}
         self.asked_at: dict[int, float] = previous.asked_at if previous else {}

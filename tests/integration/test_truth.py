@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,8 +23,8 @@ from exporter.scrape.account import AccountScrape
 from exporter.scrape.catalog import Catalog
 from exporter.scrape.jobs import JobsInFlight, QueueFetch
 from exporter.scrape.state import AccountState
-from exporter.settings import Configuration, Queue
-from exporter.simulator import AVAILABLE, SimulatedAccount
+from exporter.settings import Configuration, Queue, TokenFile
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from exporter.snapshot import QueueResult, Snapshot
 from exporter.transport.deadline import DeadlineSocket
 from tests.integration.conftest import MakeAccount
@@ -32,6 +33,7 @@ from tests.simulator_fixtures import StartSimulator, TlsAuthority
 from tests.unit.snapshots import account as an_account
 
 START = 1_800_000_000.0
+ALL = Queue(0, "", (AVAILABLE,))
 
 
 def codes(snapshot: Snapshot) -> dict[int, str | int | None]:
@@ -229,6 +231,52 @@ def test_an_account_that_moves_keeps_nothing_of_the_old_host(
         runtime.snapshot([before], 10)
         runtime.reload()
         assert runtime.snapshot([before], 10).accounts[0].hold_until is not None
+    finally:
+        runtime._transports.close()
+
+
+@pytest.mark.parametrize("settings", [{}, {"queues": (), "every_queue": ALL}, {"max_age": 60.0}])
+def test_the_key_of_another_account_keeps_nothing_of_the_one_before(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    tmp_path: Path,
+    settings: dict[str, Any],
+) -> None:
+    """The kind: ids that were looked up in another account, where they may count nobody."""
+    worlds = FixedWorld({5457: "sales"}), FixedWorld({5460: "support"})
+    worlds[0].set_available(5457, 3)
+    worlds[1].set_available(5460, 2)
+    simulator = start_simulator(*(SimulatedAccount(w, f"key-{i}") for i, w in enumerate(worlds)))
+    key = tmp_path / "key"
+    key.write_text("key-0")
+    account = make_account(simulator, 5457, token=TokenFile(key), **settings)
+    runtime = make_runtime(account)
+    assert codes(runtime.snapshot([account], 5)) == {5457: 3}
+    key.write_text("key-1")
+    expected = {5460: 2} if account.every_queue else {5457: "unknown_id"}
+    assert codes(runtime.snapshot([account], 5)) == expected
+
+
+def test_queues_whose_list_cannot_be_read_again_keep_their_series(
+    start_simulator: StartSimulator, make_account: MakeAccount, tmp_path: Path
+) -> None:
+    """The kind: what is not read is absent with its reason, not as if it did not exist."""
+    simulator = start_simulator()
+    key = tmp_path / "key"
+    key.write_text(TOKEN)
+    account = make_account(simulator, token=TokenFile(key), queues=(), every_queue=ALL)
+    runtime = Runtime(Configuration((account,)), load=lambda: Configuration((account,)))
+    try:
+        assert codes(runtime.snapshot([account], 5)) == {5457: 0, 5460: 0}
+        simulator.faults.set("status", path="/api/queues/", code=500)
+        runtime.reload()
+        assert codes(runtime.snapshot([account], 5)) == {5457: "500", 5460: "500"}
+        simulator.faults.clear()
+        key.write_text("wrong")
+        assert codes(runtime.snapshot([account], 5)) == {5457: "401", 5460: "401"}
+        key.write_text(TOKEN)
+        assert codes(runtime.snapshot([account], 5)) == {5457: 0, 5460: 0}
     finally:
         runtime._transports.close()
 
