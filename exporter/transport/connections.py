@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_read
 
 from exporter.clock import boot_seconds
@@ -97,7 +97,11 @@ class _DeadlineTlsConnection(_DeadlineConnection, HTTPSConnection):
 
     def is_silent(self) -> bool:
         """Return whether nothing has arrived, nor was read ahead by TLS, which the socket hides."""
-        ahead = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        sock: Any = self.sock
+        ahead = 0
+        if isinstance(sock, SSLTransport):  # TLS within that of a proxy
+            ahead, sock = sock.incoming.pending + sock.sslobj.pending(), sock.socket
+        ahead += sock.pending()
         if ahead or super().is_silent():
             return not ahead
         unused = self.used_at == self.opened_at

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
 
 import pytest
 
@@ -17,6 +20,7 @@ from exporter.transport import Deadline, Transports
 from tests.raw_server import RawServer
 from tests.simulator_fixtures import TlsAuthority
 
+T = TypeVar("T")
 STATUS = 20561
 Reads = list[int | str]
 
@@ -41,7 +45,33 @@ class Nobody:
         pass
 
 
-@pytest.fixture(params=["plain", "TLS"])
+class TlsInside:
+    """The API's side of TLS within the TLS of a proxy, which passes on whole answers at once."""
+
+    def __init__(self, outside: socket.socket, context: ssl.SSLContext) -> None:
+        self._outside = outside
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._when_received(self._tls.do_handshake)
+
+    def recv(self, size: int) -> bytes:
+        return self._when_received(lambda: self._tls.read(size))
+
+    def sendall(self, content: bytes) -> None:
+        for piece in re.findall(rb"HTTP/.*?(?=HTTP/|\Z)", content, re.DOTALL):
+            self._tls.write(piece)
+        self._outside.sendall(self._outgoing.read())
+
+    def _when_received(self, operation: Callable[[], T]) -> T:
+        while True:
+            try:
+                return operation()
+            except ssl.SSLWantReadError:
+                self._outside.sendall(self._outgoing.read())
+                self._incoming.write(self._outside.recv(65536))
+
+
+@pytest.fixture(params=["plain", "TLS", "TLS within a proxy's"])
 def read(
     request: pytest.FixtureRequest, tls_authority: TlsAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Callable[[int, socket.socket], bool | None]], Reads]]:
@@ -50,12 +80,22 @@ def read(
     transports = Transports()
 
     def read(send: Callable[[int, socket.socket], bool | None]) -> Reads:
-        context = tls_authority.server_context() if request.param == "TLS" else None
+        context = tls_authority.server_context() if "TLS" in request.param else None
         found: Reads = []
-        with RawServer(send, context) as server:
+
+        def tunnel(queue: int, client: socket.socket) -> bool | None:
+            if context is None or not server.heads[-1].startswith("CONNECT"):
+                return send(queue, client)
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            server._talk(cast("socket.socket", TlsInside(client, context)))
+            return True
+
+        with RawServer(tunnel, context) as server:
+            proxy = server.url if "proxy" in request.param else None
             tls = TlsFiles(ca_file=tls_authority.ca_file) if context else TlsFiles()
             queues = tuple(Queue(id_, str(id_), (STATUS,)) for id_ in (1, 2, 3))
-            account = Account("acme", server.url, TokenEnvironment("TEST_TOKEN"), queues, tls=tls)
+            key = TokenEnvironment("TEST_TOKEN")
+            account = Account("acme", server.url, key, queues, tls=tls, proxy=proxy)
             client, transport = Client(account), transports.get(account, 1)
             for queue in queues:
                 deadline = Deadline.after(10)
