@@ -20,10 +20,13 @@ from exporter.errors import (
 )
 from exporter.history import AccountStatus, ScrapeHistory
 from exporter.metrics import Families, probe_families, snapshot_families
-from exporter.scrape import AccountState, Catalog, HostBoundedPool, Scraper
+from exporter.scrape.catalog import Catalog
+from exporter.scrape.scraper import Scraper
+from exporter.scrape.state import AccountState
+from exporter.scrape.workers import HostBoundedPool
 from exporter.settings import Account, Configuration, Queue
 from exporter.snapshot import Snapshot
-from exporter.transport import Transports
+from exporter.transport.transports import Transports
 
 log = structlog.get_logger(__name__)
 

@@ -25,15 +25,9 @@ from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Secret
 from exporter.snapshot import Attempt, RequestObserver
 from exporter.text import one_line
-from exporter.transport import (
-    BODY_LIMIT,
-    SMALL_BODY_LIMIT,
-    Deadline,
-    HttpAnswer,
-    StaleConnectionError,
-    Transport,
-    proxy_secrets,
-)
+from exporter.transport.deadline import Deadline
+from exporter.transport.http1 import BODY_LIMIT, SMALL_BODY_LIMIT
+from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, proxy_secrets
 
 T = TypeVar("T")
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from exporter import config
-from exporter.calltools import Client, QueueRow, RequestContext, StatusRow, resolve_statuses
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
+from exporter.calltools.rows import QueueRow, StatusRow, resolve_statuses
 from exporter.cli import exits
 from exporter.cli.init_input import (
     InitOptions,
@@ -30,7 +32,8 @@ from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
 from exporter.settings import AUTO, Account, Configuration, TokenValue
 from exporter.snapshot import Attempt
 from exporter.text import counted
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 
 Row = TypeVar("Row", StatusRow, QueueRow)
 #: The statuses and the queues by id, or in words why they cannot be read.

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.calltools import FILTERS
+from exporter.calltools.client import FILTERS
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
 from exporter.runtime import Runtime
-from exporter.scrape import AccountState
+from exporter.scrape.state import AccountState
 from exporter.settings import Account, Configuration
 from exporter.snapshot import AccountSnapshot, QueueSnapshot
 from exporter.text import counted

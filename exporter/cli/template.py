@@ -9,7 +9,7 @@ from functools import partial
 
 import jinja2
 
-from exporter.scrape import queue_labels
+from exporter.scrape.catalog import queue_labels
 
 _ENVIRONMENT = jinja2.Environment(  # noqa: S701 - YAML, whose texts are quoted
     trim_blocks=True, keep_trailing_newline=True

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.calltools import Client
+from exporter.calltools.client import Client
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import Failure
 from exporter.scrape.catalog import LATE
@@ -23,7 +23,8 @@ from exporter.scrape.jobs import (
 from exporter.scrape.state import AccountState
 from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
-from exporter.transport import Access, Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Access, Transports
 
 #: Failures of one queue that concern the whole account, and those of a host that does not answer.
 _WHOLE_ACCOUNT = frozenset({"401", "429"})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from exporter.calltools import QueueRow, StatusRow, resolve_statuses
+from exporter.calltools.rows import QueueRow, StatusRow, resolve_statuses
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
 

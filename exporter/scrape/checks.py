@@ -8,11 +8,12 @@ from typing import TypeAlias
 
 import structlog
 
-from exporter.calltools import Filter, Ready, RequestContext
+from exporter.calltools.client import Filter, Ready
+from exporter.calltools.requester import RequestContext
 from exporter.clock import Clock, Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
-from exporter.transport import Deadline
+from exporter.transport.deadline import Deadline
 
 log = structlog.get_logger(__name__)
 

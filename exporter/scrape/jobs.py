@@ -10,14 +10,17 @@ from typing import Any, Protocol, TypeVar, cast
 
 import structlog
 
-from exporter.calltools import Client, RequestContext, summarise, unknown_statuses
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
+from exporter.calltools.rows import summarise, unknown_statuses
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, Queue, Secret
 from exporter.snapshot import AgentDetail, Attempt, QueueResult
-from exporter.transport import Deadline, Transport
+from exporter.transport.deadline import Deadline
+from exporter.transport.session import Transport
 
 log = structlog.get_logger(__name__)
 

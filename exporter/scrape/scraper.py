@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed, wait
 from functools import partial
 
-from exporter.calltools import Client
+from exporter.calltools.client import Client
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import Failure
 from exporter.scrape.account import AccountScrape, ScrapeRequest, Tools
@@ -19,7 +19,8 @@ from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool
 from exporter.settings import Account, Configuration, Secret
 from exporter.snapshot import Snapshot
-from exporter.transport import Access, Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Access, Transports
 
 #: How long the start waits for keys and certificates, to open connections, in seconds.
 _OPEN_SECONDS = 1.0

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection
 from typing import TypeVar
 
-from exporter.calltools import FILTERS, Filter, Ready, Rows, check_ready
+from exporter.calltools.client import FILTERS, Filter, Ready, Rows, check_ready
 from exporter.clock import Moment
 from exporter.errors import ApiError, Failure
 from exporter.scrape.catalog import Catalog

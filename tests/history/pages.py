@@ -20,14 +20,16 @@ from exporter.clock import Clock
 from exporter.counters import Counters
 from exporter.errors import ApiError, Failure
 from exporter.metrics import Families, snapshot_families
-from exporter.scrape import HostBoundedPool, Scraper
-from exporter.scrape.workers import Ticket
+from exporter.scrape.scraper import Scraper
+from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.messages import Request
 from exporter.snapshot import Attempt, Snapshot
-from exporter.transport import Access, Deadline, HttpAnswer, Transport, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.session import HttpAnswer, Transport
+from exporter.transport.transports import Access, Transports
 from exporter.web.exposition import choose_format
 from tests.history.centre import Centre, Incident
 

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.calltools import FILTERS, Client, Filter, RequestContext
+from exporter.calltools.client import FILTERS, Client, Filter
+from exporter.calltools.requester import RequestContext
 from exporter.errors import WORD_CODES, ApiError, Failure
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
 from exporter.snapshot import Attempt
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from tests.raw_server import RawServer
 
 KEY = "a-key-that-no-text-holds-by-chance"

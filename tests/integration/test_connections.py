@@ -16,10 +16,13 @@ from typing import Any
 
 import pytest
 
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account
-from exporter.transport import Deadline, Transports, connections
+from exporter.transport import connections
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
 from tests.integration.test_transport import Recorder
 from tests.raw_server import RawServer
@@ -178,10 +181,12 @@ def test_one_that_was_closed_unseen_is_followed_by_a_new_one(
 
 STOPPED = """
 import sys
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 
 class Nobody:
     def attempt_started(self): pass

@@ -12,11 +12,13 @@ from typing import TypeVar, cast
 
 import pytest
 
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError
 from exporter.settings import Account, Queue, TlsFiles, TokenEnvironment
 from exporter.snapshot import Attempt
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from tests.raw_server import RawServer
 from tests.simulator_fixtures import TlsAuthority
 

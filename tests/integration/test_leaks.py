@@ -19,7 +19,8 @@ import requests
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.calltools import FILTERS, Client, RequestContext
+from exporter.calltools.client import FILTERS, Client
+from exporter.calltools.requester import RequestContext
 from exporter.cli.ping import ping
 from exporter.errors import ApiError
 from exporter.history import AccountStatus
@@ -27,7 +28,8 @@ from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
 from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAccount
 from exporter.snapshot import Attempt
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from exporter.web.app import create_app
 from exporter.web.metrics_handler import TIMEOUT_HEADER
 from exporter.web.server.listeners import listen

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.runtime import Runtime
 from exporter.settings import Queue, TlsFiles
 from exporter.simulator import AVAILABLE, SimulatedAccount
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
 from tests.integration.test_serving import wait_until
 from tests.integration.test_transport import Proxy, Recorder

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 import trustme
 
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.clock import boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, TlsFiles
 from exporter.simulator import AVAILABLE
 from exporter.snapshot import Attempt
-from exporter.transport import Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
 from tests.raw_server import RawServer
 from tests.simulator_fixtures import StartSimulator, TlsAuthority

@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 
 from exporter.errors import ApiError, Failure
 from exporter.settings import TlsFiles
-from exporter.transport import Transports
 from exporter.transport.tls import client_context
+from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
 from tests.integration.test_transport import ask, recorder  # noqa: F401 - fixtures
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
@@ -220,7 +220,7 @@ WRITE_SECRETS = """
 import sys
 from pathlib import Path
 from exporter.settings import TlsFiles
-from exporter.transport import Transports
+from exporter.transport.transports import Transports
 from exporter.settings import Account, TokenEnvironment
 account = Account("a", "https://127.0.0.1:1", TokenEnvironment("X"), ())
 transport = Transports().get(account, 1)

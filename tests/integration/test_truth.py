@@ -15,7 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from exporter.availability import report
-from exporter.calltools import FILTERS, Client, RequestContext
+from exporter.calltools.client import FILTERS, Client
+from exporter.calltools.requester import RequestContext
 from exporter.clock import Clock, Moment
 from exporter.errors import ApiError, Failure
 from exporter.runtime import Runtime

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.calltools import QueueRow, StatusRow
+from exporter.calltools.rows import QueueRow, StatusRow
 from exporter.scrape.catalog import Catalog
 from exporter.settings import Account, Queue, TokenEnvironment
 

@@ -13,7 +13,7 @@ from exporter import config
 from exporter.calltools.rows import read_queue
 from exporter.cli.template import ConfigTemplate
 from exporter.config import fields
-from exporter.scrape import queue_labels
+from exporter.scrape.catalog import queue_labels
 
 HOSTILE = (
     *('"', "\\", "'", "#", ": ", "- ", "a: [b", "{x}", "yes", "no", "9:30", "012", "~", "null"),

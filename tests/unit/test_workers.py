@@ -12,8 +12,7 @@ from typing import Self
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.scrape import HostBoundedPool
-from exporter.scrape.workers import Ticket
+from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, TokenEnvironment
 
 

@@ -10,11 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.calltools import summarise
 from exporter.calltools.pages import read_page
-from exporter.calltools.rows import read_agent, read_queue, read_status
+from exporter.calltools.rows import read_agent, read_queue, read_status, summarise
 from exporter.errors import ApiError
-from exporter.transport import HttpAnswer
+from exporter.transport.session import HttpAnswer
 
 STATUSES = {20561: "Available", 43069: "Lunch", 7: "Available"}
 JSON = st.recursive(

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import responses
 
-from exporter.calltools import Client, RequestContext
+from exporter.calltools.client import Client
+from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
 from exporter.snapshot import Attempt
-from exporter.transport import BODY_LIMIT, Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.http1 import BODY_LIMIT
+from exporter.transport.transports import Transports
 
 KEY = "a3f9c1calltoolskey7e52d8b4"
 URL = "https://east-2.calltools.io"

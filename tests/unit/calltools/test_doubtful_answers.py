@@ -13,12 +13,15 @@ import responses
 from requests import PreparedRequest
 from structlog.testing import capture_logs
 
-from exporter.calltools import AgentRow, Client, Filter, RequestContext
-from exporter.calltools.rows import MOST_STATUSES, summarise
+from exporter.calltools.client import Client, Filter
+from exporter.calltools.requester import RequestContext
+from exporter.calltools.rows import MOST_STATUSES, AgentRow, summarise
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
 from exporter.snapshot import Attempt
-from exporter.transport import SMALL_BODY_LIMIT, Deadline, Transports
+from exporter.transport.deadline import Deadline
+from exporter.transport.http1 import SMALL_BODY_LIMIT
+from exporter.transport.transports import Transports
 
 URL = "https://east-2.calltools.io"
 AGENTS = "/api/agentstatuses/"
