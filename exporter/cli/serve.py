@@ -18,7 +18,7 @@ from exporter.config import Loaded
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
 from exporter.runtime import Runtime
-from exporter.web.app import Reloader, create_app
+from exporter.web.app import create_app, shared_reload
 from exporter.web.available_users import warn_of_open_paths
 from exporter.web.follow import FollowedUsers, FollowedWebFile
 from exporter.web.server.listeners import listen
@@ -54,7 +54,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     if users_file:
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
-    reloader = Reloader(partial(_reload, runtime))
+    reload = shared_reload(partial(_reload, runtime))
     app = create_app(
         runtime,
         max_requests=options.web_max_requests,
@@ -62,16 +62,14 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         max_timeout=options.scrape_max_timeout,
         web_file=web_file,
         available_users=available_users,
-        reloader=reloader if options.web_enable_lifecycle else None,
+        reload=reload if options.web_enable_lifecycle else None,
     )
 
     return Server(
         app,
         listen(options.web_listen_address),
         ssl_context=web_file.ssl_context if web_file else None,
-        on_hangup=reloader.reload,
-        on_started=partial(systemd.notify, systemd.READY),
-        on_stopping=partial(systemd.notify, systemd.STOPPING),
+        on_hangup=reload,
         api_connections=options.scrape_max_parallel_requests,
         record_drop=runtime.counters.server.record_dropped_connection,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import TypeAlias
 
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
@@ -24,38 +25,29 @@ from exporter.web.middleware import AVAILABLE_PATH, AuthMiddleware, TargetMiddle
 from exporter.web.responses import BadRequestError, plain
 from exporter.web.shared_work import SharedWork
 
+#: Reloads the configuration, or raises a `ConfigurationError` with all mistakes.
+Reload: TypeAlias = Callable[[], Awaitable[None]]
+
 #: For paths that ask the API nothing: more at once would only take time from scrapes.
 _PAGES_AT_A_TIME = 4
 
 
-class Reloader:
-    """Reload the configuration in a thread of its own, one reload at a time.
+def shared_reload(reload: Callable[[], None]) -> Reload:
+    """Return a function that reloads in a thread of its own, one reload at a time.
 
     Requests during a reload share the next one, which reads the files after they arrived.
     """
-
-    def __init__(self, reload: Callable[[], None]) -> None:
-        self._reload = reload
-        self._work: SharedWork[None] = SharedWork(1)
-
-    async def reload(self) -> None:
-        """Reload, or wait for the next reload to end.
-
-        Raises:
-            ConfigurationError: with all mistakes; the previous configuration stays in use.
-        """
-        await self._work.get("reload", self._reload)
+    work: SharedWork[None] = SharedWork(1)
+    return lambda: work.get("reload", reload)
 
 
 class _Routes:
     """What is at each path."""
 
-    def __init__(
-        self, runtime: Runtime, metrics: MetricsHandler, *, reloader: Reloader | None
-    ) -> None:
+    def __init__(self, runtime: Runtime, metrics: MetricsHandler, reload: Reload | None) -> None:
         self._runtime = runtime
         self._metrics = metrics
-        self._reloader = reloader
+        self._reload = reload
         self._pages: SharedWork[Response] = SharedWork(_PAGES_AT_A_TIME)
         self._configuration: tuple[Configuration | None, Response] = None, Response()
 
@@ -119,11 +111,11 @@ class _Routes:
 
     async def reload(self, request: Request) -> Response:
         """Reload the configuration."""
-        if self._reloader is None:
+        if self._reload is None:
             return plain(
                 403, "reloading over HTTP is disabled; enable it with --web.enable-lifecycle"
             )
-        reload = asyncio.ensure_future(self._reloader.reload())
+        reload = asyncio.ensure_future(self._reload())
         stop = asyncio.ensure_future(request.app.state.shutdown.wait())
         # Files on storage that hangs must not keep the process from ending.
         await asyncio.wait((reload, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -184,7 +176,7 @@ def create_app(  # noqa: PLR0913 - all but one have a default
     max_timeout: float = 120.0,
     web_file: FollowedWebFile | None = None,
     available_users: FollowedUsers | None = None,
-    reloader: Reloader | None = None,
+    reload: Reload | None = None,
 ) -> Starlette:
     """Make the application.
 
@@ -195,14 +187,14 @@ def create_app(  # noqa: PLR0913 - all but one have a default
         max_timeout: the longest timeout in seconds that a scrape can ask for.
         web_file: the passwords, and the headers of every response.
         available_users: the users that may ask `/available` only.
-        reloader: called by POST to ``/-/reload``; None if that is disabled.
+        reload: called by POST to ``/-/reload``; None if that is disabled.
     """
     if web_file or available_users:
         CHECKS.start_one()
     metrics = MetricsHandler(
         max_requests=max_requests, timeout_offset=timeout_offset, max_timeout=max_timeout
     )
-    routes = _Routes(runtime, metrics, reloader=reloader)
+    routes = _Routes(runtime, metrics, reload)
     available = AvailableHandler(runtime, max_requests=max_requests)
     app = Starlette(
         routes=[

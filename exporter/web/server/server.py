@@ -1,4 +1,7 @@
-"""The server: uvicorn on our own sockets; signals end it once open requests are answered."""
+"""The server: uvicorn on our own sockets; signals end it once open requests are answered.
+
+systemd, where it started the process, is notified when clients are served and when shutdown begins.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
-from exporter import signals
+from exporter import signals, systemd
 from exporter.errors import ConfigurationError
 from exporter.web.server.listeners import url_of
 from exporter.web.server.process import ShortageLog, connection_limit
@@ -41,8 +44,6 @@ class Server(uvicorn.Server):
         listeners: sockets from `exporter.web.server.listeners.listen`; they are closed at the end.
         ssl_context: for HTTPS: gives the context of each handshake.
         on_hangup: called on SIGHUP; without it, SIGHUP ends the server.
-        on_started: is called when clients are served.
-        on_stopping: is called when shutdown begins.
         limits: limits for clients.
         api_connections: how many descriptors connections to the API may need; the other clients
             get what the process has beyond these, unless limits are given.
@@ -56,8 +57,6 @@ class Server(uvicorn.Server):
         *,
         ssl_context: Callable[[], ssl.SSLContext] | None = None,
         on_hangup: Callable[[], Awaitable[object]] | None = None,
-        on_started: Callable[[], object] = lambda: None,
-        on_stopping: Callable[[], object] = lambda: None,
         limits: Limits | None = None,
         api_connections: int = 256,
         record_drop: Callable[[str], object] = lambda _: None,
@@ -70,8 +69,6 @@ class Server(uvicorn.Server):
         self._listeners = list(listeners)
         self._ssl_context = ssl_context
         self._on_hangup = on_hangup
-        self._on_started = on_started
-        self._on_stopping = on_stopping
         self._hangups: set[asyncio.Task[None]] = set()
         # Otherwise each TLS connection, idle or not, holds a buffer of 256 KiB.
         SSLProtocol.max_size = 32 * 1024
@@ -109,7 +106,7 @@ class Server(uvicorn.Server):
         """Do what SIGTERM does; from any thread."""
         self._app.state.stopping = True
         self.should_exit = True
-        self._on_stopping()
+        systemd.notify(systemd.STOPPING)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve the sockets, each connection with our protocol."""
@@ -131,7 +128,7 @@ class Server(uvicorn.Server):
         if self._on_hangup is not None and signals.take_hangup():
             # It arrived while the process was starting, maybe after the configuration was read.
             self._hung_up(self._on_hangup)
-        self._on_started()
+        systemd.notify(systemd.READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Notify the application, then answer requests in flight."""

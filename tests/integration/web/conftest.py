@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from exporter.web.app import Reloader
+from exporter.web.app import Reload
 from exporter.web.follow import FollowedWebFile
 from exporter.web.server.protocol import Limits
 from tests.integration.web.web_fixtures import FakeRuntime, Running, running
@@ -20,7 +20,7 @@ class Serve(Protocol):
         max_requests: int = 40,
         limits: Limits | None = None,
         web_file: FollowedWebFile | None = None,
-        reloader: Reloader | None = None,
+        reload: Reload | None = None,
     ) -> Running: ...
 
 
@@ -35,7 +35,7 @@ def serve() -> Iterator[Serve]:
             max_requests: int = 40,
             limits: Limits | None = None,
             web_file: FollowedWebFile | None = None,
-            reloader: Reloader | None = None,
+            reload: Reload | None = None,
         ) -> Running:
             return stack.enter_context(
                 running(
@@ -44,7 +44,7 @@ def serve() -> Iterator[Serve]:
                     max_requests=max_requests,
                     limits=limits,
                     web_file=web_file,
-                    reloader=reloader,
+                    reload=reload,
                 )
             )
 

@@ -16,7 +16,7 @@ import requests
 from structlog.testing import capture_logs
 
 from exporter import signals
-from exporter.web.app import Reloader, create_app
+from exporter.web.app import create_app, shared_reload
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 from tests.integration.web.web_fixtures import FakeRuntime
@@ -154,7 +154,7 @@ def test_of_many_hangups_one_reload_is_in_work_and_one_to_come() -> None:
         assert gate.wait(30)
 
     server = Server(
-        create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=Reloader(reload).reload
+        create_app(FakeRuntime()), listen(["127.0.0.1:0"]), on_hangup=shared_reload(reload)
     )
 
     def send() -> None:

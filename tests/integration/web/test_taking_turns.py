@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from exporter.web.app import Reloader
+from exporter.web.app import shared_reload
 from tests.integration.web.conftest import Serve
 from tests.integration.web.web_fixtures import FakeRuntime, Running, read_all, until
 
@@ -153,7 +153,7 @@ class SlowReload:
 
 def test_of_many_reloads_one_is_in_work_and_one_to_come(serve: Serve) -> None:
     reload = SlowReload()
-    web = serve(reloader=Reloader(reload))
+    web = serve(reload=shared_reload(reload))
     with ThreadPoolExecutor(100) as clients:
         posts = [
             clients.submit(requests.post, web.url + "/-/reload", timeout=20) for _ in range(100)
@@ -169,7 +169,7 @@ def test_of_many_reloads_one_is_in_work_and_one_to_come(serve: Serve) -> None:
 
 def test_a_reload_that_hangs_does_not_delay_the_end(serve: Serve) -> None:
     reload = SlowReload()
-    web = serve(reloader=Reloader(reload))
+    web = serve(reload=shared_reload(reload))
     with ThreadPoolExecutor(1) as clients, contextlib.suppress(requests.ConnectionError):
         clients.submit(requests.post, web.url + "/-/reload", timeout=1)
         assert reload.entered.acquire(timeout=20)

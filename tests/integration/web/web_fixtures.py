@@ -20,7 +20,7 @@ from exporter.errors import UnknownAccountError
 from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
-from exporter.web.app import Reloader, create_app
+from exporter.web.app import Reload, create_app
 from exporter.web.follow import FollowedWebFile
 from exporter.web.server.listeners import listen
 from exporter.web.server.protocol import Limits
@@ -148,12 +148,12 @@ def running(
     max_requests: int = 40,
     limits: Limits | None = None,
     web_file: FollowedWebFile | None = None,
-    reloader: Reloader | None = None,
+    reload: Reload | None = None,
 ) -> Iterator[Running]:
     """Serve a runtime until the block ends; nothing may be left running then."""
     listeners = listen(addresses or ["127.0.0.1:0"])
     names = [listener.getsockname()[:2] for listener in listeners]
-    app = create_app(runtime, max_requests=max_requests, web_file=web_file, reloader=reloader)
+    app = create_app(runtime, max_requests=max_requests, web_file=web_file, reload=reload)
     answers: list[tuple[Headers, Headers]] = []
     app.add_middleware(Recorder, answers)
     ssl_context = web_file.ssl_context if web_file else None
