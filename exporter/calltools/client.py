@@ -43,7 +43,7 @@ class Client:
     """Ask one account's API; the answers are values, the failures `ApiError`."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
+        self.account = account
         self._requester = Requester(account)
         self._reported_statuses = False
 
@@ -111,7 +111,7 @@ class Client:
             self._reported_statuses = True
             log.warning(
                 "Too many agent statuses, counting the rest as `other`",
-                account=self._account.name,
+                account=self.account.name,
                 statuses=len(statuses),
                 limit=MOST_STATUSES,
             )

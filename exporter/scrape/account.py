@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from exporter.calltools.client import Client
@@ -71,12 +72,12 @@ class ScrapeRequest:
 class AccountScrape:
     """Start or join an account's jobs, then turn their results into its part of the Snapshot."""
 
-    def __init__(  # noqa: PLR0913 - what differs between accounts and between scrapes, by name
+    def __init__(  # noqa: PLR0913 - what differs between accounts and between scrapes
         self,
         account: Account,
-        *,
         client: Client,
         state: AccountState,
+        *,
         host_limit: int,
         request: ScrapeRequest,
         tools: Tools,
@@ -105,8 +106,9 @@ class AccountScrape:
         if isinstance(found, Failure):
             self._failure = found
         else:
+            tools = self._tools
             self._access = AccountAccess(
-                self.account, self._client, found.transport, found.token, self.state
+                self._client, found, self.state, tools.observer, tools.clock
             )
 
     @property
@@ -173,13 +175,11 @@ class AccountScrape:
                 self._start_check(name, check, access)
 
     def _start_check(self, name: str, check: Check, access: AccountAccess) -> None:
-        def make() -> CheckJob:
-            deadline, tools = self._request.deadline(), self._tools
-            return CheckJob(check, access, deadline, tools.observer, tools.clock)
-
-        key = (access.state, name)
         job, _ = self._tools.jobs.join_or_start(
-            key, self.host_limit, self._request.deadline(), make
+            (access.state, name),
+            self.host_limit,
+            self._request.deadline(),
+            partial(CheckJob, check, access),
         )
         self._checks[name] = job
         self.jobs.append(job)
@@ -213,15 +213,11 @@ class AccountScrape:
             tools.observer.coalesced(self.account.name)
             return recent
 
-        def make() -> QueueFetch:
-            return QueueFetch(queue, access, self._request.deadline(), tools.observer, tools.clock)
-
-        key = (access.state, queue.id)
         job, shared = tools.jobs.join_or_start(
-            key,
+            (access.state, queue.id),
             self.host_limit,
             self._request.deadline(),
-            make,
+            partial(QueueFetch, queue, access),
             urgent=self._request.is_urgent,
         )
         if shared:

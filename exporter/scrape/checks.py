@@ -10,9 +10,9 @@ import structlog
 
 from exporter.calltools.client import Filter, Ready
 from exporter.calltools.requester import RequestContext
-from exporter.clock import Clock, Moment
+from exporter.clock import Moment
 from exporter.errors import ApiError, Failure
-from exporter.scrape.jobs import AccountAccess, Attempts, Job, ScrapeObserver
+from exporter.scrape.jobs import AccountAccess, Job
 from exporter.transport.deadline import Deadline
 
 log = structlog.get_logger(__name__)
@@ -25,18 +25,8 @@ CHECKS = 6
 class CheckJob(Job[None]):
     """Check one thing of an account, and record the result in the account's state."""
 
-    def __init__(
-        self,
-        check: Check,
-        access: AccountAccess,
-        deadline: Deadline,
-        observer: ScrapeObserver,
-        clock: Clock,
-    ) -> None:
-        attempts = Attempts(access.account.name, observer, errors=False)
-        super().__init__(access, deadline, attempts)
-        self.observer = observer
-        self.clock = clock
+    def __init__(self, check: Check, access: AccountAccess, deadline: Deadline) -> None:
+        super().__init__(access, deadline, count_errors=False)
         self._check = check
 
     def work(self) -> None:
@@ -58,7 +48,7 @@ class CheckJob(Job[None]):
         # queues.
         if error.failure.code in {"401", "429"}:
             self.access.record(error.failure)
-        self.access.state.backoff.record(error, self.clock.now())
+        self.access.state.backoff.record(error, self.access.clock.now())
         return error.failure
 
 
@@ -90,7 +80,7 @@ def due_lists(access: AccountAccess, now: Moment) -> dict[str, Check]:
 def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
     """Record whether the API honours a filter."""
     verdict: Failure | ApiError | None
-    asked_at = job.clock.now()
+    asked_at = job.access.clock.now()
     try:
         verdict = job.access.client.check_filter(name, context)
     except ApiError as error:
@@ -101,7 +91,7 @@ def verify_filter(name: Filter, job: CheckJob, context: RequestContext) -> None:
 
 def verify_ready(value: Ready, job: CheckJob, context: RequestContext) -> None:
     """Send one of the two requests that verify the filter ``ready``, and record its answer."""
-    state, asked_at = job.access.state, job.clock.now()
+    state, asked_at = job.access.state, job.access.clock.now()
     try:
         agents = job.access.client.agents_by_ready(value, context)
     except ApiError as error:
@@ -113,7 +103,7 @@ def verify_ready(value: Ready, job: CheckJob, context: RequestContext) -> None:
 
 def read_statuses(job: CheckJob, context: RequestContext) -> None:
     """Read the account's agent statuses into its catalog."""
-    catalog, asked_at = job.access.state.catalog, job.clock.now().steady
+    catalog, asked_at = job.access.state.catalog, job.access.clock.now().steady
     try:
         rows = job.access.client.read_statuses(context)
     except ApiError as error:
@@ -127,7 +117,7 @@ def read_statuses(job: CheckJob, context: RequestContext) -> None:
 def read_queues(job: CheckJob, context: RequestContext) -> None:
     """Read the account's queues into its catalog, and report which ones appeared or vanished."""
     catalog, account = job.access.state.catalog, job.access.account
-    asked_at = job.clock.now().steady
+    asked_at = job.access.clock.now().steady
     try:
         rows = job.access.client.read_queues(context)
     except ApiError as error:
@@ -146,7 +136,7 @@ def read_queues(job: CheckJob, context: RequestContext) -> None:
     for name in sorted(before - after):
         log.warning("Queue vanished", account=account.name, queue=name)
     changes = {"appeared": len(after - before), "vanished": len(before - after)}
-    job.observer.queues_changed(account.name, **changes)
+    job.access.observer.queues_changed(account.name, **changes)
 
 
 def _log_unreadable(job: CheckJob, path: str, failure: Failure) -> None:

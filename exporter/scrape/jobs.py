@@ -17,10 +17,10 @@ from exporter.clock import Clock, boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool, Ticket
-from exporter.settings import Account, Queue, Secret
+from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Attempt, QueueResult
 from exporter.transport.deadline import Deadline
-from exporter.transport.session import Transport
+from exporter.transport.transports import Access
 
 log = structlog.get_logger(__name__)
 
@@ -106,25 +106,26 @@ class AccountAccess:
 
     def __init__(
         self,
-        account: Account,
         client: Client,
-        transport: Transport,
-        key: Secret,
+        access: Access,
         state: AccountState,
+        observer: ScrapeObserver,
+        clock: Clock,
     ) -> None:
-        self.account = account
+        self.account = client.account
         self.client = client
         self.state = state
+        self.observer = observer
+        self.clock = clock
         self.refusal: Failure | None = None
-        self._transport = transport
-        self._key = key
+        self._access = access
         self._lock = threading.Lock()
         self._forbidden = 0
         self._answered = False
 
     def context(self, deadline: Deadline, attempts: Attempts) -> RequestContext:
         """Return what the requests of one job have in common."""
-        return RequestContext(self._transport, self._key, deadline, attempts)
+        return RequestContext(self._access.transport, self._access.token, deadline, attempts)
 
     def record(self, failure: Failure | None) -> None:
         """Record how a job ended: it may mean that the rest of the account is not asked for."""
@@ -142,13 +143,15 @@ class AccountAccess:
 class Job(Future[T]):
     """Work for one account, with a deadline of its own; it never ends with an exception."""
 
-    def __init__(self, access: AccountAccess, deadline: Deadline, attempts: Attempts) -> None:
+    def __init__(
+        self, access: AccountAccess, deadline: Deadline, *, count_errors: bool = True
+    ) -> None:
         super().__init__()
         self.begun: float | None = None
         self.ticket: Ticket | None = None
         self.access = access
         self.deadline = deadline
-        self.attempts = attempts
+        self.attempts = Attempts(access.account.name, access.observer, errors=count_errors)
 
     def work(self) -> T:
         """Do the work and return its result; never raise."""
@@ -161,17 +164,9 @@ class Job(Future[T]):
 class QueueFetch(Job[QueueResult]):
     """Read one queue."""
 
-    def __init__(
-        self,
-        queue: Queue,
-        access: AccountAccess,
-        deadline: Deadline,
-        observer: ScrapeObserver,
-        clock: Clock,
-    ) -> None:
-        super().__init__(access, deadline, Attempts(access.account.name, observer))
+    def __init__(self, queue: Queue, access: AccountAccess, deadline: Deadline) -> None:
+        super().__init__(access, deadline)
         self.queue = queue
-        self._clock = clock
 
     def work(self) -> QueueResult:
         """Return the number of available agents, or why it could not be read."""
@@ -179,10 +174,10 @@ class QueueFetch(Job[QueueResult]):
         if refusal is None and self.deadline.remaining() <= 0:
             refusal = Failure("timeout", "not started within the scrape's budget; nothing was sent")
         if refusal is not None:
-            return QueueResult(None, refusal, None, self._clock.now())
-        begun = self._clock.steady()
+            return QueueResult(None, refusal, None, self.access.clock.now())
+        begun = self.access.clock.steady()
         available, detail, failure = self._read()
-        ended = self._clock.now()
+        ended = self.access.clock.now()
         seconds = ended.steady - begun
         if failure is None and seconds > self._longest():
             # The process or the machine was suspended: the number may be older.
@@ -209,7 +204,7 @@ class QueueFetch(Job[QueueResult]):
             words = "not started or no complete answer within the scrape's budget"
         else:
             words = f"no complete answer within {waited:.3g} s"
-        return QueueResult(None, Failure("timeout", words), waited, self._clock.now())
+        return QueueResult(None, Failure("timeout", words), waited, self.access.clock.now())
 
     def _read(self) -> tuple[int | None, AgentDetail | None, Failure | None]:
         access, queue = self.access, self.queue
@@ -223,7 +218,7 @@ class QueueFetch(Job[QueueResult]):
                 return *summarise(agents, queue.status_ids, names), None
             return access.client.count_available(queue, self._context()), None, None
         except ApiError as error:
-            access.state.backoff.record(error, self._clock.now(), queue)
+            access.state.backoff.record(error, access.clock.now(), queue)
             return None, None, error.failure
         except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
             # Only the kind of the error: its text or its traceback could hold people's names.
@@ -250,7 +245,7 @@ class JobsInFlight:
         key: Hashable,
         host_limit: int,
         deadline: Deadline,
-        make: Callable[[], J],
+        make: Callable[[Deadline], J],
         *,
         urgent: bool = False,
     ) -> tuple[J, bool]:
@@ -260,7 +255,7 @@ class JobsInFlight:
             key: what the job is about.
             host_limit: how many jobs of the account's host may run at a time.
             deadline: until when the result is wanted.
-            make: makes a new job.
+            make: makes a new job with this deadline.
             urgent: this job alone is waited for.
         """
         with self._lock:
@@ -269,7 +264,7 @@ class JobsInFlight:
                 found.deadline.extend(deadline.at)
             else:
                 found = None
-                job = self._jobs[key] = make()
+                job = self._jobs[key] = make(deadline)
         if found is not None:
             # It may be waiting for a thread that could not be started.
             self._pool.start_threads()

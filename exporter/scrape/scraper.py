@@ -150,8 +150,8 @@ class Scraper:
     def _account_scrape(self, account: Account, request: ScrapeRequest) -> AccountScrape:
         return AccountScrape(
             account,
-            client=self._clients[account.name],
-            state=self.states[account.name],
+            self._clients[account.name],
+            self.states[account.name],
             host_limit=self._host_limits[account.host],
             request=request,
             tools=self._tools,
