@@ -5,9 +5,9 @@ Of the account's queues most are staffed, one empties now and then, and one cann
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
-from datetime import time
 
 from exporter.cli import exits
 from exporter.cli.serve import ServeOptions, make_server
@@ -17,35 +17,82 @@ from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret, TokenValue
 from exporter.simulator import (
     AVAILABLE,
+    ON_A_CALL,
+    POST_CALL,
+    STATUSES,
     TOKEN,
-    DayWorld,
-    ShiftPattern,
+    AccountMoment,
+    Agent,
     SimulatedAccount,
     SimulatedSilo,
-    Team,
     World,
 )
 from exporter.simulator.messages import json_answer
 from exporter.simulator.wire import Exchange, Fault
+from exporter.simulator.world import Queue as SimulatedQueue
+from exporter.simulator.world import person
 
 #: Queues by id. Retention has only two agents, so that every few minutes both are busy.
 DEMO_QUEUES = {5457: "sales", 5460: "support", 5463: "retention", 5466: "billing"}
 
 _SALES, _SUPPORT, _RETENTION, _BILLING = DEMO_QUEUES
 
-#: Somebody is always at work, and changes status soon.
-_LIVELY = ShiftPattern(
-    weekdays=frozenset(range(7)),
-    start=time(0),
-    hours=24.0,
-    lateness=0.0,
-    absence=0.0,
-    waiting=100.0,
-    call=60.0,
-    wrap_up=15.0,
-    short_break=180.0,
-    lunch=600.0,
+#: The queues of each agent.
+_AGENTS = (
+    *[{_SALES}] * 6,
+    *[{_SALES, _SUPPORT}] * 3,
+    *[{_SUPPORT}] * 5,
+    *[{_BILLING}] * 3,
+    *[{_RETENTION}] * 2,
 )
+#: What an agent does again and again, and from which part of the cycle on.
+_CYCLE = ((AVAILABLE, 0.0), (ON_A_CALL, 0.55), (POST_CALL, 0.9))
+
+
+class CallCentre:
+    """The demo's account: agents who wait, take a call and wrap up, at any time of the day."""
+
+    def __init__(self) -> None:
+        self._moment = _moment(0)
+
+    def at(self, time: float) -> AccountMoment:
+        """Return the account in this second."""
+        moment, second = self._moment, math.floor(time)
+        if moment.time != second:
+            moment = self._moment = _moment(second)
+        return moment
+
+
+def _moment(second: int) -> AccountMoment:
+    def of_queue(queue: int | None) -> list[Agent]:
+        return [
+            _agent(number, second)
+            for number, queues in enumerate(_AGENTS)
+            if queue is None or queue in queues
+        ]
+
+    queues = [SimulatedQueue(id_, name) for id_, name in DEMO_QUEUES.items()]
+    return AccountMoment(second, STATUSES, queues, of_queue)
+
+
+def _agent(number: int, second: int) -> Agent:
+    # Each has a cycle of another length, so that they meet in every combination.
+    length = 150 + number * 47 % 100
+    begun = second - second % length
+    since, status = max(
+        (start, status) for status, part in _CYCLE if (start := begun + part * length) <= second
+    )
+    midnight = second - second % 86400
+    return Agent(
+        *person(f"demo/{number}"),
+        frozenset(_AGENTS[number]),
+        status=status,
+        ready=status == AVAILABLE,
+        logged_in=True,
+        status_since=since,
+        logged_in_since=midnight,
+        calls=(second - midnight) // length,
+    )
 
 
 class _Outage:
@@ -64,15 +111,7 @@ async def _unavailable(exchange: Exchange) -> None:
 
 def demo_simulator(changed: Callable[[World], World] = lambda world: world) -> SimulatedSilo:
     """Return the demo's simulator, not yet started, with the given changes to its world."""
-    teams = (
-        Team(6, (_SALES,), _LIVELY),
-        Team(3, (_SALES, _SUPPORT), _LIVELY),
-        Team(5, (_SUPPORT,), _LIVELY),
-        Team(3, (_BILLING,), _LIVELY),
-        Team(2, (_RETENTION,), _LIVELY),
-    )
-    world = changed(DayWorld(DEMO_QUEUES, teams))
-    return SimulatedSilo(SimulatedAccount(world), faults=_Outage())
+    return SimulatedSilo(SimulatedAccount(changed(CallCentre())), faults=_Outage())
 
 
 _WORDS = """\

@@ -4,7 +4,6 @@ Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 """
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
-from exporter.simulator.days import DayWorld, ShiftPattern, Team
 from exporter.simulator.rows import ALL_FILTERS, Dialect
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.world import (
@@ -33,12 +32,9 @@ __all__ = [
     "AccountMoment",
     "Agent",
     "Clock",
-    "DayWorld",
     "Dialect",
-    "ShiftPattern",
     "SimulatedAccount",
     "SimulatedSilo",
     "Status",
-    "Team",
     "World",
 ]

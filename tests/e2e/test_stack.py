@@ -20,11 +20,11 @@ from typing import Any
 import pytest
 
 from exporter.cli.demo import DEMO_QUEUES
-from exporter.simulator import DayWorld, Team
 from tests.e2e import tools
 from tests.e2e.browser import Browser
 from tests.e2e.shell import Bash
 from tests.process_fixtures import ROOT, UNTRACED
+from tests.simulator.days import DayWorld, Team
 
 PROGRAMS = ("exporter", "prometheus", "alertmanager", "notifications")
 

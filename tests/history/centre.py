@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from exporter.schedule import Schedule, Span
 from exporter.settings import Account, Queue, Secret, TokenValue
-from exporter.simulator import AVAILABLE, DayWorld, ShiftPattern, SimulatedAccount, Team
+from exporter.simulator import AVAILABLE, SimulatedAccount
+from tests.simulator.days import DayWorld, ShiftPattern, Team
 
 _WEEKDAYS = range(5)
 _EVERY_DAY = range(7)

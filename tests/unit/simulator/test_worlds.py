@@ -17,13 +17,11 @@ from exporter.simulator import (
     STATUSES,
     Agent,
     Clock,
-    DayWorld,
-    ShiftPattern,
     Status,
-    Team,
     World,
 )
 from tests.simulator import FixedWorld
+from tests.simulator.days import DayWorld, ShiftPattern, Team
 
 SALES, SUPPORT = 5457, 5460
 DAY = datetime(2026, 7, 27, tzinfo=UTC).timestamp()  # a Monday
