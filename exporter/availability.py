@@ -3,8 +3,6 @@
 There are three answers. None is "not known", and is never presented as "nobody".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime

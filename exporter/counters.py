@@ -1,7 +1,5 @@
 """The exporter's own counters: its requests to the API, its server and its own state."""
 
-from __future__ import annotations
-
 import platform
 import threading
 from bisect import bisect_left

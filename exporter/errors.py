@@ -1,7 +1,5 @@
 """The errors that people may see, each with what they need to act on it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

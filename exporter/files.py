@@ -1,7 +1,5 @@
 """Files that the configuration names: certificates and keys in PEM form, and files that change."""
 
-from __future__ import annotations
-
 import errno
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
-Stamp: TypeAlias = "tuple[int, int, int]"
+Stamp: TypeAlias = tuple[int, int, int]
 
 #: More than any configuration, key or bundle of certificates has.
 _LARGEST = 16 * 1024 * 1024

@@ -1,7 +1,5 @@
 """The results of past scrapes, for the landing page and the log."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Snapshot -> metric families, new for each scrape."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 

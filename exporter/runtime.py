@@ -1,7 +1,5 @@
 """The running exporter: current configuration and scraper, and what survives a reload."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence

@@ -7,8 +7,6 @@ time counts as the moment of the change; so no span opens twice, or stays open f
 clock skips.
 """
 
-from __future__ import annotations
-
 import functools
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence

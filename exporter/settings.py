@@ -1,7 +1,5 @@
 """The configuration as the rest of the program uses it: checked, resolved and frozen."""
 
-from __future__ import annotations
-
 import os
 import re
 from base64 import b64decode

@@ -1,7 +1,5 @@
 """Signals before and after the server handles them; imported first, so it imports little."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -1,7 +1,5 @@
 """The values of a scrape, which pass between the packages."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Protocol
 

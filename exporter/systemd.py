@@ -1,7 +1,5 @@
 """State notifications for systemd, for a service with ``Type=notify``; see sd_notify(3)."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

@@ -1,7 +1,5 @@
 """Untrusted text, made safe to show to people."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

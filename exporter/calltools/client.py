@@ -1,7 +1,5 @@
 """Ask one account's API."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -27,7 +25,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
 Ready: TypeAlias = Literal["true", "false"]
-Rows: TypeAlias = "tuple[Mapping[str, Any], ...]"
+Rows: TypeAlias = tuple[Mapping[str, Any], ...]
 
 #: The filters that an account's answers depend on.
 FILTERS: tuple[Filter, ...] = ("queue", "agent_status_id", "ready")

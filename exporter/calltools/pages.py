@@ -4,8 +4,6 @@ An answer of the wrong shape must never be read as a number. Messages describe o
 200, as it holds people's names.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The error text of any other answer is quoted.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import re

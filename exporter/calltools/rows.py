@@ -4,8 +4,6 @@ The API does not document its rows, so every field may be missing or of another 
 unknown, which is neither false nor 0.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

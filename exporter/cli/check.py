@@ -1,7 +1,5 @@
 """`check`: list every mistake of a configuration, or say that there is none."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

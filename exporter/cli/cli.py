@@ -1,7 +1,5 @@
 """The commands and their flags. A command imports what it needs when it runs, to start fast."""
 
-from __future__ import annotations
-
 import json
 import os
 from functools import partial

@@ -3,8 +3,6 @@
 Of the account's queues most are staffed, one empties now and then, and one cannot be read.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable

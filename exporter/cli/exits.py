@@ -1,7 +1,5 @@
 """The exit codes, and what each says of each command: for `--help` and the documentation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 OK = 0

@@ -1,7 +1,5 @@
 """`files`: write the rules, examples and dashboards of this version, for Prometheus and Grafana."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The flags: named as Prometheus names them, each with an environment variable of its own."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Sequence

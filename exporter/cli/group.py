@@ -1,7 +1,5 @@
 """How commands are found among flags, and how mistakes and exit codes are described."""
 
-from __future__ import annotations
-
 import re
 
 import click

@@ -1,7 +1,5 @@
 """`init`: ask the API what an account has, and write a configuration file with it."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

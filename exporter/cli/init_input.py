@@ -1,7 +1,5 @@
 """What `init` needs to know: from flags, the environment, or the person at the terminal."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import re

@@ -1,7 +1,5 @@
 """`check --online`: ask every account's API whether the configuration is right for it."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """`ping`: ask now, and print which queues can take a call."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest

@@ -1,7 +1,5 @@
 """One run of a command, with an exit code for every way in which it can end."""
 
-from __future__ import annotations
-
 import os
 import sys
 import traceback

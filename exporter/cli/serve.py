@@ -1,7 +1,5 @@
 """`serve`: wire the parts together and answer Prometheus until a signal comes."""
 
-from __future__ import annotations
-
 import gc
 import threading
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The text of a new configuration file: one account as the API describes it, with comments."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The terminal: questions to a person, progress, and output that is written or raises an error."""
 
-from __future__ import annotations
-
 import contextlib
 import getpass
 import os

@@ -1,7 +1,5 @@
 """Environment variables that look like the exporter's but are not used: often a misspelt flag."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@ They check the raw trees, so that a mistake in one key hides none in another. A 
 follows from a reported one is left out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Environment variables: one account, for use without a file, and proxies."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress

@@ -4,8 +4,6 @@ Each has the sentence for a person and the pattern for an editor. What does not 
 raised `plainly`: that text is the whole message.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Callable

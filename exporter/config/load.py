@@ -1,7 +1,5 @@
 """Loading: from files, or the environment, to a valid configuration."""
 
-from __future__ import annotations
-
 import functools
 import os
 import ssl

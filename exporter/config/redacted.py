@@ -1,7 +1,5 @@
 """The current configuration as text that may be shown: the places of keys, never the keys."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import yaml

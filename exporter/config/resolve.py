@@ -1,7 +1,5 @@
 """Settings from a valid model: paths, variables, schedules, proxies, defaults."""
 
-from __future__ import annotations
-
 import pathlib
 from collections.abc import Mapping
 

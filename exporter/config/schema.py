@@ -1,7 +1,5 @@
 """The keys of the configuration, as a model for the loader and a JSON Schema for editors."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias

@@ -1,7 +1,5 @@
 """The URLs of a configuration: of accounts, and of proxies and the hosts reached without one."""
 
-from __future__ import annotations
-
 import functools
 import ipaddress
 import re

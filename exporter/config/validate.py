@@ -1,7 +1,5 @@
 """Validation of a tree against a model: the place of each mistake, and what was expected."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TypeVar, cast, get_args
 

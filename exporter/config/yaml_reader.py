@@ -5,8 +5,6 @@ text, ``012`` is twelve. The tree is built from the parser's events, not from it
 see duplicate keys, limit what aliases expand to, and survive endless nesting.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """One account within one scrape: what to ask for, and the result."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass

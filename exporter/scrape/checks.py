@@ -1,7 +1,5 @@
 """Check jobs: verify that filters are honoured and read an account's lists, now and then."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
@@ -17,7 +15,7 @@ from exporter.transport.deadline import Deadline
 
 log = structlog.get_logger(__name__)
 
-Check: TypeAlias = "Callable[[CheckJob, RequestContext], None]"
+Check: TypeAlias = Callable[["CheckJob", RequestContext], None]
 #: How many checks an account needs in its first scrape.
 CHECKS = 6
 

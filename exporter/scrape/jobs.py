@@ -1,7 +1,5 @@
 """Jobs for one account, which any number of scrapes may share."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Hashable

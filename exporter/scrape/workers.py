@@ -1,7 +1,5 @@
 """A pool of threads, bounded in all and for each host, and shared fairly."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter, deque
@@ -62,7 +60,7 @@ class Ticket:
 
 
 #: The jobs that wait, by account; the account served last is at the end.
-_Line: TypeAlias = "dict[str, deque[Ticket]]"
+_Line: TypeAlias = dict[str, deque[Ticket]]
 
 
 @dataclass(slots=True)

@@ -1,7 +1,5 @@
 """The API itself: one request and a time in, one answer out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import is_not

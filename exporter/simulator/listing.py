@@ -1,7 +1,5 @@
 """The API's lists: filters and pages as Django REST Framework has them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar

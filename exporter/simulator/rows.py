@@ -1,7 +1,5 @@
 """Rows of the API's lists, as a dialect writes them: a switch for each unknown fact of the API."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime

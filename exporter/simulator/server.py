@@ -1,7 +1,5 @@
 """The simulator: the API behind a real socket, in a thread of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import socket

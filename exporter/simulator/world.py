@@ -1,7 +1,5 @@
 """What a simulated account looks like at one moment."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 import uuid

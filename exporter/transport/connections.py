@@ -1,7 +1,5 @@
 """Connections to the API: kept alive, and not reused if they are old, idle or out of sync."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Mapping
 from functools import partial

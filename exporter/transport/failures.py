@@ -1,7 +1,5 @@
 """Failures from the errors of `requests`, `urllib3`, `http.client`, `ssl` and `socket`."""
 
-from __future__ import annotations
-
 import http.client
 import re
 import socket

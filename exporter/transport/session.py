@@ -1,7 +1,5 @@
 """One session: requests to one origin, through its proxy if it has one, and complete answers."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import ssl

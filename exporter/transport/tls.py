@@ -1,7 +1,5 @@
 """TLS for the API: how its certificate is verified, and which one the client presents."""
 
-from __future__ import annotations
-
 import re
 import ssl
 import threading

@@ -3,8 +3,6 @@
 Their files are read beside the scrape, as storage may hang: a stale network mount, a FIFO.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import defaultdict, deque
@@ -37,7 +35,7 @@ class Access:
     token: Secret
 
 
-PoolKey: TypeAlias = "tuple[str, TlsFiles, str | None]"
+PoolKey: TypeAlias = tuple[str, TlsFiles, str | None]
 
 
 def _pool_key(account: Account) -> PoolKey:

@@ -1,7 +1,5 @@
 """Basic authentication: passwords that are kept as bcrypt hashes."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

@@ -1,7 +1,5 @@
 """`/available`: whether a call can be taken now, for programs that decide while a caller waits."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """The answer to a request for `/available`: the queues that it concerns, and their numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -4,8 +4,6 @@ It is a file of its own, because that of ``--web.config.file`` has exactly the f
 Prometheus' exporter-toolkit.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

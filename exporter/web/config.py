@@ -5,8 +5,6 @@ docs/web-configuration.md. Each of its keys is supported, accepted without effec
 the reason; none is ignored.
 """
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@
 fifth of what a scrape costs. Here all names are known to be letters, digits and underscores.
 """
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace

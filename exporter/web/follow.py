@@ -1,7 +1,5 @@
 """Files of the web configuration, reloaded when they change."""
 
-from __future__ import annotations
-
 import ssl
 import threading
 import weakref

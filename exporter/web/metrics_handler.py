@@ -1,7 +1,5 @@
 """A request for metrics: a budget, a slot, a scrape, then its rendering."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Hashable

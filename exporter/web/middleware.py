@@ -1,7 +1,5 @@
 """Middleware for every request: its target, its password, the headers of its response."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from starlette.responses import Response

@@ -1,7 +1,5 @@
 """Responses, and the keys of what is known of a request besides its content."""
 
-from __future__ import annotations
-
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 

@@ -1,7 +1,5 @@
 """The page itself: self-contained HTML."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """What the page shows of each queue, worst first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum

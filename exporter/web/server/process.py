@@ -1,7 +1,5 @@
 """The process: how many file descriptors it has, what happens without any, and its memory."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import ctypes

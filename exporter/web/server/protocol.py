@@ -1,7 +1,5 @@
 """HTTP/1.1 with limits on what a client may use: time, header bytes, unread responses."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 systemd, where it started the process, is notified when clients are served and when shutdown begins.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

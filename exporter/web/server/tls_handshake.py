@@ -1,7 +1,5 @@
 """TLS handshakes: counted, limited, and each with the current certificates."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import Callable
