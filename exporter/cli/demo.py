@@ -25,8 +25,7 @@ from exporter.simulator import (
     SimulatedSilo,
     World,
 )
-from exporter.simulator.messages import json_answer
-from exporter.simulator.wire import Exchange, Fault
+from exporter.simulator.wire import Exchange, Fault, json_answer
 from exporter.simulator.world import Queue as SimulatedQueue
 from exporter.simulator.world import person
 

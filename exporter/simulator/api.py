@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from operator import is_not
 
 from exporter.simulator.listing import LISTS, read_list
-from exporter.simulator.messages import Answer, Request, html_answer, json_answer
 from exporter.simulator.rows import Dialect
+from exporter.simulator.wire import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import AccountMoment, World
 
 #: The default key of an account; long enough to be found where it must not appear.

@@ -5,8 +5,8 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from exporter.simulator.messages import Answer, Request, json_answer
 from exporter.simulator.rows import Dialect, Row, agent_row, queue_row, status_row
+from exporter.simulator.wire import Answer, Request, json_answer
 from exporter.simulator.world import AccountMoment, Agent
 
 LISTS = frozenset({"agentstatuses", "queues", "statuses"})

@@ -9,9 +9,8 @@ from functools import partial
 from typing import Self
 
 from exporter.simulator.api import Api, SimulatedAccount
-from exporter.simulator.messages import Answer, Request
 from exporter.simulator.rows import Dialect
-from exporter.simulator.wire import Connection, Exchange, Fault, FaultSource
+from exporter.simulator.wire import Answer, Connection, Exchange, Fault, FaultSource, Request
 from exporter.simulator.world import Clock
 
 _BACKLOG = 2048

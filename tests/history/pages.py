@@ -25,7 +25,7 @@ from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, Configuration
 from exporter.simulator import Dialect
 from exporter.simulator.api import Api
-from exporter.simulator.messages import Request
+from exporter.simulator.wire import Request
 from exporter.snapshot import Attempt, Snapshot
 from exporter.transport.deadline import Deadline
 from exporter.transport.session import HttpAnswer, Transport

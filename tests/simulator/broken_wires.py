@@ -7,8 +7,7 @@ import itertools
 import zlib
 from collections.abc import Iterable
 
-from exporter.simulator.messages import Answer, json_answer
-from exporter.simulator.wire import Exchange
+from exporter.simulator.wire import Answer, Exchange, json_answer
 
 _MEGABYTE = b" " * 1_000_000
 

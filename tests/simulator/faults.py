@@ -8,8 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from exporter.simulator.messages import Answer
-from exporter.simulator.wire import Exchange
+from exporter.simulator.wire import Answer, Exchange
 from tests.simulator import broken_answers as answers
 from tests.simulator import broken_wires as wires
 

@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.simulator import Dialect, SimulatedAccount, SimulatedSilo
-from exporter.simulator.messages import Request
-from exporter.simulator.wire import Connection
+from exporter.simulator.wire import Connection, Request
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.fixed_world import FixedWorld
 

@@ -10,7 +10,7 @@ import pytest
 
 from exporter.simulator import ALL_FILTERS, AVAILABLE, LUNCH, TOKEN, Dialect, SimulatedAccount
 from exporter.simulator.api import Api
-from exporter.simulator.messages import Answer, Request
+from exporter.simulator.wire import Answer, Request
 from tests.simulator import FixedWorld
 
 Get = Callable[..., Answer]
