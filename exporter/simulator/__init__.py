@@ -4,7 +4,7 @@ Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 """
 
 from exporter.simulator.api import TOKEN, SimulatedAccount
-from exporter.simulator.rows import ALL_FILTERS, Dialect
+from exporter.simulator.listing import ALL_FILTERS, Dialect
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.world import (
     AVAILABLE,

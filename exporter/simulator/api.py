@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import is_not
 
-from exporter.simulator.listing import LISTS, read_list
-from exporter.simulator.rows import Dialect
+from exporter.simulator.listing import LISTS, Dialect, read_list
 from exporter.simulator.wire import Answer, Request, html_answer, json_answer
 from exporter.simulator.world import AccountMoment, World
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Self
 
 from exporter.simulator.api import Api, SimulatedAccount
-from exporter.simulator.rows import Dialect
+from exporter.simulator.listing import Dialect
 from exporter.simulator.wire import Answer, Connection, Exchange, Fault, FaultSource, Request
 from exporter.simulator.world import Clock
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the simulator speaks it: a connection reads requests, and writes bytes, valid or not."""
+"""HTTP/1.1 of the simulator: a connection reads requests, and writes bytes, valid or not."""
 
 from __future__ import annotations
 
