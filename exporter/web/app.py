@@ -57,13 +57,13 @@ class _Routes:
 
         def render() -> Response:
             # Only now: an exporter that only Prometheus asks starts faster and is smaller without.
-            from exporter.web import landing  # noqa: PLC0415
+            from exporter.web.landing import page as landing  # noqa: PLC0415
 
             statuses = self._runtime.status(account)
-            page = landing.render(
+            text = landing.render(
                 statuses, self._runtime.now(), address=address, account=account, paused=paused
             )
-            return HTMLResponse(page, headers=landing.HEADERS)
+            return HTMLResponse(text, headers=landing.HEADERS)
 
         return await self._pages.get(("landing", account, paused, address), render)
 

@@ -362,7 +362,7 @@ def test_a_leak_would_be_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
     run.simulator.faults.clear()
     with monkeypatch.context() as patch:
-        patch.setattr("exporter.web.landing.render", lambda *_, **__: f"<p>{TOKEN}</p>")
+        patch.setattr("exporter.web.landing.page.render", lambda *_, **__: f"<p>{TOKEN}</p>")
         with pytest.raises(AssertionError, match="in /,"):
             run.scrape("planted")
     with pytest.raises(AssertionError, match="in str"):

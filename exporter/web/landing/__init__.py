@@ -1,5 +1,1 @@
-"""The landing page: every queue with its last result, worst first."""
-
-from exporter.web.landing.page import HEADERS, render
-
-__all__ = ["HEADERS", "render"]
+"""The landing page."""

@@ -1,11 +1,13 @@
-"""The page itself: self-contained HTML."""
+"""The landing page: every queue with its last result, worst first, as self-contained HTML."""
 
 import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 from importlib import resources
 from itertools import groupby
 
@@ -13,18 +15,16 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from exporter import __version__
+from exporter.availability import Availability, availability
 from exporter.clock import Moment
-from exporter.history import AccountStatus
-from exporter.web.landing.rows import FRESH_SECONDS, Row, State, rows
+from exporter.history import AccountStatus, QueueStatus
+from exporter.settings import Account, Queue
+from exporter.snapshot import QueueResult
 
+#: An older number is no longer shown; Prometheus drops it after this time, too.
+FRESH_SECONDS = 300.0
 REFRESH_SECONDS = 15
-
-#: States whose queues need attention: they are listed one by one, across all accounts.
-_ATTENTION = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
-#: States that are counted on the page even where no queue has them.
-_ALWAYS_COUNTED = (State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED)
 _LONGEST_NAME = 80
-_LONGEST_WORDS = 300
 _FILES = resources.files(__package__)
 _STYLE = (_FILES / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -37,6 +37,94 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+
+class State(Enum):
+    """The state of a queue, worst first, in a word; all but the last are open."""
+
+    EMPTY = "empty"
+    UNREADABLE = "unreadable"
+    UNASKED = "not asked"
+    LOW = "low"
+    STAFFED = "staffed"
+    NOT_REQUIRED = "not required"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One queue on the page.
+
+    ``result`` is that of its last scrape, which ended at ``read_at``; None if there was none
+    recently.
+    """
+
+    account: Account
+    status: QueueStatus
+    state: State
+    result: QueueResult | None = None
+    read_at: float | None = None
+
+    @property
+    def queue(self) -> Queue:
+        """The queue as it is configured."""
+        return self.status.queue
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last scrape could not read it."""
+        return self.status.outage is not None and self.status.outage.until is None
+
+
+def rows(accounts: Iterable[AccountStatus], now: Moment) -> list[Row]:
+    """Return a row for each queue, worst first, else in the order of the configuration."""
+    order = list(State)
+    found = (row for account in accounts for row in _account(account, now))
+    return sorted(found, key=lambda row: order.index(row.state))
+
+
+def _account(status: AccountStatus, now: Moment) -> Iterator[Row]:
+    for queue in status.queues or ():
+        yield _queue(status.account, queue, now)
+    if status.queues is None and status.account.every_queue is not None:
+        # Until the API has named them, one row stands for all.
+        all_queues = replace(status.account.every_queue, name="all queues")
+        failing = status.outage is not None and status.outage.until is None
+        state = State.UNREADABLE if failing else State.UNASKED
+        yield Row(status.account, QueueStatus(all_queues, outage=status.outage), state)
+
+
+def _queue(account: Account, status: QueueStatus, now: Moment) -> Row:
+    schedule = status.queue.schedule
+    is_open = schedule is None or schedule.is_open(now.unix)
+    result = status.scraped.result if status.scraped else None
+    oldest = now.steady - max(FRESH_SECONDS, account.max_age)
+    if result is not None and result.finished_at.steady < oldest:
+        result = None
+    if not is_open:
+        state = State.CLOSED
+    elif status.scraped is None or result is None:
+        state = State.UNASKED
+    else:
+        state = _state(availability(replace(status.scraped, open=True), now))
+    read_at = None if result is None else result.finished_at.unix_at(now)
+    return Row(account, status, state, result, read_at)
+
+
+def _state(queue: Availability) -> State:
+    """Return the state of an open queue."""
+    if queue.can_take_call is None or queue.available is None:
+        return State.UNREADABLE
+    required = queue.required or 0
+    if not queue.can_take_call:
+        return State.EMPTY if required else State.NOT_REQUIRED
+    return State.LOW if queue.available < required else State.STAFFED
+
+
+#: States whose queues need attention: they are listed one by one, across all accounts.
+_ATTENTION = (State.EMPTY, State.UNREADABLE, State.UNASKED, State.LOW)
+#: States that are counted on the page even where no queue has them.
+_ALWAYS_COUNTED = (State.EMPTY, State.UNREADABLE, State.LOW, State.STAFFED)
 
 _HEADLINES = {
     State.EMPTY: ("open queue has nobody available", "open queues have nobody available"),
@@ -118,10 +206,6 @@ def _cut(text: str, longest: int = _LONGEST_NAME) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
-def _words(text: str) -> str:
-    return _cut(text, _LONGEST_WORDS)
-
-
 def _lasting(seconds: float) -> str:
     """Return a duration for people: one number, rounded down."""
     for size, unit, least in ((86400, "d", 2), (3600, "h", 2), (60, "min", 2)):
@@ -140,18 +224,8 @@ def _clock(at: float, now: float) -> str:
     return f"{then:%H:%M:%S} UTC" if then.date() == today.date() else f"{then:%d %b %H:%M} UTC"
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "cut": _cut,
-        "words": _words,
-        "lasting": _lasting,
-        "clock": _clock,
-        "iso": _iso,
-    }
-    return environment
-
-
-_TEMPLATE = _environment().from_string((_FILES / "page.html").read_text(encoding="utf-8"))
+_ENVIRONMENT = Environment(
+    autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_ENVIRONMENT.filters |= {"cut": _cut, "lasting": _lasting, "clock": _clock, "iso": _iso}
+_TEMPLATE = _ENVIRONMENT.from_string((_FILES / "page.html").read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ from exporter.history import AccountStatus, QueueStatus, ScrapeHistory
 from exporter.schedule import Schedule
 from exporter.settings import Account, Queue, TokenEnvironment
 from exporter.snapshot import AccountSnapshot, AgentDetail, QueueResult, QueueSnapshot, Snapshot
-from exporter.web import landing
+from exporter.web.landing import page as landing
 
 NOW = 1_785_174_300.0  # 2026-07-27T17:45:00Z
 NEVER_OPEN = Schedule("UTC", ((),) * 7, ())
