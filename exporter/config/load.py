@@ -1,4 +1,4 @@
-"""Loading: from files, or the environment, to a valid configuration."""
+"""Loading: from files, or the environment, to the settings of a valid configuration."""
 
 import functools
 import os
@@ -7,19 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks
+from exporter import settings
+from exporter.config import fields, schema
+from exporter.config.cross_checks import TOKEN_KEYS, CrossChecks, token_variable
 from exporter.config.environment import add_proxies, read_environment
-from exporter.config.resolve import Resolver, make_schedule
-from exporter.config.schema import AccountKeys, File
 from exporter.config.validate import validate
 from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, Location, YamlMapping
 from exporter.errors import ConfigurationError, Mistake, TokenError
 from exporter.files import load_pem
-from exporter.schedule import Schedule
-from exporter.settings import Configuration, TlsFiles
+from exporter.schedule import DAYS, Schedule, Span
 
 DEFAULT_FILE = Path("exporter.yml")
+
+_NO_TLS = schema.Tls.model_construct()
+_NOTHING_SAID = schema.QueueKeys.model_construct()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Loaded:
     ``schedules`` are by name.
     """
 
-    configuration: Configuration
+    configuration: settings.Configuration
     files: tuple[Path, ...]
     trees: Mapping[str, YamlMapping]
     schedules: Mapping[str, Schedule]
@@ -65,7 +67,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     lay_defaults_under(roots)
     trees = [tree for root in roots for tree in root.sequence("accounts").mappings()]
     add_proxies(trees, environ)
-    models = [model for document in documents if (model := validate(document, File))]
+    models = [model for document in documents if (model := validate(document, schema.File))]
     checks = CrossChecks(roots)
     if not mistakes:  # a file that cannot be read may hold what the others refer to
         checks.run()
@@ -82,7 +84,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     resolver = Resolver(folder, schedules)
     accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
     trees_by_name = {str(tree["name"]): tree for tree in trees}
-    return Loaded(Configuration(accounts), files, trees_by_name, schedules)
+    return Loaded(settings.Configuration(accounts), files, trees_by_name, schedules)
 
 
 def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
@@ -93,7 +95,7 @@ def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:
     defaults = next((root.mapping("defaults") for root in roots if root.has_key("defaults")), None)
     if not defaults:
         return
-    keys = frozenset(AccountKeys.model_fields)
+    keys = frozenset(schema.AccountKeys.model_fields)
     for root in roots:
         accounts = root.sequence("accounts")
         for index, account in enumerate(accounts):
@@ -145,7 +147,7 @@ def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
     """
 
     @functools.cache
-    def tls_mistakes(tls: TlsFiles) -> dict[str, str]:
+    def tls_mistakes(tls: settings.TlsFiles) -> dict[str, str]:
         return load_pem(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.files)
 
     mistakes = []
@@ -161,3 +163,86 @@ def unreadable_files(loaded: Loaded) -> tuple[Mistake, ...]:
             tls.location_of(key).mistake(words) for key, words in tls_mistakes(account.tls).items()
         ]
     return tuple(dict.fromkeys(mistakes))
+
+
+class Resolver:
+    """Return settings from the models of accounts; paths are relative to ``folder``."""
+
+    def __init__(self, folder: Path, schedules: Mapping[str, Schedule]) -> None:
+        self._folder = folder
+        self._schedules = schedules
+
+    def account(self, keys: schema.Account) -> settings.Account:
+        """Return the settings of an account."""
+        tls = keys.tls or _NO_TLS
+        every_queue = None
+        queues: tuple[settings.Queue, ...] = ()
+        exceptions: tuple[settings.QueueException, ...] = ()
+        if isinstance(keys.queues, schema.EveryQueue):
+            every_queue = self._queue(keys, _NOTHING_SAID, 0, "")
+            exceptions = tuple(self._exception(keys, one) for one in keys.queues.exceptions)
+        else:
+            queues = tuple(
+                self._queue(keys, queue, queue.id, queue.name or str(queue.id))
+                for queue in keys.queues or ()
+            )
+        return settings.Account(
+            name=keys.name,
+            url=keys.url or "",
+            token=self._token(keys),
+            queues=queues,
+            every_queue=every_queue,
+            exceptions=exceptions,
+            detail=keys.detail,
+            timeout=keys.timeout,
+            max_parallel_requests=keys.max_parallel_requests,
+            max_age=keys.max_age,
+            tls=settings.TlsFiles(
+                ca_file=self._path(tls.ca_file),
+                cert_file=self._path(tls.cert_file),
+                key_file=self._path(tls.key_file),
+                insecure_skip_verify=tls.insecure_skip_verify,
+            ),
+            proxy=keys.proxy_url,
+        )
+
+    def _path(self, name: str | None) -> Path | None:
+        return None if name is None else self._folder / name
+
+    def _token(self, keys: schema.Account) -> settings.TokenSource:
+        if keys.token_file is not None:
+            return settings.TokenFile(
+                self._folder / keys.token_file.replace("{account}", keys.name)
+            )
+        return settings.TokenEnvironment(token_variable(keys.token_env or "", keys.name))
+
+    def _exception(
+        self, account: schema.Account, keys: schema.QueueException
+    ) -> settings.QueueException:
+        queue = None
+        if not keys.ignore:
+            queue = self._queue(account, keys, keys.id or 0, keys.name or "")
+        return settings.QueueException(keys.id, keys.name, queue)
+
+    def _queue(
+        self, account: schema.Account, keys: schema.QueueKeys, id_: int, name: str
+    ) -> settings.Queue:
+        """Return a queue; its account provides what it does not set itself."""
+        required = keys.required_agents
+        return settings.Queue(
+            id=id_,
+            name=name,
+            available_status=tuple(keys.available_status or account.available_status),
+            required_agents=account.required_agents if required is None else required,
+            team=keys.team or account.team or "",
+            schedule=self._schedules.get(keys.schedule or account.schedule or ""),
+        )
+
+
+def make_schedule(keys: schema.Schedule) -> Schedule:
+    """Return the schedule of a model."""
+    week: list[tuple[Span, ...]] = [()] * len(DAYS)
+    for days, spans in keys.open.items():
+        for day in fields.parse_days(days):
+            week[day] = tuple(spans)
+    return Schedule(keys.timezone, tuple(week), tuple(keys.closed))
