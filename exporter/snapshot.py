@@ -1,7 +1,6 @@
 """The values of a scrape, which pass between the packages."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from exporter.clock import Moment
 from exporter.errors import Failure
@@ -93,8 +92,11 @@ class Attempt:
     seconds: float
 
 
-class RequestObserver(Protocol):
-    """Observes each request, so that the client need not know what a counter is."""
+class RequestObserver:
+    """Observes each request, so that the client need not know what a counter is.
+
+    This one ignores them.
+    """
 
     def attempt_started(self) -> None:
         """Record that a request is about to be sent."""

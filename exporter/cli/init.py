@@ -28,7 +28,7 @@ from exporter.cli.template import ConfigTemplate
 from exporter.cli.terminal import complain, confirm, progress, prompt, write
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
 from exporter.settings import AUTO, Account, Configuration, TokenValue
-from exporter.snapshot import Attempt
+from exporter.snapshot import RequestObserver
 from exporter.text import counted
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports
@@ -41,16 +41,6 @@ _Lists: TypeAlias = tuple[dict[int, StatusRow] | str, dict[int, QueueRow] | str]
 _WITHOUT_LIST = frozenset({"403", "404", "invalid_json", "unexpected_answer"})
 #: Failures that mean a wrong or unreachable host.
 _NO_HOST = frozenset({"dns", "connection", "tls", "timeout", "redirect"})
-
-
-class _Unobserved:
-    """An observer that ignores every request."""
-
-    def attempt_started(self) -> None: ...
-
-    def connection_opened(self) -> None: ...
-
-    def attempt_ended(self, attempt: Attempt) -> None: ...
 
 
 def init(options: InitOptions, environ: Mapping[str, str]) -> int:
@@ -106,7 +96,7 @@ def _context(account: Account, options: InitOptions) -> Iterator[RequestContext]
             transports.get(account, 1),
             account.token.read(),
             Deadline.after(options.timeout),
-            _Unobserved(),
+            RequestObserver(),
         )
 
 

@@ -1,5 +1,7 @@
 """An account's statuses and queues, and what the configuration means in terms of them."""
 
+from __future__ import annotations
+
 import dataclasses
 import threading
 from collections import Counter

@@ -16,7 +16,7 @@ from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
 from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Queue
-from exporter.snapshot import AgentDetail, Attempt, QueueResult
+from exporter.snapshot import AgentDetail, Attempt, QueueResult, RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Access
 
@@ -50,7 +50,7 @@ class ScrapeObserver(Protocol):
         """Count queues that appeared in the account's list or vanished from it."""
 
 
-class Attempts:
+class Attempts(RequestObserver):
     """Report each request of a job exactly once, however many scrapes share it.
 
     A scrape whose budget ends reports the request in flight as a `timeout`, so that it counts the

@@ -16,7 +16,7 @@ from exporter.calltools.client import FILTERS, Client, Filter
 from exporter.calltools.requester import RequestContext
 from exporter.errors import WORD_CODES, ApiError, Failure
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
-from exporter.snapshot import Attempt
+from exporter.snapshot import Attempt, RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports
 from tests.raw_server import RawServer
@@ -76,13 +76,7 @@ HEADERS = st.lists(
 )
 
 
-class Nobody:
-    def attempt_started(self) -> None:
-        pass
-
-    def connection_opened(self) -> None:
-        pass
-
+class CodeChecker(RequestObserver):
     def attempt_ended(self, attempt: Attempt) -> None:
         assert attempt.code is None or is_code(attempt.code)
 
@@ -112,7 +106,7 @@ class Api:
     def read(self, ask: Callable[[Client, RequestContext], Any]) -> Any:
         """Return what is read, or the failure, which is fit to be shown."""
         transport = self._transports.get(self._account, 4)
-        context = RequestContext(transport, Secret(KEY), Deadline.after(20), Nobody())
+        context = RequestContext(transport, Secret(KEY), Deadline.after(20), CodeChecker())
         try:
             return ask(self._client, context)
         except ApiError as error:

@@ -16,7 +16,7 @@ from exporter.calltools.client import Client
 from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError
 from exporter.settings import Account, Queue, TlsFiles, TokenEnvironment
-from exporter.snapshot import Attempt
+from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports
 from tests.raw_server import RawServer
@@ -34,17 +34,6 @@ def answer(count: int, *, padding: int = 0, length: int = 0) -> bytes:
     body = json.dumps(document).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {length or len(body)}\r\n\r\n"
     return head.encode() + body
-
-
-class Nobody:
-    def attempt_started(self) -> None:
-        pass
-
-    def connection_opened(self) -> None:
-        pass
-
-    def attempt_ended(self, attempt: Attempt) -> None:
-        pass
 
 
 class TlsInside:
@@ -101,7 +90,7 @@ def read(
             client, transport = Client(account), transports.get(account, 1)
             for queue in queues:
                 deadline = Deadline.after(10)
-                asked = RequestContext(transport, account.token.read(), deadline, Nobody())
+                asked = RequestContext(transport, account.token.read(), deadline, RequestObserver())
                 try:
                     found.append(client.count_available(queue, asked))
                 except ApiError as error:

@@ -27,7 +27,7 @@ from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
 from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAccount
-from exporter.snapshot import Attempt
+from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports
 from exporter.web.app import create_app
@@ -215,7 +215,7 @@ class Run:
         for ask in asked:
             transport, deadline = transports.get(account, 16), Deadline.after(self.budget_seconds)
             try:
-                ask(RequestContext(transport, Secret(TOKEN), deadline, Nobody()))
+                ask(RequestContext(transport, Secret(TOKEN), deadline, RequestObserver()))
             except ApiError as error:
                 failures += 1
                 self.hunter.look(what, "".join(traceback.format_exception(error)))
@@ -230,19 +230,6 @@ class Run:
         self.logs.seek(0)
         self.hunter.look(f"log, {what}", logged)
         return logged
-
-
-class Nobody:
-    """Who is told of requests and does not care."""
-
-    def attempt_started(self) -> None:
-        pass
-
-    def connection_opened(self) -> None:
-        pass
-
-    def attempt_ended(self, attempt: Attempt) -> None:
-        pass
 
 
 #: Wire and log of each run. What shows does not depend on both and on how it is asked at once, so

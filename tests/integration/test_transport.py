@@ -21,7 +21,7 @@ from exporter.clock import boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, TlsFiles
 from exporter.simulator import AVAILABLE
-from exporter.snapshot import Attempt
+from exporter.snapshot import Attempt, RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
@@ -29,13 +29,10 @@ from tests.raw_server import RawServer
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
-class Recorder:
+class Recorder(RequestObserver):
     def __init__(self) -> None:
         self.opened = 0
         self.codes: list[str | None] = []
-
-    def attempt_started(self) -> None:
-        pass
 
     def connection_opened(self) -> None:
         self.opened += 1

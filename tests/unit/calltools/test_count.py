@@ -14,7 +14,7 @@ from exporter.calltools.client import Client
 from exporter.calltools.requester import RequestContext
 from exporter.errors import ApiError
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
-from exporter.snapshot import Attempt
+from exporter.snapshot import Attempt, RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.http1 import BODY_LIMIT
 from exporter.transport.transports import Transports
@@ -24,7 +24,7 @@ URL = "https://east-2.calltools.io"
 ROW = {"app_user": "0b0e", "full_name": "Ada Person", "agent_status": 20561, "ready": True}
 
 
-class Recorder:
+class Recorder(RequestObserver):
     """Keep what the client reports."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from exporter.calltools.requester import RequestContext
 from exporter.calltools.rows import MOST_STATUSES, AgentRow, summarise
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue, Secret, TokenEnvironment
-from exporter.snapshot import Attempt
+from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.http1 import SMALL_BODY_LIMIT
 from exporter.transport.transports import Transports
@@ -28,17 +28,6 @@ AGENTS = "/api/agentstatuses/"
 AVAILABLE, LUNCH = 20561, 20562
 Rows = list[dict[str, Any]]
 Answer = tuple[int, Mapping[str, str], bytes | str]
-
-
-class Nobody:
-    def attempt_started(self) -> None:
-        pass
-
-    def connection_opened(self) -> None:
-        pass
-
-    def attempt_ended(self, attempt: Attempt) -> None:
-        pass
 
 
 class Api:
@@ -77,7 +66,9 @@ def answer(api: Api) -> Iterator[Callable[..., None]]:
 def context() -> Iterator[RequestContext]:
     transports = Transports()
     account = Account("acme", URL, TokenEnvironment("UNUSED"), ())
-    yield RequestContext(transports.get(account, 4), Secret("a-key"), Deadline.after(20), Nobody())
+    yield RequestContext(
+        transports.get(account, 4), Secret("a-key"), Deadline.after(20), RequestObserver()
+    )
     transports.close()
 
 
