@@ -40,8 +40,12 @@ class ServeOptions:
     web_enable_lifecycle: bool = False
 
 
-def make_server(runtime: Runtime, options: ServeOptions) -> Server:
+def make_server(
+    runtime: Runtime, options: ServeOptions, reload: Callable[[], None] | None = None
+) -> Server:
     """Listen, and return a server for a runtime.
+
+    Without ``reload``, which SIGHUP and `/-/reload` call, SIGHUP ends the server.
 
     Raises:
         ExporterError: an address cannot be listened on, or the web file has mistakes.
@@ -52,7 +56,7 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
     if users_file:
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
-    reload = shared_reload(partial(_reload, runtime))
+    shared = shared_reload(reload) if reload else None
     app = create_app(
         runtime,
         max_requests=options.web_max_requests,
@@ -60,14 +64,14 @@ def make_server(runtime: Runtime, options: ServeOptions) -> Server:
         max_timeout=options.scrape_max_timeout,
         web_file=web_file,
         available_users=available_users,
-        reload=reload if options.web_enable_lifecycle else None,
+        reload=shared if options.web_enable_lifecycle else None,
     )
 
     return Server(
         app,
         listen(options.web_listen_address),
         ssl_context=web_file.ssl_context if web_file else None,
-        on_hangup=reload,
+        on_hangup=shared,
         api_connections=options.scrape_max_parallel_requests,
         record_drop=runtime.counters.server.record_dropped_connection,
     )
@@ -90,7 +94,8 @@ def serve(
         max_parallel_requests=options.scrape_max_parallel_requests,
         load=lambda: watched.reload().configuration,
     )
-    server = make_server(runtime, options)
+    reload = partial(_reload, runtime)
+    server = make_server(runtime, options, reload)
     # Before it serves, so that no scrape opens others meanwhile; serving needs files, too.
     runtime.open_connections(file_limit() // 4)
     give_back_large_blocks()
@@ -103,7 +108,6 @@ def serve(
         accounts=len(configuration.accounts),
     )
     if auto_reload_seconds:
-        reload = partial(_reload, runtime)
         threading.Thread(
             target=follow, args=(watched.has_changed, reload, auto_reload_seconds), daemon=True
         ).start()

@@ -123,9 +123,9 @@ class Server(uvicorn.Server):
             )
             self.servers.append(server)
         self.serving.set()
-        if self._on_hangup is not None and signals.take_hangup():
+        if signals.take_hangup():
             # It arrived while the process was starting, maybe after the configuration was read.
-            self._hung_up(self._on_hangup)
+            self._signalled(signal.SIGHUP)
         systemd.notify(systemd.READY)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import time
 
@@ -33,6 +34,13 @@ def test_the_demo_shows_its_queues_before_anybody_scrapes_it(start_command: Star
     while "billing" not in (seen := demo.get("/").text) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert all(queue in seen for queue in ("sales", "support", "retention", "billing"))
+
+
+def test_the_demo_ends_with_its_terminal(start_command: StartCommand) -> None:
+    """It reloaded its configuration, which it does not have, and kept the port."""
+    demo = start_command("demo", ANYWHERE)
+    demo.process.send_signal(signal.SIGHUP)
+    assert demo.process.wait(20) == 0
 
 
 def test_the_demo_listens_on_loopback_unless_it_is_told_otherwise(run_main: RunMain) -> None:
