@@ -245,7 +245,10 @@ def test_unknown_variables_are_warned_of(
         CALLTOOLS_EXPORTER_LOG_LEVL="debug",
         CALLTOOLS_QUEUE="5457",
         CALLTOOLS_EXPORTER_LOG_FORMAT="logfmt",
-        # What Kubernetes sets for a service that is called calltools-exporter.
+        # What Kubernetes sets for services that are called calltools and calltools-exporter.
+        CALLTOOLS_SERVICE_HOST="10.0.0.1",
+        CALLTOOLS_PORT="tcp://10.0.0.1:15457",
+        CALLTOOLS_PORT_15457_TCP="tcp://10.0.0.1:15457",
         CALLTOOLS_EXPORTER_SERVICE_HOST="10.0.0.1",
         CALLTOOLS_EXPORTER_SERVICE_PORT_HTTP="15457",
         CALLTOOLS_EXPORTER_PORT="tcp://10.0.0.1:15457",
