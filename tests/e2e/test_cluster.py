@@ -211,7 +211,9 @@ def test_many_accounts_are_asked_once_by_whichever_replica_answers(tool: Tool) -
     assert discovery["basicAuth"] == probe["basicAuth"] == endpoint["basicAuth"]
     assert probe["scheme"] == "HTTPS"
     container = of_kind(found, "Deployment")["spec"]["template"]["spec"]["containers"][0]
-    assert "--config.file=/etc/calltools-exporter" in container["args"]
+    # In a variable, which `kubectl exec ... calltools-exporter check --online` has as well.
+    file = {"name": "CALLTOOLS_EXPORTER_CONFIG_FILE", "value": "/etc/calltools-exporter/"}
+    assert file in container["env"]
     assert container["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
     assert container["image"].endswith("@sha256:" + "0123456789abcdef" * 4)
 
