@@ -164,6 +164,12 @@ def test_what_the_chart_renders_is_valid(tool: Tool, go: str, table: str) -> Non
     assert len(rule["spec"]["groups"]) > 1
 
 
+def test_the_longest_name_is_cut_to_no_name_of_another_object(tool: Tool, go: str) -> None:
+    """Each dashboard had the name of the configuration."""
+    name = f"-set=fullnameOverride={'a' * 63}"
+    validate(go, rendered(tool, name, "-f", CHART / "ci/one-account-values.yaml"))
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "named"),
     [
