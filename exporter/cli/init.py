@@ -26,6 +26,7 @@ from exporter.cli.init_input import (
 from exporter.cli.online import check_online
 from exporter.cli.template import ConfigTemplate
 from exporter.cli.terminal import complain, confirm, progress, prompt, write
+from exporter.config.load import is_read_in_a_folder
 from exporter.errors import ApiError, ConfigurationError, ExporterError, Failure
 from exporter.settings import AUTO, Account, Configuration, TokenValue
 from exporter.snapshot import RequestObserver
@@ -54,6 +55,11 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
     """
     if os.path.lexists(options.output):
         raise _there_already(options.output)
+    if not is_read_in_a_folder(options.output.name):
+        raise ExporterError(
+            f"--output: found {str(options.output)!r}, expected a name that ends in .yml, as only"
+            " such files of a folder are read"
+        )
     account = prompt_account(options, environ, partial(_check_host, options))
     key, account, lists = _read_account(options, environ, account)
     template = _template(options, account, key, lists)

@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 #: Set by Kubernetes and Docker in every container, for a service whose name begins so.
 _SERVICE_LINK = re.compile(
-    "CALLTOOLS_(.*_)?(SERVICE_(HOST|PORT(_.*)?)|PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?)"
+    "CALLTOOLS_(.*_)?(SERVICE_(HOST|PORT(_.*)?)|PORT(_[0-9]+_(TCP|UDP)(_[A-Z]+)?)?)$"
 )
 
 
@@ -28,7 +28,7 @@ def warn_of_unused_variables(environ: Mapping[str, str], loaded: Loaded) -> None
     }
     known = {*config.VARIABLES, *VARIABLES, *keys}
     for name in sorted(environ):
-        if name.startswith("CALLTOOLS_") and name not in known and not _SERVICE_LINK.fullmatch(name):
+        if name.startswith("CALLTOOLS_") and name not in known and not _SERVICE_LINK.match(name):
             meant = nearest(name, known)
             log.warning(
                 "Unknown environment variable",

@@ -118,14 +118,16 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
     except OSError as error:
         mistake = Location(str(path)).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
-    endings = (".yml", ".yaml")
-    files = tuple(
-        path / name for name in names if name.lower().endswith(endings) and name[0] != "."
-    )
+    files = tuple(path / name for name in names if is_read_in_a_folder(name))
     if not files:
         message = "is a folder without *.yml or *.yaml, expected at least one"
         raise ConfigurationError([Location(str(path)).mistake(message)])
     return path, files
+
+
+def is_read_in_a_folder(name: str) -> bool:
+    """Return whether a file of this name is read where its folder is the configuration."""
+    return name.lower().endswith((".yml", ".yaml")) and name[0] != "."
 
 
 def read_files(files: Iterable[Path]) -> tuple[list[Document], list[Mistake]]:

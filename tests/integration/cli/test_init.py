@@ -300,6 +300,9 @@ def test_a_wrong_key_writes_nothing(
         (("--url", "https://localhost", "--token-env", "a" * 40), "what looks like the API key"),
         (("--url", "https://localhost", "--token-file", "gone"), "token_file gone cannot be read"),
         (("--url", "https://localhost:1"), "nothing was written: connection"),
+        # The folder's reader would not find it.
+        (("--url", "https://localhost", "-o", "accounts.d/acme"), "'accounts.d/acme', expected"),
+        (("--url", "https://localhost", "-o", "accounts.d/"), "'accounts.d', expected a name"),
     ],
 )
 def test_what_is_wrong_on_the_command_line(
