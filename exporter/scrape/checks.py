@@ -56,9 +56,10 @@ def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
     checks: dict[str, Check] = {}
     for name in state.filters_to_verify(now):
         if name == "ready":
-            # Both at the same time, though one may be enough.
-            checks["filter ready=true"] = partial(verify_ready, "true")
-            checks["filter ready=false"] = partial(verify_ready, "false")
+            # Both at the same time, though one may be enough; but not what is known already, as an
+            # account with few turns would never come to the other one.
+            for value in state.missing_by_ready(now):
+                checks[f"filter ready={value}"] = partial(verify_ready, value)
         else:
             checks[f"filter {name}"] = partial(verify_filter, name)
     return checks | due_lists(access, now)

@@ -25,7 +25,7 @@ LONGEST_QUEUE_SECONDS = 60.0
 VERIFIED_SECONDS = 600.0
 RENEW_SECONDS = 420.0
 #: By how much, in seconds, the two answers that verify the filter `ready` may be apart.
-_BY_READY_SECONDS = 60.0
+_BY_READY_SECONDS = 90.0
 
 
 class Backoff:
@@ -114,14 +114,24 @@ class AccountState:
             if self._has_verdict("ready", asked_at, _BY_READY_SECONDS):
                 return
             self._by_ready[value] = (asked_at, _without_names(agents))
-            recent = {
-                value: agents
-                for value, (at, agents) in self._by_ready.items()
-                if asked_at.steady - at.steady < _BY_READY_SECONDS
-            }
+            recent = self._recent_by_ready(asked_at)
             with contextlib.suppress(KeyError):  # it takes the other answer as well
                 self.record_filter("ready", check_ready(recent.__getitem__), asked_at)
                 self._by_ready.clear()
+
+    def missing_by_ready(self, now: Moment) -> list[Ready]:
+        """Return which of the two answers that verify the filter ``ready`` are missing."""
+        values: tuple[Ready, ...] = ("true", "false")
+        with self._by_ready_lock:
+            recent = self._recent_by_ready(now)
+        return [value for value in values if value not in recent]
+
+    def _recent_by_ready(self, now: Moment) -> dict[Ready, Rows]:
+        return {
+            value: agents
+            for value, (at, agents) in self._by_ready.items()
+            if now.steady - at.steady < _BY_READY_SECONDS
+        }
 
     def ignored_filter(self) -> Failure | None:
         """Return how the API showed that it ignores a filter, until the filter is verified."""

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -22,7 +23,8 @@ from exporter.errors import ApiError, Failure
 from exporter.runtime import Runtime
 from exporter.scrape.account import AccountScrape
 from exporter.scrape.catalog import Catalog
-from exporter.scrape.jobs import JobsInFlight, QueueFetch
+from exporter.scrape.checks import due_checks
+from exporter.scrape.jobs import AccountAccess, JobsInFlight, QueueFetch
 from exporter.scrape.state import AccountState
 from exporter.settings import Configuration, Queue, TokenFile
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
@@ -677,6 +679,17 @@ def test_two_first_scrapes_that_each_send_one_half_of_a_verification_have_their_
     first.join()
     others[0].join()
     assert [codes(snapshot) for snapshot in snapshots] == [{5457: 2}] * 2
+
+
+def test_of_a_verification_by_two_requests_only_what_is_missing_is_asked_for() -> None:
+    """The kind: work in the same order each time, of which a slow API only answers the first."""
+    state, begun = AccountState(an_account()), Moment(START, 0.0)
+    access = cast("AccountAccess", SimpleNamespace(state=state))
+    both = {"filter ready=true", "filter ready=false"}
+    assert both <= due_checks(access, begun).keys()
+    state.record_by_ready("true", ({"ready": True, "app_user": "a"},), begun)
+    assert both & due_checks(access, begun.after(60)).keys() == {"filter ready=false"}
+    assert both <= due_checks(access, begun.after(100)).keys(), "the answer is too old by then"
 
 
 def test_a_verdict_may_come_while_another_scrape_looks_at_the_verdicts() -> None:
