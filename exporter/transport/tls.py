@@ -65,11 +65,12 @@ def client_context(tls: TlsFiles) -> ssl.SSLContext:
     # As on every version of Python: trusting an intermediate is enough for what it has signed.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if mistakes := load_pem(context, tls.files):
+    mistakes = load_pem(context, tls.files)
+    if tls.ca_file is None:
+        mistakes |= _trust_system_store(context)
+    if mistakes:
         words = "; ".join(f"{key}: {found}" for key, found in mistakes.items())
         raise ApiError(Failure("tls", words))
-    if tls.ca_file is None:
-        _trust_system_store(context)
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -77,15 +78,16 @@ def client_context(tls: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-def _trust_system_store(context: ssl.SSLContext) -> None:
-    """Trust OpenSSL's certificates, else those of certifi.
+def _trust_system_store(context: ssl.SSLContext) -> dict[str, str]:
+    """Trust OpenSSL's certificates, else those of certifi; return the mistakes of the latter.
 
     ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name another place, as for curl.
     """
     context.load_default_certs()
     folder = ssl.get_default_verify_paths().capath
-    if not context.cert_store_stats()["x509"] and not (folder and _holds_certificate(Path(folder))):
-        context.load_verify_locations(cafile=certifi.where())
+    if context.cert_store_stats()["x509"] or (folder and _holds_certificate(Path(folder))):
+        return {}
+    return load_pem(context, {"ca_file": Path(certifi.where())})
 
 
 def _holds_certificate(folder: Path) -> bool:

@@ -144,6 +144,22 @@ def test_a_store_without_any_certificate_falls_back_to_certifi(
     assert len(client_context(TlsFiles()).get_ca_certs()) > 50
 
 
+def test_without_any_certificate_the_account_fails_alone(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kind: what happens while certificates are read; without file descriptors, every page."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "none either.pem"))
+    transports, account = Transports(), make_account(start_simulator(tls=True), tls=TlsFiles())
+    ((_, found),) = transports.open([(account, 1)], 1, 1)
+    words = f"ca_file: {tmp_path}/none either.pem cannot be read: No such file or directory"
+    assert found == Failure("tls", words)
+
+
 @pytest.mark.parametrize("place", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 def test_the_systems_store_is_where_openssl_looks(
     start_simulator: StartSimulator,
