@@ -8,8 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from tests import process_fixtures
-from tests.e2e import shell, tools
+from tests.e2e import tools
 from tests.e2e.browser import Browser
 from tests.e2e.servers import Alertmanager, Config, Prometheus
 from tests.e2e.shell import Bash
@@ -36,11 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(autouse=True)
-def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start programs without coverage, which makes them half as dear again; others cover them."""
-    monkeypatch.setattr(process_fixtures, "ENVIRON", process_fixtures.UNTRACED)
-    monkeypatch.setattr(shell, "ENVIRON", process_fixtures.UNTRACED)
+@pytest.fixture(scope="module", autouse=True)
+def uncovered(untraced: None) -> None:
+    """Leave coverage to the other tests."""
 
 
 @pytest.fixture

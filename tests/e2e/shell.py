@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.process_fixtures import ENVIRON, PROGRAM
+from tests.process_fixtures import PROGRAM, UNTRACED
 
 
 class Bash:
@@ -31,7 +31,7 @@ class Bash:
             ["bash", "-e", "-c", script],
             cwd=self.folder,
             env={
-                **ENVIRON,
+                **UNTRACED,
                 "HOME": str(self.folder),
                 "PATH": f"{self.bin}:{os.environ['PATH']}",
                 **environ,

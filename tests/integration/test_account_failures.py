@@ -12,6 +12,9 @@ import pytest
 from tests.account_failures import CONFIGURED, FAILURES, Asking, Output, Site, mark, site, table
 from tests.process_fixtures import RunMain, StartCommand
 
+#: Whatever is said here of a failure is said in the other tests as well.
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def mistakes(made: Site, outputs: dict[str, Output]) -> Iterator[str]:
     """Yield what no output may do: call an outage nobody, give no reason, hide the other."""

@@ -39,6 +39,9 @@ from tests.process_fixtures import WriteLogs
 from tests.simulator import FAULTS, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
+#: Whatever fails here fails in the other tests as well.
+pytestmark = pytest.mark.usefixtures("untraced")
+
 QUEUE = 5457
 #: What a fetch that never ends costs here.
 BUDGET_SECONDS = 0.25
