@@ -22,6 +22,9 @@ PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytes
 # A virtual environment belongs to one interpreter, so its marks carry the interpreter's name.
 MARK = $(VENV)/$(subst /,_,$(PYTHON))
 
+# Programs that start again and again are not to be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -44,9 +47,14 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## the same with Prometh
 		$(if $(NOTIFICATIONS_PORT),--notifications=$(NOTIFICATIONS_PORT))
 
 # The tests of one file share a worker, and with it what the file sets up once.
-.PHONY: test
-test: lint tools ## run all checks and tests, with coverage, as CI does
+.PHONY: test compiled-tests
+test: $(MARK).dev ## run all checks and tests, with coverage, as CI does
+	@$(MAKE) -j 3 lint tools compiled-tests
 	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov
+
+# Else each worker compiles all tests, traced for coverage. What is wrong with them is said by the run.
+compiled-tests: $(MARK).dev
+	@$(PYTEST) --collect-only -qq >/dev/null 2>&1 || true
 
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2.53 and 3, from Debian
