@@ -47,14 +47,15 @@ stack: $(firstword $(wildcard $(MARK).dev) $(MARK).run) ## the same with Prometh
 		$(if $(NOTIFICATIONS_PORT),--notifications=$(NOTIFICATIONS_PORT))
 
 # The tests of one file share a worker, and with it what the file sets up once.
-.PHONY: test compiled-tests
+.PHONY: test
 test: $(MARK).dev ## run all checks and tests, with coverage, as CI does
-	@$(MAKE) -j 3 lint tools compiled-tests
+	@$(MAKE) -j 3 lint tools collect
 	@$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov
 
-# Else each worker compiles all tests, traced for coverage. What is wrong with them is said by the run.
-compiled-tests: $(MARK).dev
-	@$(PYTEST) --collect-only -qq >/dev/null 2>&1 || true
+# Else each worker compiles all tests, traced for coverage.
+.PHONY: collect
+collect: $(MARK).dev ## compile the tests, and report what cannot be imported
+	@found=$$($(PYTEST) --collect-only -qq 2>&1) || { printf '%s\n' "$$found" >&2; exit 1; }
 
 .PHONY: test-matrix
 test-matrix: $(MARK).dev ## run the tests that depend on Prometheus with 2.42, 2.53 and 3, from Debian
