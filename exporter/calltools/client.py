@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import structlog
 
 from exporter.calltools.pages import ListPage, filter_violation, unexpected
-from exporter.calltools.requester import ListRequest, RequestContext, Requester, names_field
+from exporter.calltools.requester import RequestContext, Requester, names_field
 from exporter.calltools.rows import (
     MOST_STATUSES,
     AgentRow,
@@ -22,6 +22,7 @@ from exporter.transport.session import HttpAnswer
 
 log = structlog.get_logger(__name__)
 
+K = TypeVar("K")
 T = TypeVar("T")
 Filter: TypeAlias = Literal["queue", "agent_status_id", "ready"]
 Ready: TypeAlias = Literal["true", "false"]
@@ -87,7 +88,7 @@ class Client:
                     raise ApiError(Failure("filter_ignored", f"the API ignores filters: {found}"))
             return page
 
-        return self._requester.ask(ListRequest(_AGENTS, query), context, judge)
+        return self._requester.ask(_AGENTS, query, context, judge)
 
     def read_agents(self, queue: Queue, context: RequestContext) -> tuple[AgentRow, ...]:
         """Return the agents of a queue, including those logged out.
@@ -96,11 +97,12 @@ class Client:
             ApiError: with every code but `unknown_id` and `token`.
         """
 
-        def nobody_is_free(rows: Mapping[object, AgentRow]) -> bool:
+        def nobody_is_free(rows: Mapping[str, AgentRow]) -> bool:
             return not any(row.may_be_free(queue.status_ids) for row in rows.values())
 
         query = {"queue": queue.id}
-        agents = self._read_list(_AGENTS, query, read_agent, context, nobody_is_free)
+        rows = self._read_list(_AGENTS, query, read_agent, context, nobody_is_free)
+        agents = tuple(rows.values())
         self._report_statuses({agent.status for agent in agents})
         return agents
 
@@ -114,12 +116,12 @@ class Client:
                 limit=MOST_STATUSES,
             )
 
-    def read_statuses(self, context: RequestContext) -> tuple[StatusRow, ...]:
-        """Return the account's agent statuses, from ``/api/statuses/``."""
+    def read_statuses(self, context: RequestContext) -> dict[int, StatusRow]:
+        """Return the account's agent statuses by id, from ``/api/statuses/``."""
         return self._read_list("/api/statuses/", {}, read_status, context)
 
-    def read_queues(self, context: RequestContext) -> tuple[QueueRow, ...]:
-        """Return the account's queues, from ``/api/queues/``."""
+    def read_queues(self, context: RequestContext) -> dict[int, QueueRow]:
+        """Return the account's queues by id, from ``/api/queues/``."""
         return self._read_list("/api/queues/", {}, read_queue, context)
 
     def check_filter(self, name: Filter, context: RequestContext) -> Failure | None:
@@ -142,30 +144,30 @@ class Client:
         def refuses(answer: HttpAnswer) -> bool | None:
             return False if answer.status == 400 and names_field(answer, name) else None
 
-        request = ListRequest(_AGENTS, {name: 0, "page_size": 1})
-        ignored = self._requester.ask(request, context, lets_through, refuses)
+        query = {name: 0, "page_size": 1}
+        ignored = self._requester.ask(_AGENTS, query, context, lets_through, refuses)
         return _ignored(name) if ignored else None
 
     def agents_by_ready(self, value: Ready, context: RequestContext) -> Rows:
         """Return the first page of the account's agents under the filter ``ready`` alone."""
-        request = ListRequest(_AGENTS, {"ready": value, "page_size": LARGEST_PAGE})
-        return self._requester.ask(request, context, lambda page: page.rows)
+        query = {"ready": value, "page_size": LARGEST_PAGE}
+        return self._requester.ask(_AGENTS, query, context, lambda page: page.rows)
 
     def _read_list(
         self,
         path: str,
         query: Mapping[str, object],
-        read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
+        read_row: Callable[[Mapping[str, Any]], tuple[K, T]],
         context: RequestContext,
-        doubtful: Callable[[Mapping[object, T]], bool] = lambda _: False,
-    ) -> tuple[T, ...]:
-        """Return all rows of a list.
+        doubtful: Callable[[Mapping[K, T]], bool] = lambda _: False,
+    ) -> dict[K, T]:
+        """Return all rows of a list by what distinguishes them.
 
         It is read again if it changed meanwhile. A list of several pages may change unnoticed: an
         agent who moves from an unread page to one already read is missed. So it is read until two
         readings have the same rows, and a ``doubtful`` row counts only if it is so in both.
         """
-        before: tuple[set[object], bool] | None = None
+        before: tuple[set[K], bool] | None = None
         for _ in range(_READINGS):
             rows, count, pages = self._read_pages(path, query, read_row, context)
             if count is not None and len(rows) != count:
@@ -175,7 +177,7 @@ class Client:
             # Doubtful in both readings, or in neither.
             agree = before is not None and before[0] == rows.keys() and before[1] >= in_doubt
             if pages <= 1 or agree:
-                return tuple(rows.values())
+                return rows
             before = set(rows), in_doubt
         if before is None:
             raise unexpected(f"{len(rows)} different rows under a `count` of {count}, every time")
@@ -185,14 +187,14 @@ class Client:
         self,
         path: str,
         query: Mapping[str, object],
-        read_row: Callable[[Mapping[str, Any]], tuple[object, T]],
+        read_row: Callable[[Mapping[str, Any]], tuple[K, T]],
         context: RequestContext,
-    ) -> tuple[dict[object, T], int | None, int]:
+    ) -> tuple[dict[K, T], int | None, int]:
         """Read page after page until the list ends; return the distinct rows, ``count``, pages.
 
         The URL in ``next`` is never requested: an answer could send the key anywhere.
         """
-        rows: dict[object, T] = {}
+        rows: dict[K, T] = {}
         count: int | None = None
 
         def judge(page: ListPage) -> int:
@@ -209,8 +211,8 @@ class Client:
         while len(rows) > before and (count is None or len(rows) < count):
             before = len(rows)
             more: dict[str, object] = {"page": number} if number > 1 else {}
-            request = ListRequest(path, {**query, "page_size": LARGEST_PAGE, **more})
-            found = self._requester.ask(request, context, judge, is_past_the_end)
+            wanted = {**query, "page_size": LARGEST_PAGE, **more}
+            found = self._requester.ask(path, wanted, context, judge, is_past_the_end)
             pages += len(rows) > before
             if not found or (count is None and found not in _PAGE_SIZES):
                 break

@@ -65,14 +65,6 @@ class RequestContext:
     observer: RequestObserver
 
 
-@dataclass(frozen=True, slots=True)
-class ListRequest:
-    """The request for one page of one list."""
-
-    path: str
-    query: Mapping[str, object]
-
-
 class Requester:
     """Send requests to one account's API."""
 
@@ -83,7 +75,8 @@ class Requester:
 
     def ask(
         self,
-        request: ListRequest,
+        path: str,
+        query: Mapping[str, object],
         context: RequestContext,
         judge: Callable[[ListPage], T],
         judge_refusal: Callable[[HttpAnswer], T | None] = lambda _: None,
@@ -91,7 +84,8 @@ class Requester:
         """Send one request and judge its answer; send it again if a kept connection was closed.
 
         Args:
-            request: what to ask for.
+            path: of the list.
+            query: filters, and which page.
             context: its key, deadline and observer.
             judge: returns the result of a page, or raises an `ApiError`.
             judge_refusal: returns the result of an answer other than 200, None if it has none.
@@ -101,10 +95,10 @@ class Requester:
         """
         if context.deadline.remaining() <= 0:
             raise ApiError(Failure("timeout", "no time was left for the next request"))
-        prepared = self._prepare(request, context.token)
+        prepared = self._prepare(f"{path}?{urlencode(query)}", context.token)
         timeout = self._account.timeout
         deadline = context.deadline if timeout is None else Deadline.after(timeout)
-        limit = SMALL_BODY_LIMIT if request.query.get("page_size") == 1 else BODY_LIMIT
+        limit = SMALL_BODY_LIMIT if query.get("page_size") == 1 else BODY_LIMIT
 
         def send() -> T:
             answer = context.transport.get(
@@ -114,7 +108,7 @@ class Requester:
                 if answer.status != 200 and (found := judge_refusal(answer)) is not None:
                     return found
                 raise_for_status(answer, context.token, *self._proxy_secrets)
-                return judge(read_page(answer, request.path, request.query))
+                return judge(read_page(answer, path, query))
             finally:
                 answer.release()
 
@@ -123,14 +117,14 @@ class Requester:
         except StaleConnectionError:
             return _attempt(send, context.observer, forgive_stale=False)
 
-    def _prepare(self, request: ListRequest, token: Secret) -> PreparedRequest:
+    def _prepare(self, target: str, token: Secret) -> PreparedRequest:
         """Return the request as it is sent; `requests` would check again what is right already."""
         headers = CaseInsensitiveDict(self._headers)
         if token.reveal():  # without a key, only to see whether the host answers
             headers["Authorization"] = f"Token {token.reveal()}"
         prepared = PreparedRequest()
         prepared.method = "GET"
-        prepared.url = f"{self._account.url}{request.path}?{urlencode(request.query)}"
+        prepared.url = self._account.url + target
         prepared.headers = headers
         return prepared
 

@@ -5,7 +5,7 @@ import dataclasses
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -142,10 +142,10 @@ def _read_lists(account: Account, options: InitOptions) -> _Lists:
     return statuses, queues
 
 
-def _read_list(path: str, read: Callable[[], Iterable[Row]]) -> dict[int, Row] | str:
+def _read_list(path: str, read: Callable[[], dict[int, Row]]) -> dict[int, Row] | str:
     """Return a list's rows by id, or say why it cannot be read."""
     try:
-        return {row.id: row for row in read()}
+        return read()
     except ApiError as error:
         code = error.failure.code
         if code not in _WITHOUT_LIST:

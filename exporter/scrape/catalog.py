@@ -156,19 +156,10 @@ class Catalog:
         """Record that the list lacks the status of an agent."""
         self.statuses.incomplete = self.statuses.rows is not None
 
-    def record_statuses(self, found: Iterable[StatusRow] | Failure, asked_at: float) -> bool:
-        """Record the account's statuses, or why not; return whether that is a new failure."""
-        rows = found if isinstance(found, Failure) else {row.id: row for row in found}
+    def record(self, cached: CachedList[T], found: dict[int, T] | Failure, asked_at: float) -> bool:
+        """Record one of the two lists, or why not; return whether that is a new failure."""
         with self._changing:
-            is_new = self.statuses.record(rows, asked_at)
-            self._resolve()
-        return is_new
-
-    def record_queues(self, found: Iterable[QueueRow] | Failure, asked_at: float) -> bool:
-        """Record the account's queues, or why not; return whether that is a new failure."""
-        rows = found if isinstance(found, Failure) else {row.id: row for row in found}
-        with self._changing:
-            is_new = self.listed_queues.record(rows, asked_at)
+            is_new = cached.record(found, asked_at)
             self._resolve()
         return is_new
 

@@ -107,10 +107,10 @@ def read_statuses(job: CheckJob, context: RequestContext) -> None:
         rows = job.access.client.read_statuses(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_statuses(failure, asked_at):
+        if catalog.record(catalog.statuses, failure, asked_at):
             _log_unreadable(job, "/api/statuses/", failure)
     else:
-        catalog.record_statuses(rows, asked_at)
+        catalog.record(catalog.statuses, rows, asked_at)
 
 
 def read_queues(job: CheckJob, context: RequestContext) -> None:
@@ -121,12 +121,12 @@ def read_queues(job: CheckJob, context: RequestContext) -> None:
         rows = job.access.client.read_queues(context)
     except ApiError as error:
         failure = job.failed(error)
-        if catalog.record_queues(failure, asked_at):
+        if catalog.record(catalog.listed_queues, failure, asked_at):
             _log_unreadable(job, "/api/queues/", failure)
         return
     first = catalog.listed_queues.rows is None
     before = {queue.name for queue in catalog.queues}
-    catalog.record_queues(rows, asked_at)
+    catalog.record(catalog.listed_queues, rows, asked_at)
     if account.every_queue is None or first:
         return
     after = {queue.name for queue in catalog.queues}

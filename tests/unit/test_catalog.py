@@ -25,14 +25,18 @@ def account(**settings: Any) -> Account:
     [
         (
             {"queues": (QUEUE,)},
-            lambda catalog: catalog.record_statuses([StatusRow(1, "Ready", "", None)], 0.0),
+            lambda catalog: catalog.record(
+                catalog.statuses, {1: StatusRow(1, "Ready", "", None)}, 0.0
+            ),
             lambda catalog: (catalog.must_be_read_first, catalog.unknown(QUEUE) is not None),
             (False, True),
             (False, False),
         ),
         (
             {"queues": (), "every_queue": Queue(0, "", (1,))},
-            lambda catalog: catalog.record_queues([QueueRow(5457, "sales")], 0.0),
+            lambda catalog: catalog.record(
+                catalog.listed_queues, {5457: QueueRow(5457, "sales")}, 0.0
+            ),
             lambda catalog: (catalog.queues_known, bool(catalog.queues)),
             (True, False),
             (True, True),
