@@ -118,13 +118,7 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
 )
 @click.option("--require-all", is_flag=True, help="Exit 0 only if every queue can take a call.")
 @flags.LOGGING
-def ping(
-    target: str | None,
-    config_file: Path | None,
-    timeout: float,
-    scrape_max_parallel_requests: int,
-    **given: Any,
-) -> int:
+def ping(target: str | None, config_file: Path | None, **given: Any) -> int:
     """Ask the API now, and print which queues can take a call.
 
     Without ACCOUNT or ACCOUNT/QUEUE, it asks for all queues.
@@ -135,13 +129,7 @@ def ping(
 
     loaded = config.load(config.find_file(config_file), os.environ)
     warn_of_unused_variables(os.environ, loaded)
-    return ping(
-        loaded.configuration,
-        target,
-        timeout_seconds=timeout,
-        max_parallel_requests=scrape_max_parallel_requests,
-        **given,
-    )
+    return ping(loaded.configuration, target, **given)
 
 
 @calltools_exporter.command()

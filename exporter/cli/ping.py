@@ -21,8 +21,8 @@ def ping(  # noqa: PLR0913 - by name
     *,
     as_json: bool,
     require_all: bool = False,
-    timeout_seconds: float,
-    max_parallel_requests: int,
+    timeout: float,
+    scrape_max_parallel_requests: int,
 ) -> int:
     """Ask for the queues of a target and print the answers.
 
@@ -31,8 +31,8 @@ def ping(  # noqa: PLR0913 - by name
         target: ``ACCOUNT`` or ``ACCOUNT/QUEUE``, None for everything.
         as_json: print JSON instead of a table, as `GET /available` answers.
         require_all: succeed only if every queue can take a call.
-        timeout_seconds: for the whole command.
-        max_parallel_requests: at a time, over all hosts.
+        timeout: for the whole command, in seconds.
+        scrape_max_parallel_requests: at a time, over all hosts.
 
     Returns:
         0 if a call can be taken, else 2 if anything is not known, else 1.
@@ -41,14 +41,14 @@ def ping(  # noqa: PLR0913 - by name
         ExporterError: the target is not configured.
     """
     account, slash, queue = (target or "").partition("/")
-    runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
+    runtime = Runtime(configuration, max_parallel_requests=scrape_max_parallel_requests)
     queues = sum(len(account.queues) for account in configuration.accounts)
     asked_for = target or (counted(queues, "queue") if queues else "all queues")
     with progress(lambda: f"asking for {asked_for}"):
         snapshot = runtime.read(
             account if target is not None else None,
             [queue] if slash else (),
-            budget_seconds=timeout_seconds,
+            budget_seconds=timeout,
         )
     found = report(snapshot, runtime.now())
     if slash:

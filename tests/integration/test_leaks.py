@@ -196,8 +196,8 @@ class Run:
             Configuration(self.accounts),
             None,
             as_json=as_json,
-            timeout_seconds=self.budget_seconds,
-            max_parallel_requests=16,
+            timeout=self.budget_seconds,
+            scrape_max_parallel_requests=16,
         )
         self.hunter.look(f"ping, {what}", "".join(self.capture.readouterr()))
 
