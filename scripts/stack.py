@@ -34,14 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from exporter.cli.demo import DEMO_QUEUES, demo_simulator  # noqa: E402 - found only by the line above
-from exporter.simulator import (  # noqa: E402
-    AVAILABLE,
-    NOT_AVAILABLE,
-    TOKEN,
-    AccountMoment,
-    Agent,
-    World,
-)
+from exporter.simulator import AVAILABLE, TOKEN  # noqa: E402
+from exporter.simulator.world import NOT_AVAILABLE, AccountMoment, Agent, World  # noqa: E402
 
 # Each program's port, and the variable of the Makefile for another.
 PORTS = {

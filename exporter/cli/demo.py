@@ -13,21 +13,19 @@ from exporter.cli.terminal import complain
 from exporter.errors import ExporterError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret, TokenValue
-from exporter.simulator import (
-    AVAILABLE,
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
+from exporter.simulator.server import SimulatedSilo
+from exporter.simulator.wire import Exchange, Fault, json_answer
+from exporter.simulator.world import (
     ON_A_CALL,
     POST_CALL,
     STATUSES,
-    TOKEN,
     AccountMoment,
     Agent,
-    SimulatedAccount,
-    SimulatedSilo,
     World,
+    person,
 )
-from exporter.simulator.wire import Exchange, Fault, json_answer
 from exporter.simulator.world import Queue as SimulatedQueue
-from exporter.simulator.world import person
 
 #: Queues by id. Retention has only two agents, so that every few minutes both are busy.
 DEMO_QUEUES = {5457: "sales", 5460: "support", 5463: "retention", 5466: "billing"}

@@ -7,14 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from exporter.runtime import Runtime
-from exporter.simulator import (
-    AVAILABLE,
-    LUNCH,
-    ON_A_CALL,
-    Dialect,
-    SimulatedAccount,
-    Status,
-)
+from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator.world import LUNCH, ON_A_CALL, Status
 from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
 from tests.simulator import FixedWorld, ReceivedRequest, Simulator

@@ -26,7 +26,9 @@ from exporter.errors import ApiError
 from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
-from exporter.simulator import ALL_FILTERS, LUNCH, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import TOKEN, Dialect, SimulatedAccount
+from exporter.simulator.listing import ALL_FILTERS
+from exporter.simulator.world import LUNCH
 from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Transports

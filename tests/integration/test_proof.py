@@ -8,7 +8,8 @@ import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import AUTO, Queue
-from exporter.simulator import AVAILABLE, LUNCH, Dialect, SimulatedAccount, Status
+from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator.world import LUNCH, Status
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator import FixedWorld, Simulator

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from exporter.simulator import Dialect, SimulatedAccount, SimulatedSilo
+from exporter.simulator import Dialect, SimulatedAccount
+from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.wire import Connection, Request
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.fixed_world import FixedWorld

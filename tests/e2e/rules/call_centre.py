@@ -25,7 +25,7 @@ import yaml
 
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
-from exporter.simulator import Clock
+from exporter.simulator.world import Clock
 from exporter.web.app import create_app
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server

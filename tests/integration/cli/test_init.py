@@ -15,7 +15,8 @@ import yaml
 
 from exporter import config
 from exporter.cli.template import ConfigTemplate
-from exporter.simulator import AVAILABLE, STATUSES, TOKEN, Dialect, SimulatedAccount, Status
+from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator.world import STATUSES, Status
 from tests.process_fixtures import RunMain, run_program
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from exporter.simulator import ALL_FILTERS, TOKEN, SimulatedAccount
+from exporter.simulator import TOKEN, SimulatedAccount
+from exporter.simulator.listing import ALL_FILTERS
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 

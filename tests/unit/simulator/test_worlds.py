@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.simulator import (
-    AVAILABLE,
+from exporter.simulator import AVAILABLE
+from exporter.simulator.world import (
     LUNCH,
     ON_A_CALL,
     POST_CALL,
