@@ -53,7 +53,7 @@ FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "calltools_queue_up": (
         _QUEUE,
-        ("Whether this scrape read the queue (1) or not (0). Present for every configured queue."),
+        "Whether this scrape read the queue (1) or not (0). Present for every configured queue.",
     ),
     "calltools_queue_failure": (
         (*_QUEUE, "code"),

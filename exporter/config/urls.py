@@ -48,10 +48,9 @@ def account_name(address: str) -> str:
 def is_loopback(address: str) -> bool:
     """Return whether an origin is this machine, where plain HTTP shows the key to nobody."""
     host = urlsplit(address).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    if (ip := _ip(host)) is not None:
+        return ip.is_loopback
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def parse_proxy_url(text: str) -> str:

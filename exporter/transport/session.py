@@ -81,8 +81,8 @@ class _Adapter(HTTPAdapter):
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         """Return the header for the proxy's user; `requests` knows only Latin-1 and passwords."""
-        header = proxy_authorization(proxy)
-        return {"Proxy-Authorization": header} if header else {}
+        found = _credentials(proxy)
+        return {"Proxy-Authorization": f"Basic {found[1]}"} if found else {}
 
     def get_connection_with_tls_context(
         self, *arguments: Any, **keywords: Any
@@ -235,24 +235,19 @@ class Transport:
         self._session.close()
 
 
-def proxy_authorization(proxy: str) -> str | None:
-    """Return the header's value for the user in a proxy's URL, as UTF-8; None without a user."""
-    user, password = _credentials(proxy)
+def _credentials(proxy: str) -> tuple[str, str] | None:
+    """Return the password in a proxy's URL, and the header's value; None without a user."""
+    parts = urlsplit(proxy)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if not user and not password:
         return None
-    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")
+    return password, b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
 def proxy_secrets(proxy: str | None) -> tuple[Secret, ...]:
     """Return what must be masked in a proxy's text: password and header."""
-    header = proxy_authorization(proxy) if proxy else None
-    if proxy is None or header is None:
+    found = _credentials(proxy) if proxy else None
+    if found is None:
         return ()
-    _, password = _credentials(proxy)
-    secrets = [header.removeprefix("Basic "), password if len(password) >= _SHORTEST else ""]
-    return tuple(Secret(value) for value in secrets if value)
-
-
-def _credentials(proxy: str) -> tuple[str, str]:
-    parts = urlsplit(proxy)
-    return unquote(parts.username or ""), unquote(parts.password or "")
+    password, header = found
+    return tuple(map(Secret, [header, password] if len(password) >= _SHORTEST else [header]))
