@@ -5,10 +5,9 @@ import http.client
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -58,6 +57,9 @@ class StaleConnectionError(ApiError):
 
 class _Adapter(HTTPAdapter):
     """An adapter with one SSL context for every pool, into which nothing more is loaded.
+
+    It is used without a session, which would read the environment, keep cookies and look at
+    redirects.
 
     Unless ``cert_verify`` is a no-op, each new connection reads the CA bundle again, and a private
     CA silently trusts all public ones as well.
@@ -116,21 +118,6 @@ class _Adapter(HTTPAdapter):
         pass
 
 
-class _Session(requests.Session):
-    """A session that keeps no cookie, reads no environment and follows no redirect."""
-
-    def __init__(self, adapter: HTTPAdapter) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-
-    def resolve_redirects(self, *_: object, **__: object) -> Iterator[Response]:
-        """Return none: to look at a redirect, `requests` would read its whole body."""
-        return iter(())
-
-
 class Transport:
     """Send requests to one origin and read complete answers, each within its deadline."""
 
@@ -147,7 +134,6 @@ class Transport:
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self._verify = context.verify_mode is not ssl.CERT_NONE
         self._adapter = _Adapter(context, connections)
-        self._session = _Session(self._adapter)
 
     def get(
         self,
@@ -213,13 +199,8 @@ class Transport:
         return [partial(open_ahead, connection) for connection in pool.take(number)]
 
     def _send(self, request: PreparedRequest, body_limit: int) -> HttpAnswer:
-        response = self._session.send(
-            request,
-            timeout=None,
-            allow_redirects=False,
-            proxies=self._proxies,
-            verify=self._verify,
-            stream=True,
+        response = self._adapter.send(
+            request, stream=True, verify=self._verify, proxies=self._proxies
         )
         share = BodyShare(self._bodies)
         try:
@@ -232,7 +213,7 @@ class Transport:
 
     def close(self) -> None:
         """Close idle connections. Requests in flight keep theirs."""
-        self._session.close()
+        self._adapter.close()
 
 
 def _credentials(proxy: str) -> tuple[str, str] | None:

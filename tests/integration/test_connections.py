@@ -53,7 +53,7 @@ def ask(transports: Transports) -> Callable[[Account], int | Failure]:
 
 def kept_socket(transports: Transports, account: Account) -> socket.socket:
     """Return the one connection that is idle."""
-    adapter: Any = transports.get(account, 4)._session.get_adapter(account.url)
+    adapter: Any = transports.get(account, 4)._adapter
     idle = [connection for connection in adapter._pool.pool.queue if connection is not None]
     assert len(idle) == 1
     return idle[0].sock  # type: ignore[no-any-return]

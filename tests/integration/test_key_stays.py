@@ -216,7 +216,7 @@ def test_a_mistake_of_ours_shows_no_key(
     def fail(*_: object, **__: object) -> None:
         raise ValueError(f"Authorization: Token {TOKEN}")
 
-    monkeypatch.setattr("requests.Session.send", fail)
+    monkeypatch.setattr("requests.adapters.HTTPAdapter.send", fail)
     done = run_main("ping", f"--config.file={path}", "--log.level=debug", CALLTOOLS_TOKEN=TOKEN)
     assert "internal error of the exporter (ValueError)" in done.out
     assert TOKEN not in done.out + done.err

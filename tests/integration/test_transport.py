@@ -175,7 +175,7 @@ def test_a_private_authority_trusts_nothing_else(
     assert ask(account) == 0
     transports = Transports()
     transport = transports.get(account, 4)
-    adapter: Any = transport._session.get_adapter(account.url)
+    adapter: Any = transport._adapter
     context = adapter.poolmanager.connection_pool_kw["ssl_context"]
     assert len(context.get_ca_certs()) == 1
 

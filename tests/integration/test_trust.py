@@ -240,7 +240,7 @@ from exporter.transport.transports import Transports
 from exporter.settings import Account, TokenEnvironment
 account = Account("a", "https://127.0.0.1:1", TokenEnvironment("X"), ())
 transport = Transports().get(account, 1)
-adapter = transport._session.get_adapter("https://x")
+adapter = transport._adapter
 print(adapter.poolmanager.connection_pool_kw["ssl_context"].keylog_filename)
 """
 
