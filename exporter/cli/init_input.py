@@ -11,7 +11,8 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from exporter.cli.terminal import complain, prompt, prompt_secret
-from exporter.config import fields, token_variable, urls
+from exporter.config import fields, urls
+from exporter.config.cross_checks import token_variable
 from exporter.config.load import lay_defaults_under, read_files
 from exporter.config.yaml_tree import YamlMapping
 from exporter.errors import ExporterError, TokenError

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import yaml
 
-from exporter.config import redacted_yaml
+from exporter.config.redacted import redacted_yaml
 from exporter.settings import Account, Configuration
 
 LoadText: TypeAlias = "Callable[..., tuple[Account, ...]]"
