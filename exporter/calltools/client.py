@@ -18,7 +18,7 @@ from exporter.calltools.rows import (
 )
 from exporter.errors import ApiError, Failure
 from exporter.settings import Account, Queue
-from exporter.transport.session import HttpAnswer
+from exporter.transport.transport import HttpAnswer
 
 log = structlog.get_logger(__name__)
 

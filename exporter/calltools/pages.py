@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.errors import ApiError, Failure
-from exporter.transport.session import HttpAnswer
+from exporter.transport.transport import HttpAnswer
 
 #: No account has so large a number of agents; a larger count is a fault.
 LARGEST_COUNT = 1_000_000

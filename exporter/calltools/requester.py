@@ -25,7 +25,7 @@ from exporter.snapshot import Attempt, RequestObserver
 from exporter.text import one_line
 from exporter.transport.deadline import Deadline
 from exporter.transport.http1 import BODY_LIMIT, SMALL_BODY_LIMIT
-from exporter.transport.session import HttpAnswer, StaleConnectionError, Transport, proxy_secrets
+from exporter.transport.transport import HttpAnswer, StaleConnectionError, Transport, proxy_secrets
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias, TypeVar
 from exporter.errors import ApiError, Failure, TokenError
 from exporter.settings import Account, Secret, TlsFiles, TokenFile
 from exporter.transport.http1 import BodyMemory
-from exporter.transport.session import Transport
 from exporter.transport.tls import TlsContexts
+from exporter.transport.transport import Transport
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -28,7 +28,7 @@ from exporter.simulator.api import Api
 from exporter.simulator.wire import Request
 from exporter.snapshot import Attempt, Snapshot
 from exporter.transport.deadline import Deadline
-from exporter.transport.session import HttpAnswer, Transport
+from exporter.transport.transport import HttpAnswer, Transport
 from exporter.transport.transports import Access, Transports
 from exporter.web.exposition import choose_format
 from tests.history.centre import Centre, Incident

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from exporter.calltools.pages import read_page
 from exporter.calltools.rows import read_agent, read_queue, read_status, summarise
 from exporter.errors import ApiError
-from exporter.transport.session import HttpAnswer
+from exporter.transport.transport import HttpAnswer
 
 STATUSES = {20561: "Available", 43069: "Lunch", 7: "Available"}
 JSON = st.recursive(

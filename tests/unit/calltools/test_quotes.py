@@ -11,7 +11,7 @@ from exporter.calltools.pages import read_page
 from exporter.calltools.requester import raise_for_status
 from exporter.errors import ApiError
 from exporter.settings import Secret
-from exporter.transport.session import HttpAnswer
+from exporter.transport.transport import HttpAnswer
 
 ROWS = {"count": 1, "results": [{"full_name": "Jane Roe", "app_user": "ab-cd"}]}
 

@@ -1,4 +1,4 @@
-"""One session: requests to one origin, through its proxy if it has one, and complete answers."""
+"""One transport: requests to one origin, through its proxy if it has one, and complete answers."""
 
 import contextlib
 import http.client
