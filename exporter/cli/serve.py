@@ -17,8 +17,8 @@ from exporter.errors import ConfigurationError
 from exporter.files import Watched
 from exporter.runtime import Runtime
 from exporter.web.app import create_app, shared_reload
-from exporter.web.available_users import warn_of_open_paths
-from exporter.web.follow import FollowedUsers, FollowedWebFile
+from exporter.web.available_users import load_available_users, warn_of_open_paths
+from exporter.web.follow import Followed, FollowedWebFile
 from exporter.web.server.listeners import listen
 from exporter.web.server.process import file_limit, give_back_large_blocks
 from exporter.web.server.server import Server
@@ -51,9 +51,9 @@ def make_server(
         ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
     web_file = FollowedWebFile(options.web_config_file) if options.web_config_file else None
-    users_file = options.web_available_users_file
-    available_users = FollowedUsers(users_file) if users_file else None
-    if users_file:
+    available_users = None
+    if users_file := options.web_available_users_file:
+        available_users = Followed("available users file", users_file, load_available_users)
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
     shared = shared_reload(reload) if reload else None

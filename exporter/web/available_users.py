@@ -49,13 +49,6 @@ class AvailableUser:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AvailableUsers:
-    """The users by name."""
-
-    users: Mapping[str, AvailableUser]
-
-
 class RateLimits:
     """A bucket for each user that refills at the user's rate and holds one second's requests."""
 
@@ -112,8 +105,10 @@ class UsersFile(Keys):
     users: dict[str, UserKeys]
 
 
-def load_available_users(path: Path, configuration: Configuration | None = None) -> AvailableUsers:
-    """Load the file.
+def load_available_users(
+    path: Path, configuration: Configuration | None = None
+) -> dict[str, AvailableUser]:
+    """Load the file: the users by name.
 
     With a ``configuration``, accounts and teams that it lacks are mistakes, too. A server passes
     none, as the file may name what comes with the next reload.
@@ -130,7 +125,7 @@ def load_available_users(path: Path, configuration: Configuration | None = None)
                 _check_names(document, user, configuration)
     document.raise_mistakes()
     found = model.users if model else {}
-    return AvailableUsers({name: _user(name, keys) for name, keys in found.items()})
+    return {name: _user(name, keys) for name, keys in found.items()}
 
 
 def warn_of_open_paths(users_file: Path, web_config: WebConfig | None) -> None:

@@ -6,19 +6,19 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import structlog
 
 from exporter.errors import ConfigurationError
 from exporter.files import Watched
-from exporter.web.available_users import AvailableUsers, load_available_users
+from exporter.web.available_users import AvailableUser
 from exporter.web.config import WebConfig, load_web_config
 
 log = structlog.get_logger(__name__)
 
 
-T = TypeVar("T", bound=WebConfig | AvailableUsers)
+T = TypeVar("T")
 
 
 class Followed(Generic[T]):
@@ -96,11 +96,8 @@ class FollowedWebFile(Followed[WebConfig]):
         return "TLS cannot be switched on or off while the server runs; restart it"
 
 
-class FollowedUsers(Followed[AvailableUsers]):
-    """The file of ``--web.available-users.file``."""
-
-    def __init__(self, path: Path, *, seconds: float = 1.0) -> None:
-        super().__init__("available users file", path, load_available_users, seconds=seconds)
+#: The file of ``--web.available-users.file``.
+FollowedUsers: TypeAlias = Followed[dict[str, AvailableUser]]
 
 
 def _follow(reference: weakref.ref[Followed[Any]], seconds: float) -> None:

@@ -77,7 +77,7 @@ class AuthMiddleware:
     async def _check(self, full: BasicAuth, scope: Scope) -> Response | None:
         """Return why a request is refused, or None."""
         path = scope["path"]
-        users = self._available_users.current().users if self._available_users else {}
+        users = self._available_users.current() if self._available_users else {}
         if path in _OPEN_PATHS or not (full or (users and path == AVAILABLE_PATH)):
             return None
         sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")

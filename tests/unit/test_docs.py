@@ -161,7 +161,7 @@ def test_every_configuration_is_right(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [one for one in blocks("yaml") if one.startswith("users:")])
 def test_every_file_of_users_is_right(text: str, tmp_path: Path) -> None:
     (tmp_path / "users.yml").write_text(text)
-    assert load_available_users(tmp_path / "users.yml").users
+    assert load_available_users(tmp_path / "users.yml")
 
 
 def commands() -> list[str]:

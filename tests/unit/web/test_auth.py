@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from exporter.web import auth
 from exporter.web.auth import BasicAuth, BusyError, credentials, hash_cost
-from exporter.web.follow import FollowedUsers
+from exporter.web.available_users import load_available_users
+from exporter.web.follow import Followed
 from exporter.web.middleware import AuthMiddleware
 
 CHEAP = bcrypt.hashpw(b"secret", b"$2b$04$......................").decode()
@@ -211,7 +212,7 @@ def test_a_user_of_available_is_checked_once_without_a_web_file_as_well(
         answered.append(scope["path"])
 
     async def ask() -> None:
-        middleware = AuthMiddleware(app, None, FollowedUsers(file))
+        middleware = AuthMiddleware(app, None, Followed("users", file, load_available_users))
         basic = b"Basic " + base64.b64encode(b"crm:secret")
         for _ in range(3):
             scope = {

@@ -22,7 +22,7 @@ accounts:
 def test_each_user_may_ask_about_its_accounts_and_teams_only() -> None:
     loaded = load_available_users(FOLDER / "users.good.yml")
 
-    partner, router, team = (loaded.users[name] for name in ("partner", "router", "team"))
+    partner, router, team = (loaded[name] for name in ("partner", "router", "team"))
     assert partner.may_ask("acme", "sales")
     assert not partner.may_ask("acme", "night")
     assert not partner.may_ask("acme", "")
@@ -33,7 +33,7 @@ def test_each_user_may_ask_about_its_accounts_and_teams_only() -> None:
 
 
 def test_each_user_has_a_limit_of_its_own() -> None:
-    users = load_available_users(FOLDER / "users.good.yml").users
+    users = load_available_users(FOLDER / "users.good.yml")
 
     assert {name: user.questions_per_second for name, user in users.items()} == {
         "partner": 0.5,
@@ -45,7 +45,7 @@ def test_each_user_has_a_limit_of_its_own() -> None:
 def test_a_hash_is_not_printed() -> None:
     users = load_available_users(FOLDER / "users.good.yml")
 
-    assert users.users["partner"].password_hash.startswith("$2y$10$")
+    assert users["partner"].password_hash.startswith("$2y$10$")
     assert "$2y$" not in repr(users)
 
 
@@ -66,6 +66,6 @@ def test_every_mistake_is_reported_at_its_place(
 
 
 def test_names_that_the_configuration_lacks_stop_no_server() -> None:
-    users = load_available_users(FOLDER / "unknown_names.bad.yml").users
+    users = load_available_users(FOLDER / "unknown_names.bad.yml")
 
     assert users["partner"].may_ask("acme", "sales")
