@@ -3,8 +3,7 @@
 Faults are passed in: the tests have every fault by name in ``tests/simulator``.
 """
 
-from exporter.simulator.api import TOKEN, SimulatedAccount
-from exporter.simulator.listing import Dialect
+from exporter.simulator.api import TOKEN, Dialect, SimulatedAccount
 from exporter.simulator.world import AVAILABLE
 
 __all__ = ["AVAILABLE", "TOKEN", "Dialect", "SimulatedAccount"]

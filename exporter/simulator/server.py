@@ -8,8 +8,7 @@ import threading
 from functools import partial
 from typing import Self
 
-from exporter.simulator.api import Api, SimulatedAccount
-from exporter.simulator.listing import Dialect
+from exporter.simulator.api import Api, Dialect, SimulatedAccount
 from exporter.simulator.wire import Answer, Connection, Exchange, Fault, FaultSource, Request
 from exporter.simulator.world import Clock
 

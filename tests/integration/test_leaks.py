@@ -27,7 +27,7 @@ from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
 from exporter.simulator import TOKEN, Dialect, SimulatedAccount
-from exporter.simulator.listing import ALL_FILTERS
+from exporter.simulator.api import ALL_FILTERS
 from exporter.simulator.world import LUNCH
 from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline

@@ -12,7 +12,7 @@ from exporter.errors import HTTP_CODES, WORD_CODES
 from exporter.runtime import Runtime
 from exporter.settings import TokenEnvironment
 from exporter.simulator import Dialect, SimulatedAccount
-from exporter.simulator.listing import ALL_FILTERS
+from exporter.simulator.api import ALL_FILTERS
 from prometheus.build import ANSWERED, rules
 from tests.integration.conftest import MakeAccount
 from tests.integration.rule_labels import LabelReader, UnknownNameError

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from exporter.simulator import TOKEN, SimulatedAccount
-from exporter.simulator.listing import ALL_FILTERS
+from exporter.simulator.api import ALL_FILTERS
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
-from exporter.simulator.api import Api
-from exporter.simulator.listing import ALL_FILTERS
+from exporter.simulator.api import ALL_FILTERS, Api
 from exporter.simulator.wire import Answer, Request
 from exporter.simulator.world import LUNCH
 from tests.simulator import FixedWorld
