@@ -97,7 +97,7 @@ def _check_host(options: InitOptions, account: Account) -> None:
 
 @contextlib.contextmanager
 def _context(account: Account, options: InitOptions) -> Iterator[RequestContext]:
-    with contextlib.closing(Transports()) as transports, progress(lambda: "asking the API"):
+    with contextlib.closing(Transports()) as transports, progress("asking the API"):
         yield RequestContext(
             transports.get(account, 1),
             account.token.read(),

@@ -59,7 +59,7 @@ def check_online(
     """
     runtime = Runtime(configuration, max_parallel_requests=max_parallel_requests)
     accounts = configuration.accounts
-    with progress(lambda: f"checking {counted(len(accounts), 'account')}"):
+    with progress(f"checking {counted(len(accounts), 'account')}"):
         snapshot = runtime.snapshot(accounts, timeout_seconds)
     queues: dict[str, list[QueueSnapshot]] = {account.name: [] for account in accounts}
     for queue in snapshot.queues:

@@ -44,7 +44,7 @@ def ping(  # noqa: PLR0913 - by name
     runtime = Runtime(configuration, max_parallel_requests=scrape_max_parallel_requests)
     queues = sum(len(account.queues) for account in configuration.accounts)
     asked_for = target or (counted(queues, "queue") if queues else "all queues")
-    with progress(lambda: f"asking for {asked_for}"):
+    with progress(f"asking for {asked_for}"):
         snapshot = runtime.read(
             account if target is not None else None,
             [queue] if slash else (),

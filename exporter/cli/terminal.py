@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import os
+import shutil
 import sys
 import threading
 import time
@@ -110,19 +111,21 @@ def confirm(question: str) -> bool:
 
 
 @contextlib.contextmanager
-def progress(doing: Callable[[], str]) -> Iterator[None]:
+def progress(doing: str) -> Iterator[None]:
     """Show on a terminal what is being done and for how long; elsewhere show nothing."""
     if not sys.stderr.isatty():
         yield
         return
     done = threading.Event()
+    # A line that wraps would be written below itself, again and again.
+    doing = doing[: shutil.get_terminal_size().columns - len(" … 3600 s")]
 
     def show() -> None:
         begun = time.monotonic()
         while not done.wait(0.2):
             seconds = time.monotonic() - begun
             with contextlib.suppress(OSError):
-                print(f"\r{doing()} … {seconds:.0f} s", end="", file=sys.stderr, flush=True)
+                print(f"\r{doing} … {seconds:.0f} s", end="", file=sys.stderr, flush=True)
 
     thread = threading.Thread(target=show, daemon=True)
     thread.start()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import subprocess
+import sys
 import time
 from typing import NoReturn
 
 import pytest
 import requests
 
+from exporter.cli.terminal import progress
 from exporter.simulator import SimulatedAccount
 from tests.process_fixtures import (
     ENVIRON,
@@ -140,3 +143,20 @@ def test_a_reader_who_has_seen_enough_is_no_error(
         )
     # As a program ends that SIGPIPE ends: none of the codes that tell of agents.
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_progress_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that wraps is written below itself, again and again."""
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "24")
+    deadline = time.monotonic() + 20
+    with progress("asking for a long name"):
+        while not screen.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert screen.getvalue().startswith("\rasking for a lo … 0 s")
