@@ -43,7 +43,7 @@ class Terminal:
         """Wait for a question, then type an answer."""
         self.wait_for(question)
         self.seen = ""
-        os.write(self._mine, f"{text}\n".encode())
+        os.write(self._mine, f"{text}\n".encode(errors="surrogateescape"))
 
     def wait_for(self, words: str) -> None:
         deadline = time.monotonic() + 30
@@ -71,7 +71,7 @@ class Terminal:
             piece = os.read(self._mine, 65536) if ready else b""
         except OSError:  # the other end is closed
             return False
-        words = piece.decode().replace("\r\n", "\n")
+        words = piece.decode(errors="replace").replace("\r\n", "\n")
         self.seen += words
         self.everything += words
         return bool(piece)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def open_standard_streams() -> None:
-    """Replace closed standard streams, and escape characters that a stream cannot encode.
+    """Replace closed standard streams, and escape what a stream cannot encode or decode.
 
     Otherwise the next file or socket would get the stream's number, and receive its output. Writing
     to a closed standard output stays an error, as the missing output would go unnoticed.
@@ -29,10 +29,10 @@ def open_standard_streams() -> None:
             os.open(os.devnull, flags)  # takes the lowest free number, which is this one
     sys.stdout = sys.stdout or _open(1)
     sys.stderr = sys.stderr or _open(2)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
 
 
 def write(text: str) -> None:
@@ -93,13 +93,13 @@ def prompt_secret(question: str) -> str:
     """Ask for something that must not be shown while it is typed.
 
     Raises:
-        ExporterError: the terminal cannot hide it, or was closed.
+        ExporterError: the terminal cannot hide it or sends no text, or was closed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             return getpass.getpass(f"{question}: ", stream=sys.stderr)
-        except (EOFError, getpass.GetPassWarning):
+        except (EOFError, UnicodeDecodeError, getpass.GetPassWarning):
             raise ExporterError(
                 "no key; nothing was written. Give one with --token-file or --token-env"
             ) from None

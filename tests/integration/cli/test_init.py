@@ -434,6 +434,21 @@ def test_a_person_chooses_among_statuses(
     assert "available_status: 7  # Overflow" in (tmp_path / "exporter.yml").read_text()
 
 
+def test_bytes_that_are_no_text_are_answered_with_words(
+    simulator: Simulator, open_terminal: OpenTerminal
+) -> None:
+    """Each ended with a traceback; none is sent as a key."""
+    screen = open_terminal("init", PYTHONIOENCODING="utf-8")
+    screen.answer("The URL you log in to", "\udce4")
+    screen.answer("found no host name", simulator.url)
+    screen.answer("A name for the account", "acme")
+    screen.answer("The API key", "\udce4")
+    screen.answer("that no API key has; expected the API key alone\nThe API key", "\x04")
+    assert screen.end() == 1
+    assert "no key; nothing was written" in screen.everything
+    assert not any("e4" in one.headers.get("authorization", "") for one in simulator.requests)
+
+
 def test_a_terminal_that_is_closed_writes_nothing(
     open_terminal: OpenTerminal, tmp_path: Path
 ) -> None:
