@@ -90,10 +90,9 @@ class Runtime:
             self.counters.reloaded(self._clock.unix())
         log.info("Configuration loaded", accounts=len(configuration.accounts))
 
-    def open_connections(self, most: int | None = None) -> None:
+    def open_connections(self, most: int) -> None:
         """Have the connections opened that the first scrape will need, and wait for none."""
-        limits = [self._max_parallel_requests, *([] if most is None else [most])]
-        self._scraper.open_connections(min(limits))
+        self._scraper.open_connections(min(self._max_parallel_requests, most))
 
     def metrics(
         self, *, account: str | None, exporter_only: bool, budget_seconds: float

@@ -50,7 +50,7 @@ def test_the_first_scrape_finds_its_connections_open(
     settings = {"proxy": proxy.url} if "proxy" in way else {}
     account = make_account(simulator, 1, 2, 3, max_parallel_requests=16, **settings)
     runtime = make_runtime(account)
-    runtime.open_connections()
+    runtime.open_connections(256)
     assert wait_until(lambda: idle(runtime._transports) == 3 + CHECKS)
     assert simulator.requests_total == 0
     snapshot = runtime.snapshot([account], 10)
@@ -95,7 +95,7 @@ def test_no_more_are_opened_than_requests_may_run(
         for name in ("one", "two")
     ]
     runtime = make_runtime(*accounts, max_parallel_requests=most)
-    runtime.open_connections()
+    runtime.open_connections(256)
     assert wait_until(lambda: idle(runtime._transports) == number)
     assert wait_until(lambda: simulator.connections_opened == number)
 
@@ -107,7 +107,7 @@ def test_a_host_that_cannot_be_reached_is_reported_by_the_scrape_alone(
     account = make_account(simulator)
     simulator.stop()
     runtime = make_runtime(account)
-    runtime.open_connections()
+    runtime.open_connections(256)
     snapshot = runtime.snapshot([account], 10)
     assert [failure.code for failure in snapshot.accounts[0].failures] == ["connection"]
     simulator.start()
