@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 
 from exporter.availability import AvailabilityReport, report, unread_queue
 from exporter.clock import Moment
-from exporter.errors import Failure, UnknownAccountError, UnknownQueueError, UnknownTeamError
+from exporter.errors import (
+    Failure,
+    UnknownAccountError,
+    UnknownNameError,
+    UnknownQueueError,
+    UnknownTeamError,
+)
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue
 from exporter.snapshot import AccountSnapshot, Snapshot
@@ -45,11 +51,14 @@ def read_available(
     reveals them.
 
     Raises:
+        UnknownNameError: nothing that the user may ask about is configured.
         UnknownAccountError: the user has no account of that name.
         UnknownQueueError: the account has no queue of that name or id for the user.
         UnknownTeamError: no queue of the user has that team.
     """
-    accounts = _accounts(runtime, user)
+    accounts = [one for one in runtime.configuration.accounts if _may_have(one, None, user)]
+    if not accounts:  # "nobody" would be wrong, and for good
+        raise UnknownNameError("no account or team of this user is configured")
     names = [account.name for account in accounts]
     if question.account is not None:
         if question.account not in names:
@@ -65,15 +74,6 @@ def read_available(
         max_age=question.max_age,
     )
     return _result(question, user, snapshot, runtime.now())
-
-
-def _accounts(runtime: Runtime, user: AvailableUser | None) -> Sequence[Account]:
-    accounts = runtime.configuration.accounts
-    if user is None:
-        return accounts
-    if user.accounts is not None:
-        return [account for account in accounts if account.name in user.accounts]
-    return [account for account in accounts if _may_have(account, None, user)]
 
 
 def _check_queues(

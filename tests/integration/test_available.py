@@ -511,6 +511,17 @@ def test_users_are_followed(start_command: StartCommand, path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert as_user(exporter, "acme", "?account=acme&queue=sales")[0] == 404
+    # Users of what the configuration does not have, which is not "nobody".
+    content["users"]["acme"]["accounts"] = ["gone"]
+    content["users"]["east"] |= {"accounts": ["acme"], "teams": ["gone"]}
+    users.write_text(yaml.safe_dump(content))
+    while as_user(exporter, "acme", "?account=beta&queue=sales")[0] == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for name, query in (("acme", ""), ("east", ""), ("east", "?account=acme")):
+        status, answer = as_user(exporter, name, query)
+        assert (status, answer["can_take_call"]) == (404, None)
+        assert answer["error"] == "no account or team of this user is configured"
 
 
 def test_check_reads_the_users(run_main: RunMain, path: Path, users: Path) -> None:
