@@ -127,6 +127,8 @@ class Catalog:
 
     def unknown(self, queue: Queue) -> Failure | None:
         """Return why a queue cannot be asked for: the account lacks its id or status."""
+        if queue.id not in self._resolved:  # the list was read since the queue was asked for
+            return _no_queue(queue.id)
         return self._unknown.get(queue.id)
 
     def failures(self) -> list[Failure]:
@@ -139,13 +141,14 @@ class Catalog:
             )
             if needed and failure is not None
         ]
-        names = {row.name for row in (self.listed_queues.rows or {}).values()}
+        rows = self.listed_queues.rows
+        names = {row.name for row in (rows or {}).values()}
         missing = [
             exception.name
             for exception in self._account.exceptions
             if exception.id is None and exception.name not in names
         ]
-        if not missing or self.listed_queues.rows is None:
+        if not missing or rows is None:
             return unreadable
         words = (
             f"`queues` has names that no queue of the account has: {', '.join(map(repr, missing))}"
@@ -179,8 +182,7 @@ class Catalog:
                 if self.listed_queues.needed:
                     unknown[queue.id] = next(iter(self.failures()), LATE)
             elif queue.id not in self.listed_queues.rows:
-                words = f"the account has no queue with the id {queue.id}"
-                unknown[queue.id] = Failure("unknown_id", words)
+                unknown[queue.id] = _no_queue(queue.id)
                 self.listed_queues.incomplete = True
         # Replaced as a whole: scrapes in other threads may read it at any time.
         self._resolved, self._unknown = resolved, unknown
@@ -221,6 +223,10 @@ class Catalog:
         return [
             dataclasses.replace(queue, id=id_, name=labels[id_]) for id_, queue in wanted.items()
         ]
+
+
+def _no_queue(id_: int) -> Failure:
+    return Failure("unknown_id", f"the account has no queue with the id {id_}")
 
 
 def queue_labels(

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from exporter.calltools.rows import QueueRow, StatusRow
-from exporter.scrape.catalog import Catalog
-from exporter.settings import Account, Queue, TokenEnvironment
+from exporter.scrape.catalog import CachedList, Catalog
+from exporter.settings import Account, Queue, QueueException, TokenEnvironment
 
 QUEUE = Queue(5457, "sales", ("Ready",))
 
@@ -70,3 +70,32 @@ def test_a_list_is_known_only_with_all_that_follows_from_it(
         recorded.result(10)
     assert seen != half_known
     assert look(catalog) == known
+
+
+def test_a_queue_that_the_account_no_longer_has_is_unknown_at_once() -> None:
+    """The kind: a count under an id that no longer exists, which is 0."""
+    catalog = Catalog(account(queues=(), every_queue=Queue(0, "", (1,))))
+    catalog.record(catalog.listed_queues, {5457: QueueRow(5457, "sales")}, 0.0)
+    (queue,) = catalog.queues
+    assert catalog.unknown(queue) is None
+    catalog.record(catalog.listed_queues, {5460: QueueRow(5460, "support")}, 1.0)
+    failure = catalog.unknown(queue)
+    assert failure is not None
+    assert failure.message == "the account has no queue with the id 5457"
+
+
+def test_a_list_that_comes_while_it_is_looked_at_lacks_no_name() -> None:
+    class Arriving(CachedList[QueueRow]):
+        reads = 0
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "rows":
+                Arriving.reads += 1
+                return {5457: QueueRow(5457, "sales")} if Arriving.reads > 1 else None
+            return super().__getattribute__(name)
+
+    exception = QueueException(None, "sales", None)
+    catalog = Catalog(account(queues=(), every_queue=QUEUE, exceptions=(exception,)))
+    catalog.listed_queues = Arriving(needed=True)
+    Arriving.reads = 0
+    assert catalog.failures() == []
