@@ -15,8 +15,10 @@ from exporter.settings import Account, Queue
 
 T = TypeVar("T")
 
-#: How often a list is read, in seconds: where the configuration depends on it or it was incomplete,
-#: and where it only serves to check ids and to name statuses.
+#: How often a list is read, in seconds: after a failure, as while no network is up yet; where the
+#: configuration depends on it or it was incomplete; where it only serves to check ids and to name
+#: statuses.
+_SOON = 60.0
 _OFTEN = 600.0
 _SELDOM = 3600.0
 
@@ -40,9 +42,11 @@ class CachedList(Generic[T]):
         """Return whether to read the list in this scrape."""
         if self.tried_at is None or (self.needed and self.rows is None):
             return True
-        refused = self.failure is not None and self.failure.code in {"403", "404"}
-        often = self.needed or self.incomplete or (self.failure is not None and not refused)
-        return abs(now - self.tried_at) >= (_OFTEN if often else _SELDOM)
+        wait = _OFTEN if self.needed or self.incomplete else _SELDOM
+        if self.failure is not None and self.failure.code not in {"403", "404"}:
+            # Asking again costs the account a scrape if that refuses or throttles the key.
+            wait = _OFTEN if self.failure.code in {"401", "429"} else _SOON
+        return abs(now - self.tried_at) >= wait
 
     def record(self, found: dict[int, T] | Failure, asked_at: float) -> bool:
         """Record the list, or why it could not be read; return whether that is a new failure."""

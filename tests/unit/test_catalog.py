@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from exporter.calltools.rows import QueueRow, StatusRow
+from exporter.errors import Failure
 from exporter.scrape.catalog import CachedList, Catalog
 from exporter.settings import Account, Queue, QueueException, TokenEnvironment
 
@@ -99,3 +100,15 @@ def test_a_list_that_comes_while_it_is_looked_at_lacks_no_name() -> None:
     catalog.listed_queues = Arriving(needed=True)
     Arriving.reads = 0
     assert catalog.failures() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"),
+    [("timeout", 60), ("dns", 60), ("503", 60), ("401", 600), ("429", 600), ("403", 3600)],
+)
+def test_a_list_that_failed_is_soon_read_again(code: str, seconds: float) -> None:
+    """The kind: one short question, or a network that is late, that costs ten minutes of checks."""
+    cached = CachedList[QueueRow](needed=False)
+    cached.record(Failure(code, "it failed"), 0.0)
+    assert not cached.is_due(seconds - 1)
+    assert cached.is_due(seconds)
