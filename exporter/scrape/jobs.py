@@ -14,7 +14,7 @@ from exporter.calltools.rows import summarise, unknown_statuses
 from exporter.clock import Clock, boot_seconds
 from exporter.errors import ApiError, Failure
 from exporter.scrape.state import AccountState
-from exporter.scrape.workers import HostBoundedPool, Ticket
+from exporter.scrape.workers import NOTHING_SENT, TIMED_OUT, HostBoundedPool, Ticket
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Attempt, QueueResult, RequestObserver
 from exporter.transport.deadline import Deadline
@@ -65,11 +65,12 @@ class Attempts(RequestObserver):
         self._errors = errors
         self._lock = threading.Lock()
         self._sent_at: float | None = None
+        self.sent = False
 
     def attempt_started(self) -> None:
         """Record that a request is in flight."""
         with self._lock:
-            self._sent_at = time.monotonic()
+            self._sent_at, self.sent = time.monotonic(), True
 
     def connection_opened(self) -> None:
         """Count a connection, even for a request that no scrape waits for any more."""
@@ -275,7 +276,7 @@ class JobsInFlight:
         )
         return job, False
 
-    def _run(self, key: Hashable, job: Job[Any]) -> None:
+    def _run(self, key: Hashable, job: Job[Any]) -> object:
         job.begun = boot_seconds()
         result = job.work()
         # First, so that a scrape that begins after the result does not find this job.
@@ -283,6 +284,9 @@ class JobsInFlight:
             if self._jobs.get(key) is job:
                 del self._jobs[key]
         job.set_result(result)
+        if not job.attempts.sent:
+            return NOTHING_SENT
+        return TIMED_OUT if job.deadline.remaining() <= 0 else None
 
 
 def _is_worth_joining(job: Job[Any]) -> bool:

@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 
 #: A party whose last job took longer than this, in seconds, does not get the last places.
 _SLOW_SECONDS = 2.0
+#: What a job returns that has sent nothing, which does not show how long its party takes, and one
+#: that had no answer when its time was over, however short that was.
+NOTHING_SENT, TIMED_OUT = object(), object()
 
 
 @dataclass(slots=True)
@@ -42,12 +45,13 @@ class _Places:
         self.taken += 1
         self.by_party[party] += 1
 
-    def give_back(self, party: str, *, slow: bool) -> None:
+    def give_back(self, party: str, *, slow: bool | None) -> None:
         self.taken -= 1
         self.by_party[party] -= 1
         if not self.by_party[party]:
             del self.by_party[party]
-        (self.slow.add if slow else self.slow.discard)(party)
+        if slow is not None:
+            (self.slow.add if slow else self.slow.discard)(party)
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +59,7 @@ class Ticket:
     """A job that waits for a place; ``run`` is None once it has one."""
 
     account: str
-    run: Callable[[], None] | None
+    run: Callable[[], object] | None
     urgent: bool = False
 
 
@@ -77,7 +81,7 @@ class _Host:
         line = self.urgent if ticket.urgent else self.waiting
         line.setdefault(ticket.account, deque()).append(ticket)
 
-    def next(self) -> tuple[str, Callable[[], None]] | None:
+    def next(self) -> tuple[str, Callable[[], object]] | None:
         """Take the next job that has a place at the host."""
         if self.places.taken >= self.places.limit:
             return None
@@ -88,7 +92,7 @@ class _Host:
                 return found
         return None
 
-    def _take(self, line: _Line) -> tuple[str, Callable[[], None]] | None:
+    def _take(self, line: _Line) -> tuple[str, Callable[[], object]] | None:
         while account := next((name for name in line if self.places.has_one_for(name)), None):
             jobs = line.pop(account)
             # A job that became urgent while it waited is in both lines.
@@ -117,7 +121,7 @@ class HostBoundedPool:
         self._changed = threading.Condition()
         self._places = _Places(limit)
         self._hosts: dict[str, _Host] = {}
-        self._ready: deque[tuple[str, str, Callable[[], None]]] = deque()
+        self._ready: deque[tuple[str, str, Callable[[], object]]] = deque()
         # Hosts that have a place for a job, while the pool has none for the host.
         self._refused: dict[str, None] = {}
         self._threads = 0
@@ -144,7 +148,7 @@ class HostBoundedPool:
         host: str,
         host_limit: int,
         account: str,
-        job: Callable[[], None],
+        job: Callable[[], object],
         *,
         urgent: bool = False,
     ) -> Ticket:
@@ -220,12 +224,13 @@ class HostBoundedPool:
                     self._changed.wait()
                 self._idle -= 1
                 name, account, job = self._ready.popleft()
-            begun = time.monotonic()
+            begun, result = time.monotonic(), None
             try:
-                job()
+                result = job()
             except Exception as error:  # noqa: BLE001 - the edge of a thread: it must go on
                 log.error("Internal error in a job", host=name, error=type(error).__name__)  # noqa: TRY400
-            slow = time.monotonic() - begun > _SLOW_SECONDS
+            is_slow = result is TIMED_OUT or time.monotonic() - begun > _SLOW_SECONDS
+            slow = None if result is NOTHING_SENT else is_slow
             del job
             with self._changed:
                 # The place and the thread become free in one step, or one more thread is started.

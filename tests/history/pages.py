@@ -114,7 +114,7 @@ class _AtOnce(HostBoundedPool):
         host: str,
         host_limit: int,
         account: str,
-        job: Callable[[], None],
+        job: Callable[[], object],
         *,
         urgent: bool = False,
     ) -> Ticket:

@@ -347,9 +347,7 @@ def test_a_customer_whose_queues_hang_costs_its_neighbours_one_scrape_at_most(
     start_simulator: StartSimulator,
     make_account: MakeAccount,
     make_runtime: Callable[..., Runtime],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("exporter.scrape.workers._SLOW_SECONDS", 0.5)
     world = FixedWorld({id_: f"queue-{id_}" for id_ in range(1, 41)})
     world.set_available(40, 3)
     simulator = start_simulator(SimulatedAccount(world))

@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 from structlog.testing import capture_logs
 
-from exporter.scrape.workers import HostBoundedPool, Ticket
+from exporter.scrape.workers import NOTHING_SENT, TIMED_OUT, HostBoundedPool, Ticket
 from exporter.settings import Account, TokenEnvironment
 
 
@@ -220,6 +220,24 @@ def test_an_account_that_hangs_leaves_its_neighbours_places(jobs: Jobs) -> None:
     jobs.go.set()
     with jobs.changed:
         assert jobs.changed.wait_for(partial(jobs.have_finished, 54), 10)
+
+
+def test_a_job_that_sent_nothing_does_not_show_that_an_account_answers_again(jobs: Jobs) -> None:
+    """The kind: jobs that waited until their time was over, which end at once and so look fast."""
+    pool = HostBoundedPool(64)
+    pool.retain(accounts("silo", "silo"))
+    ended = threading.Event()
+
+    def end() -> object:
+        ended.set()
+        return NOTHING_SENT
+
+    for work in (lambda: TIMED_OUT, lambda: NOTHING_SENT, end):
+        pool.submit("silo", 1, "hangs", work)
+    assert ended.wait(10)
+    hang(pool, jobs, "silo", 16, "hangs", 50)
+    assert jobs.wait_for({"hangs": 12})
+    jobs.go.set()
 
 
 @pytest.mark.usefixtures("slow_at_once")
