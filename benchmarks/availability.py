@@ -8,6 +8,7 @@ that `max_age` lets answer from memory are distinguished from those that asked t
 from __future__ import annotations
 
 import json
+import math
 import queue
 import random
 import statistics
@@ -27,7 +28,7 @@ from benchmarks.upstream import Upstream
 
 LATENCY = 0.05
 PARALLEL = 32
-#: A number that is older than this when it arrives was not asked for.
+#: With `max_age`, a number that is older than this when it arrives was not asked for.
 KEPT_SECONDS = 0.02
 
 
@@ -86,8 +87,9 @@ def measure(work: Work) -> str:
 def _rows(
     rate: int, max_age: int, answers: Sequence[Answer], beside: str
 ) -> list[tuple[object, ...]]:
-    asked = [answer.seconds for answer in answers if answer.age_seconds < KEPT_SECONDS]
-    kept = [answer.seconds for answer in answers if answer.age_seconds >= KEPT_SECONDS]
+    fresh = KEPT_SECONDS if max_age else math.inf
+    asked = [answer.seconds for answer in answers if answer.age_seconds < fresh]
+    kept = [answer.seconds for answer in answers if answer.age_seconds >= fresh]
     return [
         (
             rate,

@@ -25,8 +25,11 @@ from packaging.version import Version
 from tests.e2e.tools import REPOSITORY
 
 LOCKS = ("run", "build", "dev")
-OLDEST = "pip==22.3"  # that of Python 3.11.0
-DEBIAN = "pip==23.0"  # that of Debian 12
+if sys.version_info < (3, 12):
+    OLDEST = "pip==22.3"  # that of Python 3.11.0
+    DEBIAN = "pip==23.0"  # that of Debian 12
+else:  # Earlier ones do not run.
+    OLDEST = DEBIAN = "pip==23.2.1"  # that of Python 3.12.0; Debian 13 has a later one
 NEWEST = "pip"
 
 

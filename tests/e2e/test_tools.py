@@ -30,7 +30,10 @@ def test_a_prometheus_that_scrapes_another_answers_queries(prometheus: StartsPro
     when = up.points[-1][0]
     (series,) = watching.query_range('up{job="watched"}', when, when + 2, 1)
     assert len(series.points) == 3
-    assert [target["health"] for target in watching.targets()] == ["up"]
+    # One scrape of many may be late.
+    watching.wait(
+        lambda: [target["health"] for target in watching.targets()] == ["up"], what="its target"
+    )
 
     watched.stop()
     watching.wait_for('up{job="watched"} == 0')
