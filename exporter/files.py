@@ -68,12 +68,12 @@ class Watched(Generic[T]):
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Return what changes when a file does, or when a link points elsewhere; None without it."""
+    """Return what changes with a file, its permissions, or where a link points; None without it."""
     try:
         found = path.stat()
     except (OSError, UnicodeEncodeError):
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def load_pem(context: ssl.SSLContext, files: Mapping[str, Path]) -> dict[str, str]:
