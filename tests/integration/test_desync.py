@@ -59,7 +59,10 @@ class TlsInside:
                 return operation()
             except ssl.SSLWantReadError:
                 self._outside.sendall(self._outgoing.read())
-                self._incoming.write(self._outside.recv(65536))
+                received = self._outside.recv(65536)
+                if not received:  # else this thread would ask again and again, for good
+                    raise ConnectionError("the client has left") from None
+                self._incoming.write(received)
 
 
 @pytest.fixture(params=["plain", "TLS", "TLS within a proxy's"])
