@@ -101,7 +101,7 @@ def _runner(name: str) -> RunsTool:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 
