@@ -23,6 +23,18 @@ def test_the_committed_files_are_up_to_date() -> None:
     assert build.with_tables(document) == document, "run `make rules`"
 
 
+def test_the_tests_of_the_rules_ask_for_what_these_make() -> None:
+    """The kind: an expectation of nothing from a series that nothing records cannot fail."""
+    asked = "".join(
+        file.read_text() for file in (build.REPOSITORY / "prometheus/tests").glob("*.yml")
+    )
+    asked = re.sub(r"#.*", "", asked)
+    recorded = {rule["record"] for rule in build.rules() if "record" in rule}
+    assert set(re.findall(r"\b[a-z_]+:calltools_[a-z_]+:\w+", asked)) <= recorded
+    alerts = {rule["alert"] for rule in ALERTS}
+    assert set(re.findall(r'alertname(?:: |=")(\w+)', asked)) <= alerts
+
+
 def test_a_document_without_its_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="no marks"):
         build.with_tables("# Alerting\n")
