@@ -87,13 +87,21 @@ def targets(asking: Asking, discovery: str | None) -> dict[str, str]:
     return found
 
 
+def pages(asking: Asking, paths: dict[str, str]) -> dict[str, tuple[int, str]]:
+    """Return what each target answers; the exporter's own counters then have all of these."""
+    probes = [target for target in paths if target != EXPORTER]
+    with ThreadPoolExecutor(len(paths)) as scrapes:
+        found = dict(
+            zip(probes, scrapes.map(asking.page, map(paths.__getitem__, probes)), strict=True)
+        )
+    return {**found, EXPORTER: asking.page(paths[EXPORTER])}
+
+
 def series(asking: Asking, cluster: str, discovery: str | None) -> Iterator[dict[str, str]]:
     """Yield what Prometheus stores of each target, as two scrapes show it, for as long as that."""
     times = MINUTES * 60 // INTERVAL
     paths = targets(asking, discovery)
-    with ThreadPoolExecutor(len(paths)) as scrapes:
-        first = dict(zip(paths, scrapes.map(asking.page, paths.values()), strict=True))
-        second = dict(zip(paths, scrapes.map(asking.page, paths.values()), strict=True))
+    first, second = pages(asking, paths), pages(asking, paths)
     # One is enough for CallToolsExporterAbsent to be silent in all clusters, so each is looked at.
     assert "\ncalltools_exporter_build_info{" in second[EXPORTER][1]
     for instance, (status, page) in second.items():
