@@ -87,36 +87,43 @@ def targets(asking: Asking, discovery: str | None) -> dict[str, str]:
     return found
 
 
-def pages(asking: Asking, paths: dict[str, str]) -> dict[str, tuple[int, str]]:
-    """Return what each target answers; the exporter's own counters then have all of these."""
-    probes = [target for target in paths if target != EXPORTER]
-    with ThreadPoolExecutor(len(paths)) as scrapes:
-        found = dict(
-            zip(probes, scrapes.map(asking.page, map(paths.__getitem__, probes)), strict=True)
-        )
-    return {**found, EXPORTER: asking.page(paths[EXPORTER])}
+def counters(asking: Asking) -> dict[str, float]:
+    """Return what the exporter has counted, once all that was asked for has ended."""
+
+    def read() -> dict[str, float]:
+        _, text = asking.page("/metrics?collect[]=exporter")
+        return {_series(one.name, one.labels): one.value for one in samples(text)}
+
+    if asking.site.failure == "list slow":  # These end with the scrape, or just after it.
+        acme = asking.site.acme
+        name = _series("calltools_api_requests_total", {"account": "acme"})
+        assert acme.wait_until(lambda: read()[name] == acme.requests_total)
+    return read()
 
 
 def series(asking: Asking, cluster: str, discovery: str | None) -> Iterator[dict[str, str]]:
     """Yield what Prometheus stores of each target, as two scrapes show it, for as long as that."""
     times = MINUTES * 60 // INTERVAL
     paths = targets(asking, discovery)
-    first, second = pages(asking, paths), pages(asking, paths)
+    rounds, counted = [], []
+    for _ in range(2):
+        with ThreadPoolExecutor(len(paths)) as scrapes:
+            answers = scrapes.map(asking.page, paths.values())
+            rounds.append(dict(zip(paths, answers, strict=True)))
+        counted.append(counters(asking))
+    before, after = counted
     # One is enough for CallToolsExporterAbsent to be silent in all clusters, so each is looked at.
-    assert "\ncalltools_exporter_build_info{" in second[EXPORTER][1]
-    for instance, (status, page) in second.items():
+    assert "\ncalltools_exporter_build_info{" in rounds[-1][EXPORTER][1]
+    for instance, (status, page) in rounds[-1].items():
         place = {"job": "calltools", "instance": instance, "cluster": cluster}
         yield {"series": _series("up", place), "values": f"{int(status == 200)}x{times}"}
-        before = {
-            _series(sample.name, sample.labels): sample.value
-            for sample in samples(first[instance][1])
-        }
         for sample in samples(page) if status == 200 else ():
             if sample.name not in READ_BY_RULES:
                 continue
             value, step = sample.value, 0.0
             if re.search(r"_(total|bucket|count|sum)$", sample.name):
-                step = value - before.get(_series(sample.name, sample.labels), value)
+                name = _series(sample.name, sample.labels)
+                step = after[name] - before.get(name, after[name])
             elif sample.name.endswith("_timestamp_seconds"):
                 value -= time.time()
             sign = "+" if step >= 0 else ""
