@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -100,9 +101,9 @@ class Requester:
         deadline = context.deadline if timeout is None else Deadline.after(timeout)
         limit = SMALL_BODY_LIMIT if query.get("page_size") == 1 else BODY_LIMIT
 
-        def send() -> T:
+        def send(*, fresh: bool) -> T:
             answer = context.transport.get(
-                prepared, deadline, context.observer.connection_opened, limit
+                prepared, deadline, context.observer.connection_opened, limit, fresh=fresh
             )
             try:
                 if answer.status != 200 and (found := judge_refusal(answer)) is not None:
@@ -113,9 +114,10 @@ class Requester:
                 answer.release()
 
         try:
-            return _attempt(send, context.observer, forgive_stale=True)
+            return _attempt(partial(send, fresh=False), context.observer, forgive_stale=True)
         except StaleConnectionError:
-            return _attempt(send, context.observer, forgive_stale=False)
+            # Another kept one may have been closed at the same moment.
+            return _attempt(partial(send, fresh=True), context.observer, forgive_stale=False)
 
     def _prepare(self, target: str, token: Secret) -> PreparedRequest:
         """Return the request as it is sent; `requests` would check again what is right already."""

@@ -118,7 +118,9 @@ class _PlainPool(HTTPConnectionPool):
         """
         connection: Any = self._get_conn()
         try:
-            if not connection.is_closed and not connection.is_silent():
+            request = current_request()
+            fresh = request is not None and request.fresh
+            if not connection.is_closed and (fresh or not connection.is_silent()):
                 connection.close()
             if self.proxy is not None and not self._tunnels:
                 headers = {**headers, **self.proxy_headers}

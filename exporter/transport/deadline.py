@@ -43,11 +43,12 @@ class Deadline:
 class InFlightRequest:
     """What the sockets record of the request that this thread has in flight."""
 
-    __slots__ = ("deadline", "on_connect", "opened", "received")
+    __slots__ = ("deadline", "fresh", "on_connect", "opened", "received")
 
-    def __init__(self, deadline: Deadline, on_connect: Callable[[], None]) -> None:
+    def __init__(self, deadline: Deadline, on_connect: Callable[[], None], *, fresh: bool) -> None:
         self.deadline = deadline
         self.on_connect = on_connect
+        self.fresh = fresh
         self.opened = False
         self.received = False
 
@@ -60,9 +61,14 @@ _current = _Current()
 
 
 @contextlib.contextmanager
-def in_flight(deadline: Deadline, on_connect: Callable[[], None]) -> Iterator[InFlightRequest]:
-    """Bind what this thread sends and receives within the block to one deadline."""
-    _current.request = InFlightRequest(deadline, on_connect)
+def in_flight(
+    deadline: Deadline, on_connect: Callable[[], None], *, fresh: bool = False
+) -> Iterator[InFlightRequest]:
+    """Bind what this thread sends and receives within the block to one deadline.
+
+    ``fresh`` has it sent on a new connection.
+    """
+    _current.request = InFlightRequest(deadline, on_connect, fresh=fresh)
     try:
         yield _current.request
     finally:

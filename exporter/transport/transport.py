@@ -141,6 +141,8 @@ class Transport:
         deadline: Deadline,
         on_connect: Callable[[], None],
         body_limit: int = BODY_LIMIT,
+        *,
+        fresh: bool = False,
     ) -> HttpAnswer:
         """Return the complete answer to a request, whatever its status.
 
@@ -149,6 +151,7 @@ class Transport:
             deadline: for connection, head and body together.
             on_connect: is called when a new connection has been opened.
             body_limit: the largest body that is read, in bytes.
+            fresh: send it on a new connection.
 
         Raises:
             StaleConnectionError: a pooled connection turned out to be closed.
@@ -156,7 +159,7 @@ class Transport:
                 `too_large`.
         """
         begun = time.monotonic()
-        with in_flight(deadline, on_connect) as current:
+        with in_flight(deadline, on_connect, fresh=fresh) as current:
             try:
                 answer = self._send(request, body_limit)
                 if deadline.remaining() > 0:

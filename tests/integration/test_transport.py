@@ -64,6 +64,33 @@ def ask(recorder: Recorder) -> Iterator[Callable[..., int | Failure]]:
     transports.close()
 
 
+def test_after_a_closed_connection_a_new_one_is_opened(
+    start_simulator: StartSimulator, make_account: MakeAccount
+) -> None:
+    """The kind: another kept one, as of a neighbour, may be closed as well."""
+    simulator = start_simulator()
+    account = make_account(simulator, 5457, 5460)
+    transports = Transports()
+
+    def ask(queue: int, recorder: Recorder) -> int:
+        transport = transports.get(account, 4)
+        context = RequestContext(transport, account.token.read(), Deadline.after(20), recorder)
+        return Client(account).count_available(account.queues[queue], context)
+
+    class Neighbour(Recorder):
+        def attempt_ended(self, attempt: Attempt) -> None:
+            super().attempt_ended(attempt)
+            if len(self.codes) == 1:  # It opens a connection, and gives it back.
+                ask(1, Recorder())
+
+    ask(0, Recorder())
+    simulator.faults.set("stale-connection", queue=5457)
+    neighbour = Neighbour()
+    assert ask(0, neighbour) == 0
+    assert (neighbour.codes, neighbour.opened) == ([None] * 2, 1)
+    transports.close()
+
+
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("fault", ["hang", "drip-head", "drip-body", "endless-body"])
 def test_the_deadline_holds_however_the_bytes_come(
