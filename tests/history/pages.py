@@ -67,8 +67,10 @@ class _Wire:
         deadline: Deadline,
         on_connect: Callable[[], None],
         body_limit: int,
+        *,
+        fresh: bool,
     ) -> HttpAnswer:
-        del deadline, body_limit
+        del deadline, body_limit, fresh
         if self._connected < 4 or self._now.dice.random() < 0.002:
             self._connected += 1
             on_connect()
