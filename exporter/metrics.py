@@ -1,6 +1,6 @@
 """Snapshot -> metric families, new for each scrape."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,6 +10,7 @@ from prometheus_client.samples import Sample
 from exporter.snapshot import AgentDetail, QueueSnapshot, Snapshot
 
 _QUEUE = ("account", "queue")
+_NO_DETAIL = AgentDetail((), None, None, None)
 
 #: Name -> labels and help text of every family made from a Snapshot, in order.
 FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
@@ -106,6 +107,22 @@ FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }
 
+#: The value of each family that has one sample of a queue at most, None for no sample.
+_VALUES: dict[str, Callable[[QueueSnapshot], float | None]] = {
+    "calltools_queue_available_agents": lambda queue: queue.result.available,
+    "calltools_queue_logged_in_agents": lambda queue: _detail(queue).logged_in,
+    "calltools_queue_ready_agents": lambda queue: _detail(queue).ready,
+    "calltools_queue_available_since_timestamp_seconds": (
+        lambda queue: _detail(queue).available_since
+    ),
+    "calltools_queue_required_agents": lambda queue: queue.queue.required_agents,
+    "calltools_queue_open": lambda queue: queue.open,
+    "calltools_queue_utc_offset_seconds": lambda queue: queue.utc_offset,
+    "calltools_queue_up": lambda queue: queue.result.failure is None,
+    "calltools_queue_fetch_duration_seconds": lambda queue: queue.result.duration_seconds,
+    "calltools_queue_last_success_timestamp_seconds": lambda queue: queue.last_success_at,
+}
+
 
 class Families(Collector):
     """Metric families from several functions, which are called in order when rendering."""
@@ -125,8 +142,7 @@ def snapshot_families(snapshot: Snapshot) -> list[Metric]:
         name: GaugeMetricFamily(name, words, labels=labels)
         for name, (labels, words) in FAMILIES.items()
     }
-    for queue in snapshot.queues:
-        _add_queue(families, queue)
+    _add_queues(families, snapshot.queues)
     for summary in snapshot.accounts:
         account = summary.account
         families["calltools_account_info"].add_metric((account.name, account.host), 1)
@@ -155,39 +171,32 @@ def probe_families(snapshot: Snapshot) -> list[Metric]:
     ]
 
 
-def _add_queue(families: dict[str, GaugeMetricFamily], snapshot: QueueSnapshot) -> None:
-    account, queue, result = snapshot.account, snapshot.queue, snapshot.result
-    # One for all of the queue's samples: thousands of them are made for a scrape.
-    labels = {"account": account.name, "queue": queue.name}
+def _add_queues(families: dict[str, GaugeMetricFamily], queues: Sequence[QueueSnapshot]) -> None:
+    # One for all of a queue's samples: thousands of them are made for a scrape.
+    labels = [{"account": one.account.name, "queue": one.queue.name} for one in queues]
 
-    def add(name: str, value: float, **more: str) -> None:
-        family = families[f"calltools_queue_{name}"]
-        family.samples.append(Sample(family.name, {**labels, **more} if more else labels, value))
+    for name, value_of in _VALUES.items():
+        samples = families[name].samples
+        for queue, shared in zip(queues, labels, strict=True):
+            value = value_of(queue)
+            if value is not None:
+                samples.append(Sample(name, shared, value))
 
-    if result.available is not None:
-        add("available_agents", result.available)
-    if result.detail is not None:
-        _add_detail(add, result.detail)
-    add("required_agents", queue.required_agents)
-    add("open", snapshot.open)
-    add("utc_offset_seconds", snapshot.utc_offset)
-    add("up", result.failure is None)
+    for queue, shared in zip(queues, labels, strict=True):
+        for name, more, value in _samples_with_more_labels(queue):
+            families[name].samples.append(Sample(name, {**shared, **more}, value))
+
+
+def _detail(queue: QueueSnapshot) -> AgentDetail:
+    return queue.result.detail or _NO_DETAIL
+
+
+def _samples_with_more_labels(snapshot: QueueSnapshot) -> Iterator[tuple[str, dict[str, str], int]]:
+    queue, result = snapshot.queue, snapshot.result
+    statuses = ",".join(map(str, queue.status_ids))
+    info = {"queue_id": str(queue.id), "status_id": statuses, "team": queue.team}
+    yield "calltools_queue_info", info, 1
     if result.failure is not None:
-        add("failure", 1, code=result.failure.code)
-    if result.duration_seconds is not None:
-        add("fetch_duration_seconds", result.duration_seconds)
-    if snapshot.last_success_at is not None:
-        add("last_success_timestamp_seconds", snapshot.last_success_at)
-    statuses = ",".join(str(status) for status in queue.status_ids)
-    add("info", 1, queue_id=str(queue.id), status_id=statuses, team=queue.team)
-
-
-def _add_detail(add: Callable[..., None], detail: AgentDetail) -> None:
-    for status, number in detail.by_status:
-        add("agents", number, status=status)
-    if detail.logged_in is not None:
-        add("logged_in_agents", detail.logged_in)
-    if detail.ready is not None:
-        add("ready_agents", detail.ready)
-    if detail.available_since is not None:
-        add("available_since_timestamp_seconds", detail.available_since)
+        yield "calltools_queue_failure", {"code": result.failure.code}, 1
+    for status, number in _detail(snapshot).by_status:
+        yield "calltools_queue_agents", {"status": status}, number

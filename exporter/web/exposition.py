@@ -5,7 +5,7 @@ fifth of what a scrape costs. Here all names are known to be letters, digits and
 """
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import itemgetter
@@ -148,8 +148,17 @@ def write_families(
         name_as: how a client wants the names of metrics and labels.
     """
     lines: list[str] = []
-    # Most samples share their labels with samples of other families.
-    written: dict[tuple[tuple[str, str], ...], str] = {}
+    # Most samples share their labels with samples of other families, or else some of them, and many
+    # their value. What a key is the id of is kept, so that no other has its id.
+    labels: dict[int, tuple[Mapping[str, str], str]] = {}
+    pairs: dict[tuple[str, str], str] = {}
+    values: dict[float, str] = {}
+
+    def write_pair(pair: tuple[str, str]) -> str:
+        if pair not in pairs:
+            pairs[pair] = f'{name_as(pair[0])}="{_escape(pair[1])}"'
+        return pairs[pair]
+
     for family in families:
         suffix = "_total" if family.type == "counter" and not openmetrics else ""
         name = name_as(family.name + suffix)
@@ -158,12 +167,14 @@ def write_families(
             about = about.replace('\\"', '"')
         lines.append(f"# HELP {name} {about}\n# TYPE {name} {family.type}\n")
         for sample in family.samples:
-            key = tuple(sample.labels.items())
-            labels = written.get(key)
-            if labels is None:
-                pairs = (f'{name_as(label)}="{_escape(value)}"' for label, value in sorted(key))
-                labels = written[key] = f"{{{','.join(pairs)}}}" if key else ""
-            lines.append(f"{name_as(sample.name)}{labels} {floatToGoString(sample.value)}\n")
+            written = labels.get(id(sample.labels))
+            if written is None:
+                text = ",".join(map(write_pair, sorted(sample.labels.items())))
+                written = labels[id(sample.labels)] = sample.labels, f"{{{text}}}" if text else ""
+            value = values.get(sample.value)
+            if value is None:
+                value = values[sample.value] = floatToGoString(sample.value)
+            lines.append(f"{name_as(sample.name)}{written[1]} {value}\n")
     if openmetrics:
         lines.append("# EOF\n")
     return "".join(lines).encode()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from prometheus_client import exposition
+from prometheus_client import Metric, exposition
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from exporter.counters import Counters
@@ -13,7 +15,7 @@ from exporter.errors import Failure
 from exporter.metrics import Families, snapshot_families
 from exporter.settings import Queue
 from exporter.snapshot import AgentDetail, Attempt
-from exporter.web.exposition import choose_format
+from exporter.web.exposition import choose_format, write_families
 from tests.unit.snapshots import account, queue_snapshot, snapshot
 
 
@@ -40,3 +42,17 @@ def test_it_is_what_the_library_would_write(page: Families, escaping: str) -> No
     assert text.render(page) == exposition.generate_latest(page, escaping)
     open_text = choose_format(f"application/openmetrics-text;version=1.0.0;escaping={escaping}")
     assert open_text.render(page) == openmetrics.generate_latest(page, escaping)
+
+
+def test_labels_of_families_that_are_made_one_after_the_other_stay_their_own() -> None:
+    def families() -> Iterator[Metric]:
+        for family in range(100):
+            made = GaugeMetricFamily("calltools_up", "words", labels=("account",))
+            for number in range(10):
+                made.add_metric((f"client-{10 * family + number}",), 1)
+            yield made
+
+    text = write_families(families(), openmetrics=False).decode()
+
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert lines == [f'calltools_up{{account="client-{number}"}} 1.0' for number in range(1000)]
