@@ -2,10 +2,15 @@
 
 import errno
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 Stamp: TypeAlias = tuple[int, int, int]
@@ -65,6 +70,19 @@ class Watched(Generic[T]):
             _READ.reset(before)
             self._stamps = stamps
         return value
+
+
+def follow(look: Callable[[], object], seconds: float) -> None:
+    """Call what looks for changed files, at an interval; never return.
+
+    It is for a thread of its own: storage that hangs must stop nothing else.
+    """
+    while True:
+        time.sleep(seconds)
+        try:
+            look()
+        except Exception:
+            log.exception("Internal error while following files")
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -1,5 +1,6 @@
 """`serve`: wire the parts together and answer Prometheus until a signal comes."""
 
+import contextlib
 import gc
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from exporter.cli import exits
 from exporter.cli.variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError
-from exporter.files import Watched
+from exporter.files import Watched, follow
 from exporter.runtime import Runtime
 from exporter.web.app import create_app, shared_reload
 from exporter.web.available_users import load_available_users, warn_of_open_paths
@@ -24,6 +25,9 @@ from exporter.web.server.process import file_limit, give_back_large_blocks
 from exporter.web.server.server import Server
 
 log = structlog.get_logger(__name__)
+
+#: How often to look for changes of the files of the web configuration, in seconds.
+_WEB_FILES_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,20 @@ class ServeOptions:
 def make_server(
     runtime: Runtime, options: ServeOptions, reload: Callable[[], None] | None = None
 ) -> Server:
-    """Listen, and return a server for a runtime.
+    """Listen, and return a server for a runtime; follow the files of the web configuration.
 
     Without ``reload``, which SIGHUP and `/-/reload` call, SIGHUP ends the server.
 
     Raises:
         ExporterError: an address cannot be listened on, or the web file has mistakes.
     """
-    web_file = FollowedWebFile(options.web_config_file) if options.web_config_file else None
-    available_users = None
+    web_file = available_users = None
+    if options.web_config_file:
+        web_file = FollowedWebFile(options.web_config_file)
+        _follow(web_file.look, _WEB_FILES_SECONDS)
     if users_file := options.web_available_users_file:
         available_users = Followed("available users file", users_file, load_available_users)
+        _follow(available_users.look, _WEB_FILES_SECONDS)
         warn_of_open_paths(users_file, web_file.current() if web_file else None)
 
     shared = shared_reload(reload) if reload else None
@@ -108,9 +115,7 @@ def serve(
         accounts=len(configuration.accounts),
     )
     if auto_reload_seconds:
-        threading.Thread(
-            target=follow, args=(watched.has_changed, reload, auto_reload_seconds), daemon=True
-        ).start()
+        _follow(partial(reload_if_changed, watched.has_changed, reload), auto_reload_seconds)
     server.run()
     log.info("Stopped")
     return exits.OK
@@ -152,14 +157,12 @@ def _reload(runtime: Runtime) -> None:
         systemd.notify(systemd.READY, status)
 
 
-def follow(has_changed: Callable[[], bool], reload: Callable[[], None], seconds: float) -> None:
-    """Reload when a file has changed, checking at an interval in seconds; never return."""
-    never = threading.Event()
-    while not never.wait(seconds):
-        try:
-            if has_changed():
-                reload()
-        except ConfigurationError:
-            pass  # logged already
-        except Exception:
-            log.exception("Internal error while reloading")
+def reload_if_changed(has_changed: Callable[[], bool], reload: Callable[[], None]) -> None:
+    """Reload if one of the configuration's files has changed."""
+    if has_changed():
+        with contextlib.suppress(ConfigurationError):  # logged already
+            reload()
+
+
+def _follow(look: Callable[[], None], seconds: float) -> None:
+    threading.Thread(target=follow, args=(look, seconds), name="follow", daemon=True).start()

@@ -1,12 +1,10 @@
 """Files of the web configuration, reloaded when they change."""
 
 import ssl
-import threading
-import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import structlog
 
@@ -17,31 +15,23 @@ from exporter.web.config import WebConfig, load_web_config
 
 log = structlog.get_logger(__name__)
 
-
 T = TypeVar("T")
 
 
 class Followed(Generic[T]):
-    """The content of a file, loaded again when it or a file that it names has changed.
+    """The content of a file; `look` loads it again when it or a file that it names has changed.
 
-    A file with mistakes is logged once, and the previous content stays in use. A thread checks the
-    files, as storage that hangs must not stop a request.
+    A file with mistakes is logged once, and the previous content stays in use.
 
     Raises:
         ConfigurationError: the file has mistakes at the start.
     """
 
-    def __init__(
-        self, what: str, path: Path, load: Callable[[Path], T], *, seconds: float = 1.0
-    ) -> None:
+    def __init__(self, what: str, path: Path, load: Callable[[Path], T]) -> None:
         self._what = what
         self._path = path
         self._watched = Watched(partial(load, path))
         self._current = self._watched.value
-        self.looks = 0
-        threading.Thread(
-            target=_follow, args=(weakref.ref(self), seconds), name=what, daemon=True
-        ).start()
 
     def current(self) -> T:
         """Return the current content."""
@@ -51,7 +41,6 @@ class Followed(Generic[T]):
         """Load the files again if one of them has changed."""
         if self._watched.has_changed():
             self._reload()
-        self.looks += 1
 
     def obstacle(self, loaded: T) -> str | None:  # noqa: ARG002 - for subclasses
         """Return why new content cannot be used while the server runs, or None."""
@@ -76,8 +65,8 @@ class Followed(Generic[T]):
 class FollowedWebFile(Followed[WebConfig]):
     """The file of ``--web.config.file``."""
 
-    def __init__(self, path: Path, *, seconds: float = 1.0) -> None:
-        super().__init__("web file", path, load_web_config, seconds=seconds)
+    def __init__(self, path: Path) -> None:
+        super().__init__("web file", path, load_web_config)
         for words in self._current.without_effect:
             log.warning(words)
 
@@ -98,17 +87,3 @@ class FollowedWebFile(Followed[WebConfig]):
 
 #: The file of ``--web.available-users.file``.
 FollowedUsers: TypeAlias = Followed[dict[str, AvailableUser]]
-
-
-def _follow(reference: weakref.ref[Followed[Any]], seconds: float) -> None:
-    """Check the files as long as their content is used."""
-    never = threading.Event()
-    while not never.wait(seconds):
-        followed = reference()
-        if followed is None:
-            return
-        try:
-            followed.look()
-        except Exception:
-            log.exception("Internal error while following a file")
-        del followed

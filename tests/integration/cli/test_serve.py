@@ -7,14 +7,16 @@ import re
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 from structlog.testing import capture_logs
 
-from exporter.cli.serve import follow
+from exporter.cli.serve import reload_if_changed
 from exporter.errors import ConfigurationError
+from exporter.files import follow
 from exporter.simulator import TOKEN, SimulatedAccount
 from tests.process_fixtures import (
     RunMain,
@@ -189,5 +191,5 @@ def test_no_failure_of_a_reload_ends_the_automatic_ones() -> None:
         raise next(failures)
 
     with capture_logs() as logs, pytest.raises(EndOfTest):
-        follow(lambda: True, reload, 0.001)
-    assert [log["event"] for log in logs] == ["Internal error while reloading"]
+        follow(partial(reload_if_changed, lambda: True, reload), 0.001)
+    assert [log["event"] for log in logs] == ["Internal error while following files"]

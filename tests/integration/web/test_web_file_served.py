@@ -16,6 +16,10 @@ import requests
 import trustme
 from structlog.testing import capture_logs
 
+from exporter.cli.serve import ServeOptions, make_server
+from exporter.files import Watched
+from exporter.runtime import Runtime
+from exporter.settings import Configuration
 from exporter.web.follow import FollowedWebFile
 from exporter.web.server.protocol import Limits
 from tests.integration.web.conftest import Serve
@@ -43,13 +47,12 @@ class Folder:
         """Replace a file at once, as whoever renews certificates should."""
         (self.path / "new").write_text(text)
         (self.path / "new").rename(self.path / name)
-        self.settle()
+        self.look()
 
-    def settle(self) -> None:
-        """Wait until the change of a file was seen."""
+    def look(self) -> None:
+        """See the change of a file, as the thread of a server does."""
         if self.followed:
-            looks = self.followed.looks
-            until(lambda: self.followed is not None and self.followed.looks > looks + 1)
+            self.followed.look()
 
     def write_server(self, authority: trustme.CA) -> None:
         certificate = authority.issue_cert("localhost", "127.0.0.1")
@@ -62,7 +65,7 @@ class Folder:
 
     def follow(self, text: str) -> FollowedWebFile:
         self.write("web.yml", text)
-        self.followed = FollowedWebFile(self.path / "web.yml", seconds=0.02)
+        self.followed = FollowedWebFile(self.path / "web.yml")
         return self.followed
 
 
@@ -214,7 +217,7 @@ def test_a_file_that_has_become_wrong_changes_nothing(
         assert entry["log_level"] == "error"
         assert told in str(entry)
         (folder.path / name).unlink()
-        folder.settle()
+        folder.look()
         assert get(web, folder).status_code == 200
         folder.write(name, before)
         assert get(web, folder).status_code == 200
@@ -333,18 +336,26 @@ def test_files_that_are_named_anew_are_followed_too(serve: Serve, folder: Folder
         assert get(web, folder).status_code == 200
 
 
-def test_storage_that_hangs_stops_no_request(serve: Serve, folder: Folder) -> None:
-    followed = folder.follow(SERVER + USERS)
-    web = serve(web_file=followed)
+def test_storage_that_hangs_stops_no_request(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hangs, gate = threading.Event(), threading.Event()
 
-    def look() -> bool:
+    def look(_: object) -> bool:
         hangs.set()
-        gate.wait(20)
-        return False
+        return gate.wait(20)
 
-    followed._watched.has_changed = look  # type: ignore[method-assign]
+    monkeypatch.setattr(Watched, "has_changed", look)
+    monkeypatch.setattr("exporter.cli.serve.follow", lambda look, _: look())
+    folder.write("web.yml", USERS)
+    options = ServeOptions(("127.0.0.1:0",), 40, 0.5, web_config_file=folder.path / "web.yml")
+    server = make_server(Runtime(Configuration(())), options)
+    thread = threading.Thread(target=server.run)
+    thread.start()
     assert hangs.wait(20)
-    assert get(web, folder, auth=("prometheus", "secret")).status_code == 200
-    assert get(web, folder, "/-/healthy").status_code == 200
+    assert server.serving.wait(20)
+    user = ("prometheus", "secret")
+    assert requests.get(server.urls[0] + "metrics", auth=user, timeout=20).status_code == 200
     gate.set()
+    server.stop()
+    thread.join()

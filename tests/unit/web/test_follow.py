@@ -20,7 +20,7 @@ def test_a_change_during_the_first_load_is_seen(tmp_path: Path) -> None:
         path.write_text("the second")
         return WebConfig(without_effect=(text,))
 
-    followed = Followed("file", path, load, seconds=3600)
+    followed = Followed("file", path, load)
     assert followed.current().without_effect == ("first",)
     followed.look()
     assert followed.current().without_effect == ("the second",)
@@ -32,7 +32,7 @@ def test_certificates_that_come_after_the_file_that_names_them_are_loaded(
     """Only the files of the last content without mistakes were followed."""
     server, path = certificates / "server.pem", tmp_path / "web.yml"
     path.write_text(f"tls_server_config: {{cert_file: {server}, key_file: {server}}}\n")
-    followed = Followed("file", path, load_web_config, seconds=3600)
+    followed = Followed("file", path, load_web_config)
     path.write_text("tls_server_config: {cert_file: new.pem, key_file: new.pem}\n")
     followed.look()
     before = followed.current()
