@@ -62,16 +62,9 @@ def due_checks(access: AccountAccess, now: Moment) -> dict[str, Check]:
                 checks[f"filter ready={value}"] = partial(verify_ready, value)
         else:
             checks[f"filter {name}"] = partial(verify_filter, name)
-    return checks | due_lists(access, now)
-
-
-def due_lists(access: AccountAccess, now: Moment) -> dict[str, Check]:
-    """Return the checks that read a list."""
-    catalog = access.state.catalog
-    checks: dict[str, Check] = {}
-    if catalog.statuses.is_due(now.steady):
+    if state.catalog.statuses.is_due(now.steady):
         checks["/api/statuses/"] = read_statuses
-    if catalog.listed_queues.is_due(now.steady):
+    if state.catalog.listed_queues.is_due(now.steady):
         checks["/api/queues/"] = read_queues
     return checks
 
