@@ -3,13 +3,12 @@
 There are three answers. None is "not known", and is never presented as "nobody".
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exporter.clock import Moment
 from exporter.errors import Failure
-from exporter.snapshot import QueueSnapshot, Snapshot
+from exporter.snapshot import AccountSnapshot, QueueSnapshot, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,14 @@ class AvailabilityReport:
 
     @property
     def can_take_call(self) -> bool | None:
-        """Whether any of the queues can take a call.
+        """Whether any of the queues can take a call; None if none is known to, and one is unknown.
 
         An account that failed may have further queues, so its answer counts as not known.
         """
-        answers = [queue.can_take_call for queue in self.queues]
-        return any_can_take_call([*answers, *(None for _ in self.accounts)])
+        answers = {queue.can_take_call for queue in self.queues}
+        if True in answers:
+            return True
+        return None if None in answers or self.accounts else False
 
     @property
     def is_complete(self) -> bool:
@@ -115,9 +116,9 @@ def availability(snapshot: QueueSnapshot, now: Moment) -> Availability:
     )
 
 
-def unread_queue(account: str, queue: str, failure: Failure) -> Availability:
-    """Return the answer for a queue of which only the name is known: its account was not read."""
-    return Availability(account, queue, failure=failure)
+def unlisted_queue(account: AccountSnapshot, queue: str) -> Availability:
+    """Return the answer for a queue of which only the name is known: its account was not listed."""
+    return Availability(account.account.name, queue, failure=account.failures[0])
 
 
 def report(snapshot: Snapshot, now: Moment) -> AvailabilityReport:
@@ -130,12 +131,6 @@ def report(snapshot: Snapshot, now: Moment) -> AvailabilityReport:
             if (failure := account.failure) is not None
         ),
     )
-
-
-def any_can_take_call(answers: Iterable[bool | None]) -> bool | None:
-    """Return True if any answer is, None if none is and one is not known, else False."""
-    seen = set(answers)
-    return True if True in seen else None if None in seen else False
 
 
 def _failure(failure: Failure) -> dict[str, object]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from exporter.availability import Availability, AvailabilityReport, report, unread_queue
+from exporter.availability import Availability, AvailabilityReport, report, unlisted_queue
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
 from exporter.runtime import Runtime
@@ -51,8 +51,8 @@ def ping(  # noqa: PLR0913 - by name
             budget_seconds=timeout,
         )
     found = report(snapshot, runtime.now())
-    if slash:
-        found = _of_one_queue(found, account, queue)
+    if slash:  # without other failures of the account, such as a list that could not be renewed
+        found = AvailabilityReport(found.queues or (unlisted_queue(snapshot.accounts[0], queue),))
     if not as_json:
         write(_table(found, [queue.result.duration_seconds for queue in snapshot.queues]))
     else:
@@ -69,16 +69,6 @@ def _exit_code(found: AvailabilityReport, *, require_all: bool) -> int:
     if succeeded:
         return exits.OK
     return exits.NOBODY if found.is_complete else exits.UNKNOWN
-
-
-def _of_one_queue(found: AvailabilityReport, account: str, queue: str) -> AvailabilityReport:
-    """Return one queue's answer; for one that could not be listed, why its account failed.
-
-    Other failures of the account, such as a list that could not be renewed, are left out.
-    """
-    if found.queues:
-        return AvailabilityReport(found.queues)
-    return AvailabilityReport((unread_queue(account, queue, found.accounts[0].failure),))
 
 
 def _table(found: AvailabilityReport, seconds: Sequence[float | None]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from exporter.availability import AvailabilityReport, report, unread_queue
+from exporter.availability import AvailabilityReport, report, unlisted_queue
 from exporter.clock import Moment
 from exporter.errors import (
     Failure,
@@ -14,7 +14,7 @@ from exporter.errors import (
 )
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue
-from exporter.snapshot import AccountSnapshot, Snapshot
+from exporter.snapshot import Snapshot
 from exporter.web.available_users import AvailableUser
 
 
@@ -134,20 +134,13 @@ def _result(
     found = report(replace(snapshot, queues=queues, accounts=accounts), now)
     holds = [account.hold_until - now.unix for account in snapshot.accounts if account.hold_until]
     if len(question.queues) == 1 and not found.queues:
-        found = _unread(question, snapshot.accounts[0])
+        (queue,), account = question.queues, snapshot.accounts[0]
+        if account.queues_known:
+            raise UnknownQueueError(account.account.name, queue)
+        found = AvailabilityReport((unlisted_queue(account, queue),))
     if user is not None:
         found = _without_words(found)
     return ReadAvailability(found, max(holds, default=None))
-
-
-def _unread(question: Question, account: AccountSnapshot) -> AvailabilityReport:
-    """Return the answer for one queue of an account that could not be listed."""
-    (queue,) = question.queues
-    name = account.account.name
-    if account.queues_known:
-        raise UnknownQueueError(name, queue)
-    failure = next(iter(account.failures), Failure("timeout", "the queues could not be listed"))
-    return AvailabilityReport((unread_queue(name, queue, failure),))
 
 
 def _without_words(found: AvailabilityReport) -> AvailabilityReport:

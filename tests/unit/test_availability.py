@@ -7,7 +7,13 @@ import json
 
 import pytest
 
-from exporter.availability import any_can_take_call, availability, report, unread_queue
+from exporter.availability import (
+    Availability,
+    AvailabilityReport,
+    availability,
+    report,
+    unlisted_queue,
+)
 from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.settings import Queue
@@ -50,7 +56,8 @@ def test_the_answer_of_a_queue(
     ],
 )
 def test_the_answer_of_several(answers: list[bool | None], expected: bool | None) -> None:
-    assert any_can_take_call(answers) is expected
+    queues = tuple(Availability("acme", "sales", can_take_call=answer) for answer in answers)
+    assert AvailabilityReport(queues).can_take_call is expected
 
 
 def test_an_account_without_known_queues_is_not_known() -> None:
@@ -89,7 +96,8 @@ def test_the_fields_in_json() -> None:
         "age_seconds": 0.75,
         "failure": None,
     }
-    unread = unread_queue("acme", "sales", GONE).as_json()
+    dead = AccountSnapshot(account("acme"), up=False, failures=(GONE,), queues_known=False)
+    unread = unlisted_queue(dead, "sales").as_json()
     assert unread.keys() == answer.as_json().keys()
     assert (unread["can_take_call"], unread["queue_id"]) == (None, None)
     assert unread["failure"] == {"code": "503", "message": "the API failed (503)"}
