@@ -3,10 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 200
 
-
-def one_line(text: str, longest: int = LONGEST) -> str:
+def one_line(text: str, longest: int = 200) -> str:
     """Return the printable part of a text, in one line, cut if it is too long.
 
     It cannot control a log, a terminal or a page: it has no control characters, and none that

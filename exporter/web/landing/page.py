@@ -20,11 +20,11 @@ from exporter.clock import Moment
 from exporter.history import AccountStatus, QueueStatus
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueResult
+from exporter.text import one_line
 
 #: An older number is no longer shown; Prometheus drops it after this time, too.
 FRESH_SECONDS = 300.0
 REFRESH_SECONDS = 15
-_LONGEST_NAME = 80
 _FILES = resources.files(__package__)
 _STYLE = (_FILES / "style.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -200,12 +200,6 @@ def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:
     return [(name, list(group)) for name, group in groupby(found, lambda row: row.account.name)]
 
 
-def _cut(text: str, longest: int = _LONGEST_NAME) -> str:
-    """Cut untrusted text, and remove what would change how the rest is shown."""
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
-
-
 def _lasting(seconds: float) -> str:
     """Return a duration for people: one number, rounded down."""
     for size, unit, least in ((86400, "d", 2), (3600, "h", 2), (60, "min", 2)):
@@ -227,5 +221,5 @@ def _clock(at: float, now: float) -> str:
 _ENVIRONMENT = Environment(
     autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_ENVIRONMENT.filters |= {"cut": _cut, "lasting": _lasting, "clock": _clock, "iso": _iso}
+_ENVIRONMENT.filters |= {"one_line": one_line, "lasting": _lasting, "clock": _clock, "iso": _iso}
 _TEMPLATE = _ENVIRONMENT.from_string((_FILES / "page.html").read_text(encoding="utf-8"))

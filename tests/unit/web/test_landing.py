@@ -426,7 +426,7 @@ def test_what_others_write_is_cut_and_changes_nothing_around_it() -> None:
     failure = unreadable(Failure("503", "<script>alert(1)</script>" + "z" * 1000))
     account = scraped(history, an_account(queue), {queue.name: failure})
     shown = page(history, account)
-    assert "\N{REPLACEMENT CHARACTER}evil\N{REPLACEMENT CHARACTER}xxx" in shown.text
+    assert "evil xxx" in shown.text
     assert "script" not in shown.tags
     assert "x" * 80 not in shown.text
     assert "y" * 80 not in shown.text
