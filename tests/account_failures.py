@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from tests.process_fixtures import Command, RunMain, Said
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 
 QUEUES = {5457: "sales", 5460: "support", 5466: "test"}
 NUMBERS = {"sales": 3, "support": 2, "test": 1}

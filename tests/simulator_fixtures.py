@@ -13,8 +13,8 @@ from typing import Protocol
 import pytest
 import trustme
 
-from exporter.simulator import Dialect, SimulatedAccount
-from tests.simulator import Simulator
+from exporter.simulator import SimulatedAccount
+from tests.simulator import Dialect, Simulator
 
 
 @dataclass(frozen=True)

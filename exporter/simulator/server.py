@@ -5,12 +5,13 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from typing import Self
 
-from exporter.simulator.api import Api, Dialect, SimulatedAccount
+from exporter.simulator.api import Api, SimulatedAccount
 from exporter.simulator.wire import Answer, Connection, Exchange, Fault, FaultSource, Request
-from exporter.simulator.world import Clock
 
 _BACKLOG = 2048
 
@@ -18,8 +19,8 @@ _BACKLOG = 2048
 class SimulatedSilo:
     """A stand-in for one CallTools silo, on loopback, for as long as the ``with`` block lasts.
 
-    These may be changed at any time: ``dialect``, ``latency`` (seconds before each answer),
-    ``clock`` and ``tls`` (for later connections).
+    These may be changed at any time: ``latency`` (seconds before each answer) and ``tls`` (for
+    later connections). ``clock`` returns the Unix time of its world.
     """
 
     def __init__(
@@ -27,14 +28,13 @@ class SimulatedSilo:
         *accounts: SimulatedAccount,
         tls: ssl.SSLContext | None = None,
         latency: float = 0.0,
-        dialect: Dialect | None = None,
         faults: FaultSource | None = None,
     ) -> None:
-        self.clock = Clock()
+        self.clock: Callable[[], float] = time.time
         self.latency = latency
         self.tls = tls
         self.connections_opened = 0
-        self._api = Api(accounts, dialect or Dialect())
+        self._api = Api(accounts)
         self._faults = faults
         self._address = ("127.0.0.1", 0)
         self._open: set[Connection] = set()
@@ -57,15 +57,6 @@ class SimulatedSilo:
         """The origin to ask, once started."""
         host, port = self._address
         return f"{'https' if self.tls else 'http'}://{host}:{port}"
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect for accounts without their own."""
-        return self._api.dialect
-
-    @dialect.setter
-    def dialect(self, dialect: Dialect) -> None:
-        self._api.dialect = dialect
 
     def start(self) -> None:
         """Listen, on the same port again if it was stopped before."""

@@ -1,7 +1,6 @@
 """What a simulated account looks like at one moment."""
 
 import hashlib
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,23 +80,6 @@ class World(Protocol):
 
     def at(self, time: float) -> AccountMoment:
         """Return the account at this Unix time."""
-
-
-class Clock:
-    """A clock that can be set, stopped and sped up; at first it shows the real time."""
-
-    def __init__(self) -> None:
-        self._start = (0.0, 0.0, 0.0)
-        self.set(time.time())
-
-    def set(self, at: float, *, speed: float = 1.0) -> None:
-        """Set the Unix time and the speed from now on; 0 stops the clock."""
-        self._start = (at, time.monotonic(), speed)
-
-    def __call__(self) -> float:
-        """Return its Unix time."""
-        at, since, speed = self._start
-        return at + (time.monotonic() - since) * speed
 
 
 def person(key: str) -> tuple[str, str]:

@@ -23,7 +23,6 @@ from exporter.metrics import Families, snapshot_families
 from exporter.scrape.scraper import Scraper
 from exporter.scrape.workers import HostBoundedPool, Ticket
 from exporter.settings import Account, Configuration
-from exporter.simulator import Dialect
 from exporter.simulator.api import Api
 from exporter.simulator.wire import Request
 from exporter.snapshot import Attempt, Snapshot
@@ -93,7 +92,7 @@ class _Wires:
     """Stands where the transports stand."""
 
     def __init__(self, centre: Centre, now: _Moment) -> None:
-        api = Api(centre.simulated, Dialect())
+        api = Api(centre.simulated)
         self._wires = {
             account.name: _Wire(account.name, api, now, centre.incidents)
             for account in centre.accounts

@@ -15,9 +15,9 @@ from structlog.testing import capture_logs
 from exporter.errors import UnknownQueueError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Queue, QueueException, TokenEnvironment, TokenFile
-from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 EVERY = Queue(0, "", (AVAILABLE,))

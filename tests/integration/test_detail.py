@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from exporter.runtime import Runtime
-from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.simulator.world import LUNCH, ON_A_CALL, Status
 from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld, ReceivedRequest, Simulator
+from tests.simulator import Dialect, FixedWorld, ReceivedRequest, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 SINCE = 1_785_170_000.0

@@ -13,12 +13,12 @@ import pytest
 
 from exporter.errors import Failure
 from exporter.runtime import Runtime
-from exporter.simulator import TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import TOKEN, SimulatedAccount
 from exporter.snapshot import QueueResult
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import RunMain, StartCommand, WriteConfiguration, run_program
 from tests.raw_server import RawServer
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 PASSWORD = "hunter2-of-the-proxy"

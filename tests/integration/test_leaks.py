@@ -26,8 +26,7 @@ from exporter.errors import ApiError
 from exporter.history import AccountStatus
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Secret
-from exporter.simulator import TOKEN, Dialect, SimulatedAccount
-from exporter.simulator.api import ALL_FILTERS
+from exporter.simulator import TOKEN, SimulatedAccount
 from exporter.simulator.world import LUNCH
 from exporter.snapshot import RequestObserver
 from exporter.transport.deadline import Deadline
@@ -38,7 +37,8 @@ from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
 from tests.integration.conftest import MakeAccount
 from tests.process_fixtures import WriteLogs
-from tests.simulator import FAULTS, FixedWorld, Simulator
+from tests.simulator import FAULTS, Dialect, FixedWorld, Simulator
+from tests.simulator.dialect import ALL_FILTERS
 from tests.simulator_fixtures import StartSimulator
 
 #: Whatever fails here fails in the other tests as well.

@@ -8,11 +8,11 @@ import pytest
 
 from exporter.runtime import Runtime
 from exporter.settings import AUTO, Queue
-from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.simulator.world import LUNCH, Status
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 Dialects = pytest.mark.parametrize(

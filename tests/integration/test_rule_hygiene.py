@@ -11,12 +11,12 @@ import pytest
 from exporter.errors import HTTP_CODES, WORD_CODES
 from exporter.runtime import Runtime
 from exporter.settings import TokenEnvironment
-from exporter.simulator import Dialect, SimulatedAccount
-from exporter.simulator.api import ALL_FILTERS
+from exporter.simulator import SimulatedAccount
 from prometheus.build import ANSWERED, rules
 from tests.integration.conftest import MakeAccount
 from tests.integration.rule_labels import LabelReader, UnknownNameError
-from tests.simulator import FixedWorld
+from tests.simulator import Dialect, DialectAccount, FixedWorld
+from tests.simulator.dialect import ALL_FILTERS
 from tests.simulator_fixtures import StartSimulator
 
 #: What Prometheus adds to each series that it scrapes, and the series that it makes itself.
@@ -54,7 +54,7 @@ def shown(
     world.set_available(5457, 1)
     simulator = start_simulator(
         SimulatedAccount(world),
-        SimulatedAccount(world, "key-1", "ignored", dialect=Dialect(ignored_filters=ALL_FILTERS)),
+        DialectAccount(world, "key-1", "ignored", dialect=Dialect(ignored_filters=ALL_FILTERS)),
         SimulatedAccount(world, "key-2", "waits"),
     )
     simulator.faults.set("status", account="acme", queue=5460, code=503)

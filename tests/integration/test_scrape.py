@@ -13,10 +13,10 @@ import pytest
 from exporter.errors import Failure
 from exporter.runtime import Runtime
 from exporter.settings import Queue, TokenEnvironment, TokenFile
-from exporter.simulator import AVAILABLE, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
-from tests.simulator import FixedWorld
+from tests.simulator import Dialect, FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
 QUEUES = (5457, 5460, 5461, 5462, 5463)

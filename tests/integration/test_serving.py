@@ -14,14 +14,14 @@ import pytest
 import requests
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from tests.process_fixtures import (
     Command,
     StartCommand,
     WriteConfiguration,
     account_settings,
 )
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import TlsAuthority
 
 ANYWHERE = "--web.listen-address=127.0.0.1:0"

@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from exporter.simulator import Dialect, SimulatedAccount
+from exporter.simulator import SimulatedAccount
 from exporter.simulator.server import SimulatedSilo
 from exporter.simulator.wire import Connection, Request
+from tests.simulator.clock import Clock
+from tests.simulator.dialect import Dialect, DialectApi
 from tests.simulator.fault_plan import FaultPlan
 from tests.simulator.fixed_world import FixedWorld
 
@@ -31,8 +33,11 @@ class ReceivedRequest(NamedTuple):
 class Simulator(SimulatedSilo):
     """A silo whose ``faults`` may be set at any time; it has one account unless some are given.
 
-    ``before_answer``, which may be set at any time as well, is called for each logged request.
+    ``dialect``, for accounts without their own, ``clock`` and ``before_answer``, which is called
+    for each logged request, may be set at any time as well.
     """
+
+    clock: Clock
 
     def __init__(
         self,
@@ -46,13 +51,19 @@ class Simulator(SimulatedSilo):
         self.requests_total = 0
         self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
         self._changed = threading.Condition()
-        super().__init__(
-            *(accounts or (SimulatedAccount(FixedWorld()),)),
-            tls=tls,
-            latency=latency,
-            dialect=dialect,
-            faults=self.faults,
-        )
+        accounts = accounts or (SimulatedAccount(FixedWorld()),)
+        super().__init__(*accounts, tls=tls, latency=latency, faults=self.faults)
+        self.clock = Clock()
+        self._api: DialectApi = DialectApi(accounts, dialect or Dialect())
+
+    @property
+    def dialect(self) -> Dialect:
+        """How it answers accounts without a dialect of their own."""
+        return self._api.dialect
+
+    @dialect.setter
+    def dialect(self, dialect: Dialect) -> None:
+        self._api.dialect = dialect
 
     @property
     def requests(self) -> list[ReceivedRequest]:

@@ -25,7 +25,6 @@ import yaml
 
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
-from exporter.simulator.world import Clock
 from exporter.web.app import create_app
 from exporter.web.server.listeners import listen
 from exporter.web.server.server import Server
@@ -33,6 +32,7 @@ from prometheus.build import REPOSITORY, rule_files
 from prometheus.thresholds import Thresholds, seconds
 from tests.e2e import tools
 from tests.e2e.servers import Alertmanager, Prometheus
+from tests.simulator import Clock
 
 __all__ = ["HURRY", "CallCentre", "Notification", "hurried"]
 

@@ -18,11 +18,11 @@ from prometheus_client.registry import Collector
 
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TokenEnvironment
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from prometheus.build import RULES
 from tests.e2e.conftest import RunsTool
 from tests.e2e.rules.read_by_rules import READ_BY_RULES
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 EVERY = Queue(0, "", (AVAILABLE,))

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN
 from tests.process_fixtures import RunMain
-from tests.simulator import FixedWorld
+from tests.simulator import Dialect, DialectAccount, FixedWorld
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 
@@ -28,7 +28,7 @@ def write_accounts(
         world = FixedWorld()
         world.set_agent("Gone Home", 5457, logged_in=False, ready=False)
         accounts = [
-            SimulatedAccount(
+            DialectAccount(
                 world, token=f"{TOKEN}{number}", dialect=dialects.get(f"account_{number}")
             )
             for number in range(10)

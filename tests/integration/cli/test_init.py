@@ -15,10 +15,10 @@ import yaml
 
 from exporter import config
 from exporter.cli.template import ConfigTemplate
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from exporter.simulator.world import STATUSES, Status
 from tests.process_fixtures import RunMain, run_program
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 from tests.terminal_fixtures import OpenTerminal
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.simulator import AVAILABLE, TOKEN, Dialect, SimulatedAccount
+from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from tests.process_fixtures import RunMain
-from tests.simulator import FixedWorld, Simulator
+from tests.simulator import Dialect, FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
 LISTED = [{"id": 5457, "name": "sales"}]

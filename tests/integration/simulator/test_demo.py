@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,7 +25,7 @@ def seen() -> dict[str, list[int]]:
         assert address.hostname is not None
         connection = http.client.HTTPConnection(address.hostname, address.port, timeout=10)
         for second in range(0, 5 * 3600, 15):
-            simulator.clock.set(MONDAY + second, speed=0)
+            simulator.clock = partial(float, MONDAY + second)
             for id_, name in DEMO_QUEUES.items():
                 query = f"queue={id_}&agent_status_id={AVAILABLE}&ready=true&page_size=1"
                 connection.request(

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from exporter.simulator import TOKEN, SimulatedAccount
-from exporter.simulator.api import ALL_FILTERS
 from tests.simulator import FixedWorld, Simulator
+from tests.simulator.dialect import ALL_FILTERS
 from tests.simulator_fixtures import StartSimulator, TlsAuthority
 
 HEADERS = {"Authorization": f"Token {TOKEN}"}

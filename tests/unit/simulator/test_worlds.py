@@ -16,11 +16,10 @@ from exporter.simulator.world import (
     POST_CALL,
     STATUSES,
     Agent,
-    Clock,
     Status,
     World,
 )
-from tests.simulator import FixedWorld
+from tests.simulator import Clock, FixedWorld
 from tests.simulator.days import DayWorld, ShiftPattern, Team
 
 SALES, SUPPORT = 5457, 5460
