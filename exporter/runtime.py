@@ -1,14 +1,13 @@
 """The running exporter: current configuration and scraper, and what survives a reload."""
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.clock import Clock, Moment, boot_seconds
+from exporter.clock import Clock, Moment
 from exporter.config.redacted import redacted_yaml
 from exporter.counters import Counters
 from exporter.errors import (
@@ -43,12 +42,11 @@ class Runtime:
         configuration: Configuration,
         *,
         max_parallel_requests: int = 256,
-        clock: Callable[[], float] = time.time,
-        steady_clock: Callable[[], float] = boot_seconds,
+        clock: Clock | None = None,
         load: Callable[[], Configuration] | None = None,
     ) -> None:
         self.counters = Counters([account.name for account in configuration.accounts])
-        self._clock = Clock(clock, steady_clock)
+        self._clock = clock or Clock()
         self._load = load
         self._max_parallel_requests = max_parallel_requests
         self._reloading = threading.Lock()
@@ -56,7 +54,7 @@ class Runtime:
         self._pool = HostBoundedPool(max_parallel_requests)
         self._transports = Transports()
         self._scraper = self._make_scraper(configuration, None)
-        self.counters.reloaded(clock())
+        self.counters.reloaded(self._clock.unix())
 
     @property
     def configuration(self) -> Configuration:

@@ -38,9 +38,7 @@ class ListPage:
     rows: tuple[Mapping[str, Any], ...]
 
 
-def read_page(
-    answer: HttpAnswer, path: str = "", query: Mapping[str, object] | None = None
-) -> ListPage:
+def read_page(answer: HttpAnswer, path: str, query: Mapping[str, object]) -> ListPage:
     """Read a list answer: the envelope ``{count, next, previous, results}`` or a bare list.
 
     Args:
@@ -57,7 +55,7 @@ def read_page(
     if not isinstance(content, dict):
         refuse(f"{_shape(content)} where an object with `count` and `results` is expected")
     links = content.get("next"), content.get("previous")
-    if path and any(_is_of_another(link, path, query or {}) for link in links):
+    if any(_is_of_another(link, path, query) for link in links):
         refuse("the answer to another request, according to its `next` or `previous`")
     count, results = content.get("count"), content.get("results")
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= LARGEST_COUNT:

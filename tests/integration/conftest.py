@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from exporter.clock import Clock
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, TlsFiles, TokenEnvironment
 from exporter.simulator import AVAILABLE, TOKEN
@@ -43,8 +44,8 @@ def make_runtime() -> Iterator[Callable[..., Runtime]]:
     made: list[Runtime] = []
 
     def make(*accounts: Account, **settings: Any) -> Runtime:
-        if "clock" in settings:
-            settings.setdefault("steady_clock", settings["clock"])
+        if clock := settings.get("clock"):
+            settings["clock"] = Clock(clock, settings.pop("steady_clock", clock))
         made.append(Runtime(Configuration(accounts), **settings))
         return made[-1]
 

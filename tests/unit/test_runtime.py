@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.registry import Collector
 from structlog.testing import capture_logs
 
+from exporter.clock import Clock
 from exporter.errors import ConfigurationError, Mistake, UnknownAccountError, UnknownQueueError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue
@@ -18,7 +19,7 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runtime(*accounts: Account) -> Runtime:
-    return Runtime(Configuration(accounts), clock=lambda: 1000.0)
+    return Runtime(Configuration(accounts), clock=Clock(lambda: 1000.0))
 
 
 def page(made: Runtime, account: str | None = None, *, exporter_only: bool = False) -> Collector:
@@ -90,7 +91,7 @@ def test_an_account_that_left_meanwhile_has_no_known_queues() -> None:
 def test_a_reload_puts_another_configuration_in_force_as_a_whole() -> None:
     configurations = [Configuration((account("other"), account("new")))]
     first = Configuration((account("acme"), account("other")))
-    made = Runtime(first, clock=lambda: 1000.0, load=lambda: configurations[0])
+    made = Runtime(first, clock=Clock(lambda: 1000.0), load=lambda: configurations[0])
     made.counters.connection("other")
     made.reload()
     assert made.configuration is configurations[0]
@@ -106,7 +107,7 @@ def test_a_refused_configuration_changes_nothing_but_what_is_told_of_it() -> Non
     def load() -> Configuration:
         raise ConfigurationError([Mistake("exporter.yml", 1, 2, "accounts", "is no list")])
 
-    made = Runtime(Configuration((account("acme"),)), clock=lambda: 1000.0, load=load)
+    made = Runtime(Configuration((account("acme"),)), clock=Clock(lambda: 1000.0), load=load)
     successful = "calltools_exporter_config_last_reload_successful"
     at = "calltools_exporter_config_last_reload_success_timestamp_seconds"
     assert values(page(made), successful) == {"": 1}

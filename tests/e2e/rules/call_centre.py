@@ -23,6 +23,7 @@ from typing import Any, Self
 import structlog
 import yaml
 
+from exporter import clock as clocks
 from exporter.runtime import Runtime
 from exporter.settings import Configuration
 from exporter.web.app import create_app
@@ -199,7 +200,7 @@ class CallCentre:
 @contextlib.contextmanager
 def _serving(configuration: Configuration, clock: Clock) -> Iterator[Server]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    runtime = Runtime(configuration, clock=clock)
+    runtime = Runtime(configuration, clock=clocks.Clock(clock))
     server = Server(create_app(runtime), listen(["127.0.0.1:0"]))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -52,7 +52,8 @@ ROW = st.fixed_dictionaries(
 def read(rows: list[Any], read_row: Callable[[Any], tuple[Any, Any]]) -> list[tuple[Any, Any]]:
     """Read rows as they come over the wire."""
     body = json.dumps({"count": len(rows), "results": rows}).encode()
-    return [read_row(row) for row in read_page(HttpAnswer(200, {}, body)).rows]
+    page = read_page(HttpAnswer(200, {}, body), "/api/agentstatuses/", {})
+    return [read_row(row) for row in page.rows]
 
 
 @given(rows=st.lists(ROW, max_size=5), available=st.sets(st.sampled_from([*STATUSES]), min_size=1))

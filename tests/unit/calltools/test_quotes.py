@@ -64,7 +64,7 @@ def test_an_answer_that_is_no_error_is_never_quoted(status: int, body: object) -
 def test_nothing_keeps_an_answer_that_is_not_json() -> None:
     for body in (b'{"full_name": "Jane', b'{"full_name": "Jane\xff"}'):
         with pytest.raises(ApiError) as raised:
-            read_page(HttpAnswer(200, {}, body))
+            read_page(HttpAnswer(200, {}, body), "/api/agentstatuses/", {})
         # A decoder's exception holds the whole text, also where no traceback shows it.
         assert raised.value.__context__ is None
 
@@ -82,7 +82,7 @@ def test_markup_that_never_ends_is_passed_over_in_no_time(text: str) -> None:
 @pytest.mark.parametrize("body", ["[" + "{}," * 300_000 + "{}]", "[" + "1," * 2_000_000 + "1]"])
 def test_more_than_any_list_holds_is_not_even_read(body: str) -> None:
     with pytest.raises(ApiError) as raised:
-        read_page(HttpAnswer(200, {}, body.encode()))
+        read_page(HttpAnswer(200, {}, body.encode()), "/api/agentstatuses/", {})
     assert raised.value.failure.code == "too_large"
 
 
