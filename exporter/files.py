@@ -10,6 +10,8 @@ from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
+from exporter.text import path_text
+
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -19,6 +21,12 @@ Stamp: TypeAlias = tuple[int, int, int]
 _LARGEST = 16 * 1024 * 1024
 #: What `Watched` collects: the state of each file before it was read.
 _READ: ContextVar[dict[Path, Stamp | None] | None] = ContextVar("read", default=None)
+#: What OpenSSL refuses at its security level.
+_WEAKNESSES = {
+    "EE_KEY_TOO_SMALL": "a short key; expected RSA with 2048 bits or more, or ECDSA",
+    "CA_KEY_TOO_SMALL": "a CA with a short key; expected RSA with 2048 bits or more, or ECDSA",
+    "CA_MD_TOO_WEAK": "a signature with an old hash such as SHA-1; expected SHA-256 or better",
+}
 _CHAIN = "a PEM certificate and, in key_file, its key without a passphrase"
 
 
@@ -118,7 +126,7 @@ def _unreadable(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
         try:
             read_file(path)
         except OSError as error:
-            yield key, f"{path} cannot be read: {error.strerror}"
+            yield key, f"{path_text(path)} cannot be read: {error.strerror}"
 
 
 def _load_authorities(context: ssl.SSLContext, key: str, path: Path) -> Iterator[tuple[str, str]]:
@@ -129,7 +137,7 @@ def _load_authorities(context: ssl.SSLContext, key: str, path: Path) -> Iterator
     except (OSError, ValueError):
         found = False
     if not found:
-        yield key, f"{path} has no PEM certificate; expected at least one"
+        yield key, f"{path_text(path)} has no PEM certificate; expected at least one"
 
 
 def _load_chain(
@@ -146,10 +154,14 @@ def _load_chain(
     try:
         context.load_cert_chain(cert_file, key_file, password=refuse_passphrase)
     except (OSError, ValueError) as error:
-        key, path = ("key_file", key_file) if key_file else ("cert_file", cert_file)
+        key = "key_file" if key_file else "cert_file"
+        cert, path = path_text(cert_file), path_text(key_file or cert_file)
+        reason = getattr(error, "reason", None) or ""
         if encrypted:
             yield key, f"{path} is encrypted; expected a key without a passphrase"
-        elif getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
-            yield key, f"{path} is not the key of the certificate in {cert_file}"
+        elif reason == "KEY_VALUES_MISMATCH":
+            yield key, f"{path} is not the key of the certificate in {cert}"
+        elif reason in _WEAKNESSES:
+            yield "cert_file", f"{cert} is too weak for OpenSSL: found {_WEAKNESSES[reason]}"
         else:
-            yield "cert_file", f"{cert_file} is not usable; expected {_CHAIN}"
+            yield "cert_file", f"{cert} is not usable; expected {_CHAIN}"

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from exporter.errors import TokenError
 from exporter.files import read_file
 from exporter.schedule import Schedule
+from exporter.text import path_text
 
 #: The ``available_status`` that is found by the actions of the account's statuses.
 AUTO = "auto"
@@ -133,7 +134,7 @@ class TokenFile:
 
     def describe(self) -> str:
         """Return the name of the file."""
-        return f"token_file {self.path}"
+        return f"token_file {path_text(self.path)}"
 
 
 @dataclass(frozen=True, slots=True)

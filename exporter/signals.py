@@ -6,6 +6,7 @@ import threading
 from types import FrameType
 
 _hung_up = False
+_ignores_hangup = False
 
 
 def expect_signals() -> None:
@@ -16,7 +17,9 @@ def expect_signals() -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         return  # imported by another program, which has its own handlers
-    signal.signal(signal.SIGHUP, _remember)
+    global _ignores_hangup  # noqa: PLW0603
+    if signal.signal(signal.SIGHUP, _remember) is signal.SIG_IGN:
+        _ignores_hangup = True
     signal.signal(signal.SIGTERM, end_by)
 
 
@@ -25,6 +28,11 @@ def take_hangup() -> bool:
     global _hung_up
     hung_up, _hung_up = _hung_up, False
     return hung_up
+
+
+def ignores_hangup() -> bool:
+    """Return whether the process was started to outlive its terminal, as `nohup` does."""
+    return _ignores_hangup
 
 
 def end_by(number: int, _: FrameType | None = None) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 def one_line(text: str, longest: int = 200) -> str:
@@ -12,6 +13,11 @@ def one_line(text: str, longest: int = 200) -> str:
     """
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def path_text(path: Path) -> str:
+    """Return a path as text that every output can hold: bytes that are not UTF-8 are escaped."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def counted(number: int, noun: str) -> str:

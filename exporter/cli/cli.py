@@ -80,6 +80,10 @@ def check(context: click.Context, /, file: Path | None, **given: Any) -> int:
         raise click.UsageError("found FILE and --config.file, expected one of them", context)
     if given["as_json"] and not given["online"]:
         raise click.UsageError("--json needs --online", context)
+    if given["as_json"] and given["schedules"]:
+        raise click.UsageError(
+            "--json prints JSON and --schedules prints text, expected one of them", context
+        )
     if given["online"] and given["no_secrets"]:
         raise click.UsageError(
             "--online reads the keys and --no-secrets does not, expected one of them", context

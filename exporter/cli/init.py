@@ -67,9 +67,15 @@ def init(options: InitOptions, environ: Mapping[str, str]) -> int:
         f"Write the key to {key.new_file}, readable only by you?"
     )
     # A proxy's URL may hold a password, which others must not read either.
-    _write(options.output, template.text(), 0o600 if "@" in (options.proxy_url or "") else 0o644)
+    write_new_file(
+        options.output, template.text(), 0o600 if "@" in (options.proxy_url or "") else 0o644
+    )
     if key.new_file and stored:
-        _write(key.new_file, key.secret.reveal() + "\n", 0o600)
+        try:
+            write_new_file(key.new_file, key.secret.reveal() + "\n", 0o600)
+        except ExporterError as error:  # the next steps say how to write it
+            complain(str(error))
+            stored = False
     available = "none yet" if template.status is None else template.status
     write(
         f"wrote {options.output}: {counted(len(template.queues), 'queue')},"
@@ -209,7 +215,7 @@ def _ids(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, words)))
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def write_new_file(path: Path, text: str, mode: int) -> None:
     """Write a new file; never touch an existing one.
 
     Raises:
@@ -218,12 +224,22 @@ def _write(path: Path, text: str, mode: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(path):
+            raise _there_already(path) from None
+        raise _not_written(path, error) from None
+    try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        if os.path.lexists(path):
-            raise _there_already(path) from None
-        raise ExporterError(f"{path} cannot be written: {error.strerror}") from None
+        # Part of a file would be taken for the whole, and stop the next attempt.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> ExporterError:
+    return ExporterError(f"{path} cannot be written: {error.strerror}")
 
 
 def _there_already(path: Path) -> ExporterError:

@@ -17,6 +17,7 @@ from exporter.config.yaml_tree import Document, Location, YamlMapping
 from exporter.errors import ConfigurationError, Mistake, TokenError
 from exporter.files import load_pem
 from exporter.schedule import DAYS, Schedule, Span
+from exporter.text import path_text
 
 DEFAULT_FILE = Path("exporter.yml")
 
@@ -74,7 +75,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     mistakes += [mistake for document in documents for mistake in document.mistakes]
     mistakes += checks.mistakes
     if not mistakes and not any(model.accounts for model in models):
-        location = roots[0].location if len(roots) == 1 else Location(str(path))
+        location = roots[0].location if len(roots) == 1 else Location(path_text(path or folder))
         mistakes.append(location.mistake("has no key 'accounts', which is required"))
     if mistakes:
         raise ConfigurationError(list(dict.fromkeys(mistakes)))
@@ -116,12 +117,12 @@ def _files_of(path: Path) -> tuple[Path, tuple[Path, ...]]:
             return path.parent, (path,)
         names = sorted(file.name for file in path.iterdir())
     except OSError as error:
-        mistake = Location(str(path)).mistake(f"cannot be read: {error.strerror}")
+        mistake = Location(path_text(path)).mistake(f"cannot be read: {error.strerror}")
         raise ConfigurationError([mistake]) from None
     files = tuple(path / name for name in names if is_read_in_a_folder(name))
     if not files:
         message = "is a folder without *.yml or *.yaml, expected at least one"
-        raise ConfigurationError([Location(str(path)).mistake(message)])
+        raise ConfigurationError([Location(path_text(path)).mistake(message)])
     return path, files
 
 

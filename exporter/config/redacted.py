@@ -6,6 +6,7 @@ import yaml
 
 from exporter.schedule import DAYS, Schedule
 from exporter.settings import Account, Configuration, Queue, QueueException
+from exporter.text import path_text
 
 #: Ten times as fast; included in PyYAML's wheels.
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -36,7 +37,7 @@ def _account(account: Account) -> dict[str, object]:
         "max_age_seconds": account.max_age,
         "proxy_url": _without_password(account.proxy),
         "tls": {
-            **{key: str(path) for key, path in tls.files.items()},
+            **{key: path_text(path) for key, path in tls.files.items()},
             "insecure_skip_verify": tls.insecure_skip_verify,
         },
         "queues": queues,

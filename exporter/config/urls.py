@@ -78,7 +78,7 @@ def _is_readable(part: str) -> bool:
         return False
     try:
         text = unquote_to_bytes(part).decode("utf-8")
-    except UnicodeDecodeError:
+    except UnicodeError:
         return False
     return not any(unicodedata.category(character) == "Cc" for character in text)
 

@@ -23,6 +23,7 @@ from exporter.config.yaml_tree import (
 )
 from exporter.errors import ConfigurationError, Mistake
 from exporter.files import read_file
+from exporter.text import path_text
 
 _DEEPEST = 32
 _MOST_ALIASED = 100_000
@@ -37,6 +38,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _HEX_OR_OCTAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+#: Where libyaml begins a new line.
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
@@ -53,7 +56,7 @@ def read_yaml(path: Path, expected: str, *, may_be_empty: bool = False) -> Docum
     Raises:
         ConfigurationError: it cannot be read, is not YAML or has no mapping.
     """
-    file = str(path)
+    file = path_text(path)
     try:
         data = read_file(path)
     except OSError as error:
@@ -95,12 +98,14 @@ def _decode(file: str, data: bytes) -> str:
 
 
 def _end_of(file: str, text: str) -> Location:
-    return Location(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+    lines = _LINE_BREAK.split(text)
+    return Location(file, len(lines), len(lines[-1]) + 1)
 
 
 def _syntax_mistake(file: str, text: str, error: yaml.MarkedYAMLError) -> Mistake:
     mark = cast("yaml.Mark", error.problem_mark or error.context_mark)
-    line = [*text.split("\n"), ""][mark.line]
+    # libyaml counts a line end that the last line lacks.
+    line = [*_LINE_BREAK.split(text), ""][mark.line]
     # An error from a tab in the indentation is reported after the tab.
     tab = line.find("\t")
     if 0 <= tab <= mark.column and not line[:tab].strip(" -"):

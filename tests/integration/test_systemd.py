@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -165,3 +167,18 @@ def test_readme_and_unit_name_the_same_files(tmp_path: Path) -> None:
     path = tmp_path / "exporter.yml"
     path.write_text(yaml.safe_dump(content))
     assert len(config.load(path, {}).configuration.accounts[0].queues) == 2
+
+
+def test_a_socket_that_nobody_reads_delays_neither_reload_nor_end(tmp_path: Path) -> None:
+    made = Systemd(str(tmp_path / "full"))
+    with made.socket, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOTIFY_SOCKET", made.address)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sender.sendto(b"READY=1", made.address)
+        sending = threading.Thread(target=notify, args=(READY,), daemon=True)
+        sending.start()
+        sending.join(20)
+        assert not sending.is_alive()

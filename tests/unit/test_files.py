@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from exporter import config
+from exporter.config.redacted import redacted_yaml
 from exporter.config.yaml_reader import read_yaml
-from exporter.errors import ConfigurationError, TokenError
+from exporter.errors import ConfigurationError, ExporterError, TokenError
 from exporter.files import Watched, load_pem, read_file
-from exporter.settings import TokenFile
+from exporter.settings import Account, Configuration, TlsFiles, TokenFile
 
 
 @pytest.fixture
@@ -82,6 +87,49 @@ def test_a_file_that_cannot_be_used_is_said_by_its_key(
     mistakes = load(**{name: pem / file for name, file in files.items()})
     assert list(mistakes) == [key]
     assert words in mistakes[key]
+
+
+@pytest.mark.parametrize("key_size", [1024])
+def test_a_certificate_that_openssl_refuses_is_not_called_unreadable(
+    load: Callable[..., dict[str, str]], tmp_path: Path, key_size: int
+) -> None:
+    key = rsa.generate_private_key(65537, key_size)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weak.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "weak.pem"
+    path.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    words = "is too weak for OpenSSL: found a short key; expected RSA with 2048 bits or more"
+    assert words in load(cert_file=path)["cert_file"]
+
+
+def test_a_path_of_any_bytes_is_text_that_every_output_can_hold(
+    load: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    """Linux does not ask for UTF-8; a response, a log and YAML do."""
+    path = tmp_path / os.fsdecode(b"caf\xe9")
+    token = TokenFile(path)
+    told = [token.describe(), *load(ca_file=path).values()]
+    for read in (token.read, lambda: read_yaml(path, ""), lambda: config.load(path, {})):
+        with pytest.raises(ExporterError) as raised:
+            read()
+        told.append(str(raised.value))
+    account = Account("a", "https://a", token, (), tls=TlsFiles(ca_file=path))
+    told.append(redacted_yaml(Configuration((account,))))
+    for text in told:
+        assert rb"caf\udce9" in text.encode()
 
 
 def test_every_mistake_is_said_at_once(load: Callable[..., dict[str, str]], pem: Path) -> None:

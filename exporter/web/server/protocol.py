@@ -53,7 +53,8 @@ class ConnectionTracker:
     """All connections of a server, those that are idle, and those that do not read.
 
     The dictionaries are ordered sets: the connection that has waited longest comes first, and is
-    dropped first when there is no room. ``record_drop`` counts it, by its reason.
+    dropped first when there is no room. ``record_drop`` counts it, by its reason. ``stopping`` is
+    set when shutdown begins, which ends the connections of that moment.
     """
 
     limits: Limits
@@ -61,6 +62,7 @@ class ConnectionTracker:
     connections: set[Connection] = field(default_factory=set)
     idle: dict[Connection, None] = field(default_factory=dict)
     slow_readers: dict[Connection, None] = field(default_factory=dict)
+    stopping: bool = False
 
     def add(self, connection: Connection) -> None:
         """Add a new connection, and drop the longest idle one if there are too many."""
@@ -100,6 +102,9 @@ class LimitedProtocol(H11Protocol):
         transport.set_write_buffer_limits(high=1, low=0)
         self._tracker.add(self)
         self._start_timer("slow_request", self._limits.read_header_timeout)
+        if self._tracker.stopping:
+            # It was accepted, or shook hands, meanwhile; it would keep the process from ending.
+            self.shutdown()
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep a half-closed connection until its response is sent; TLS has no such state."""

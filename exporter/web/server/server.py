@@ -189,6 +189,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Notify the application, then answer requests in flight."""
+        self.connections.stopping = True
         self._app.state.shutdown.set()
         await super().shutdown(sockets)
 
@@ -213,6 +214,8 @@ class Server(uvicorn.Server):
         """Reload or stop; at the second call to stop, without waiting for anything."""
         if number == signal.SIGHUP and self._on_hangup is not None:
             self._hung_up(self._on_hangup)
+            return
+        if number == signal.SIGHUP and signals.ignores_hangup():
             return
         if self._app.state.stopping:
             signals.end_by(number)

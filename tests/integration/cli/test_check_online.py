@@ -195,6 +195,12 @@ def test_schedules_are_printed_for_two_weeks(
     assert "client-1/sales, client-1/support, client-2/sales" in always
 
 
+def test_text_and_json_are_not_mixed(run_main: RunMain) -> None:
+    said = run_main("check", "--online", "--json", "--schedules")
+    assert (said.code, said.out) == (2, "")
+    assert "--json prints JSON and --schedules prints text, expected one of them" in said.err
+
+
 def test_the_web_file_is_checked_as_well(
     run_main: RunMain, write_accounts: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import resource
 import socket
 import stat
 from collections.abc import Callable, Sequence
@@ -14,7 +15,9 @@ import pytest
 import yaml
 
 from exporter import config
+from exporter.cli.init import write_new_file
 from exporter.cli.template import ConfigTemplate
+from exporter.errors import ExporterError
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
 from exporter.simulator.world import STATUSES, Status
 from tests.process_fixtures import RunMain, run_program
@@ -331,6 +334,32 @@ def test_a_folder_that_cannot_be_made(
     code, _, err = init("--url", simulator.url, "-o", "accounts.d/acme.yml")
     assert code == 1
     assert "accounts.d/acme.yml cannot be written" in err
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_left_behind(tmp_path: Path) -> None:
+    """As on a full disk; it would stop the next attempt."""
+    path = tmp_path / "exporter.yml"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(ExporterError, match=r"exporter.yml cannot be written: File too large"):
+            write_new_file(path, "x" * 100, 0o644)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not path.exists()
+
+
+def test_a_key_that_cannot_be_stored_is_a_next_step(
+    simulator: Simulator, open_terminal: OpenTerminal, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("a file")
+    screen = open_terminal("init", "--url", simulator.url, "--token-file", "keys/acme")
+    screen.answer("A name for the account", "acme")
+    screen.answer("The API key", TOKEN)
+    screen.answer("Write the key to keys/acme", "y")
+    assert screen.end() == 0, screen.everything
+    assert "keys/acme cannot be written: " in screen.everything
+    assert "(umask 077; cat > keys/acme)" in screen.everything
 
 
 @pytest.mark.parametrize("write", ["y", "", "n"])

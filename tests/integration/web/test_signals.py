@@ -121,6 +121,33 @@ def test_signals_reach_a_server_in_the_main_thread() -> None:
     assert signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN)
 
 
+def test_a_hangup_does_not_end_what_was_started_to_outlive_its_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By `nohup`, which has the signal ignored."""
+    monkeypatch.setattr(signals, "_ignores_hangup", False)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals.expect_signals()
+    signals.expect_signals()  # as at the end of a server
+    app = create_app(FakeRuntime())
+    server = Server(app, listen(["127.0.0.1:0"]))
+    states = []
+
+    def send() -> None:
+        assert server.serving.wait(20)
+        os.kill(os.getpid(), signal.SIGHUP)
+        with requests.Session() as client:  # the signal is handled before the answer
+            states.append(client.get(server.urls[0] + "-/ready", timeout=20).status_code)
+        states.append(app.state.stopping)
+        server.stop()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    server.run()
+    sender.join(20)
+    assert states == [200, False]
+
+
 def test_a_hook_that_fails_is_logged() -> None:
     failed = threading.Event()
 

@@ -359,3 +359,26 @@ def test_storage_that_hangs_stops_no_request(
     gate.set()
     server.stop()
     thread.join()
+
+
+def test_a_client_that_shakes_hands_while_the_server_stops_does_not_hold_it(
+    serve: Serve, folder: Folder
+) -> None:
+    """Others were asked to end before there was a connection of its own."""
+    gate = threading.Event()
+    runtime = FakeRuntime(gate=gate)
+    limits = Limits(tls_shutdown_timeout=0.1)
+    web = serve(web_file=folder.follow(SERVER), runtime=runtime, limits=limits)
+    context = ssl.create_default_context(cafile=str(folder.path / "ca.pem"))
+    with ThreadPoolExecutor(1) as client, web.connect() as late:
+        scrape = client.submit(get, web, folder)
+        assert runtime.entered.acquire(timeout=20)
+        until(lambda: len(web.server.connections.connections) == 2)
+        web.server.stop()
+        until(lambda: web.server.connections.stopping)
+        with context.wrap_socket(late, server_hostname="localhost") as shaken:
+            assert read_all(shaken) == b""
+        gate.set()
+        assert scrape.result().status_code == 200
+        web.thread.join(20)
+        assert not web.thread.is_alive()

@@ -76,6 +76,25 @@ def test_every_mistake_is_told_with_its_place(name: str, monkeypatch: pytest.Mon
     assert f"{caught.value}\n" == expected
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("accounts:~  - queues: [1~    name: x~", ":3:"),
+        ("accounts:~\t- name: x~", ":2:1: found a tab"),
+        ("accounts:~  - name: \x07~", ":2:11: found the control character"),
+    ],
+)
+def test_lines_are_counted_alike_by_whoever_finds_the_mistake(
+    tmp_path: Path, text: str, place: str, line_end: str
+) -> None:
+    """A syntax error after other line ends than newlines was an IndexError."""
+    path = tmp_path / "exporter.yml"
+    path.write_bytes(text.replace("~", line_end).encode())
+    with pytest.raises(ConfigurationError, match=rf"exporter\.yml{place}"):
+        load(path, {})
+
+
 def test_no_message_holds_a_key_or_a_password() -> None:
     for path in FOLDER.glob("*.txt"):
         text = path.read_text(encoding="utf-8")

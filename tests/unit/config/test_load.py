@@ -239,6 +239,13 @@ def test_credentials_that_cannot_be_sent_to_a_proxy_are_a_mistake(
         load_account(environ, **keys)
 
 
+def test_bytes_of_the_environment_that_are_no_text_are_a_mistake_in_words(
+    load_account: LoadAccount,
+) -> None:
+    with pytest.raises(ConfigurationError, match="a user that cannot be sent; expected UTF-8"):
+        load_account({"https_proxy": "http://m\udce4@proxy:3128"})
+
+
 @pytest.mark.parametrize("user", ["me", "me:", "m%C3%A4:%E2%82%AC", "a%3Ab:c%40d"])
 def test_credentials_for_a_proxy_are_taken_as_they_are(
     load_account: LoadAccount, user: str
