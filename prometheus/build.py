@@ -87,6 +87,7 @@ def rule_files(
         "exporter_dashboard": f"{dashboards}/calltools-exporter",
         "samples": limits.samples,
         "within": limits.within,
+        "current": lambda series: f"last_over_time({series}[{limits.within(limits.evaluation)}])",
         "rest": lambda window, part: duration(seconds(window) - seconds(part)),
         "seconds": lambda text: f"{seconds(text):g}",
         "percent": lambda share: f"{share:.0%}",

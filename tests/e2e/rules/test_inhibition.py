@@ -38,11 +38,15 @@ SILENCES = [
     ),
     ("ExporterAbsent", "ExporterDown"),
     ("ExporterAbsent", "QueueGone"),
-    *(("SiloUnreachable", effect) for effect in ("QueueUnreadable", "ApiErrors", "ApiSlow")),
+    # With `queues: all`, an exporter that was restarted meanwhile does not know the queues.
+    *(
+        ("SiloUnreachable", effect)
+        for effect in ("QueueUnreadable", "QueueGone", "ApiErrors", "ApiSlow")
+    ),
     *(
         (cause, effect)
         for cause in ("KeyRejected", "FilterIgnored")
-        for effect in ("QueueUnreadable", "ApiErrors")
+        for effect in ("QueueUnreadable", "QueueGone", "ApiErrors")
     ),
     ("UnknownId", "QueueUnreadable"),
 ]

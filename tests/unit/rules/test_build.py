@@ -35,6 +35,19 @@ def test_the_tests_of_the_rules_ask_for_what_these_make() -> None:
     assert set(re.findall(r'alertname(?:: |=")(\w+)', asked)) <= alerts
 
 
+def test_what_was_recorded_before_a_restart_is_not_read_as_current() -> None:
+    """The kind: Prometheus marks no end of what it recorded before it was restarted."""
+    absent = "available_agents:max|staffed:open_hours|staffed:after_empty"
+    found = [
+        after
+        for rule in build.rules()
+        if "record" in rule
+        for after in re.findall(rf":calltools_queue_(?:{absent})(.?)", rule["expr"])
+    ]
+    assert len(found) > 10
+    assert set(found) == {"["}
+
+
 def test_a_document_without_its_marks_is_refused() -> None:
     with pytest.raises(ValueError, match="no marks"):
         build.with_tables("# Alerting\n")
