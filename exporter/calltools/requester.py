@@ -13,7 +13,6 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from requests import PreparedRequest
 from requests.structures import CaseInsensitiveDict
@@ -86,7 +85,7 @@ class Requester:
 
         Args:
             path: of the list.
-            query: filters, and which page.
+            query: filters, and which page: numbers, `true` or `false`.
             context: its key, deadline and observer.
             judge: returns the result of a page, or raises an `ApiError`.
             judge_refusal: returns the result of an answer other than 200, None if it has none.
@@ -96,7 +95,9 @@ class Requester:
         """
         if context.deadline.remaining() <= 0:
             raise ApiError(Failure("timeout", "no time was left for the next request"))
-        prepared = self._prepare(f"{path}?{urlencode(query)}", context.token)
+        # Numbers and single words, which need no encoding.
+        words = "&".join(f"{name}={value}" for name, value in query.items())
+        prepared = self._prepare(f"{path}?{words}", context.token)
         timeout = self._account.timeout
         deadline = context.deadline if timeout is None else Deadline.after(timeout)
         limit = SMALL_BODY_LIMIT if query.get("page_size") == 1 else BODY_LIMIT
