@@ -1,7 +1,8 @@
 """Snapshot -> metric families, new for each scrape."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -107,8 +108,10 @@ FAMILIES: dict[str, tuple[tuple[str, ...], str]] = {
     ),
 }
 
-#: The value of each family that has one sample of a queue at most, None for no sample.
-_VALUES: dict[str, Callable[[QueueSnapshot], float | None]] = {
+_Labels: TypeAlias = dict[str, str]
+
+#: The value of a queue, None for no sample, of the families whose labels are the queue's alone.
+_OF_QUEUE: dict[str, Callable[[QueueSnapshot], float | None]] = {
     "calltools_queue_available_agents": lambda queue: queue.result.available,
     "calltools_queue_logged_in_agents": lambda queue: _detail(queue).logged_in,
     "calltools_queue_ready_agents": lambda queue: _detail(queue).ready,
@@ -121,6 +124,38 @@ _VALUES: dict[str, Callable[[QueueSnapshot], float | None]] = {
     "calltools_queue_up": lambda queue: queue.result.failure is None,
     "calltools_queue_fetch_duration_seconds": lambda queue: queue.result.duration_seconds,
     "calltools_queue_last_success_timestamp_seconds": lambda queue: queue.last_success_at,
+}
+#: Labels and value of each sample of the other families.
+_OF_SNAPSHOT: dict[str, Callable[[Snapshot], Iterable[tuple[_Labels, float]]]] = {
+    "calltools_queue_agents": lambda snapshot: (
+        ({**_labels(queue), "status": status}, number)
+        for queue in snapshot.queues
+        for status, number in _detail(queue).by_status
+    ),
+    "calltools_queue_failure": lambda snapshot: (
+        ({**_labels(queue), "code": queue.result.failure.code}, 1)
+        for queue in snapshot.queues
+        if queue.result.failure is not None
+    ),
+    "calltools_queue_info": lambda snapshot: ((_info(queue), 1) for queue in snapshot.queues),
+    "calltools_account_info": lambda snapshot: (
+        ({"account": one.account.name, "host": one.account.host}, 1) for one in snapshot.accounts
+    ),
+    "calltools_up": lambda snapshot: (
+        ({"account": one.account.name}, one.up) for one in snapshot.accounts
+    ),
+    "calltools_account_failure": lambda snapshot: (
+        ({"account": one.account.name, "code": failure.code}, 1)
+        for one in snapshot.accounts
+        for failure in one.failures
+    ),
+    "calltools_api_hold_until_timestamp_seconds": lambda snapshot: (
+        ({"account": one.account.name}, one.hold_until)
+        for one in snapshot.accounts
+        if one.hold_until is not None
+    ),
+    "calltools_scrape_duration_seconds": lambda snapshot: [({}, snapshot.duration_seconds)],
+    "calltools_scrape_budget_seconds": lambda snapshot: [({}, snapshot.budget_seconds)],
 }
 
 
@@ -136,67 +171,46 @@ class Families(Collector):
             yield from source()
 
 
-def snapshot_families(snapshot: Snapshot) -> list[Metric]:
-    """Return the families of a Snapshot, without those that have no sample."""
-    families = {
-        name: GaugeMetricFamily(name, words, labels=labels)
-        for name, (labels, words) in FAMILIES.items()
-    }
-    _add_queues(families, snapshot.queues)
-    for summary in snapshot.accounts:
-        account = summary.account
-        families["calltools_account_info"].add_metric((account.name, account.host), 1)
-        families["calltools_up"].add_metric((account.name,), summary.up)
-        if summary.hold_until is not None:
-            hold = families["calltools_api_hold_until_timestamp_seconds"]
-            hold.add_metric((account.name,), summary.hold_until)
-        for failure in summary.failures:
-            families["calltools_account_failure"].add_metric((account.name, failure.code), 1)
-    families["calltools_scrape_duration_seconds"].add_metric((), snapshot.duration_seconds)
-    families["calltools_scrape_budget_seconds"].add_metric((), snapshot.budget_seconds)
-    return [family for family in families.values() if family.samples]
+def snapshot_families(snapshot: Snapshot) -> Iterator[Metric]:
+    """Yield the families of a Snapshot one by one, without those that have no sample."""
+    # One for all of a queue's samples: thousands of them are made for a scrape.
+    queues = [(queue, _labels(queue)) for queue in snapshot.queues]
+    for name, (labels, words) in FAMILIES.items():
+        family = GaugeMetricFamily(name, words, labels=labels)
+        if value_of := _OF_QUEUE.get(name):
+            family.samples = [
+                Sample(name, shared, value)
+                for queue, shared in queues
+                if (value := value_of(queue)) is not None
+            ]
+        else:
+            family.samples = [Sample(name, *rest) for rest in _OF_SNAPSHOT[name](snapshot)]
+        if family.samples:
+            yield family
 
 
-def probe_families(snapshot: Snapshot) -> list[Metric]:
-    """Return the families of the queues and of the account, the same from every replica."""
+def probe_families(snapshot: Snapshot) -> Iterator[Metric]:
+    """Yield the families of the queues and of the account, the same from every replica."""
     # Only some replicas may know when a queue was last read.
     queues = tuple(
         queue if queue.result.failure is None else replace(queue, last_success_at=None)
         for queue in snapshot.queues
     )
-    return [
-        family
-        for family in snapshot_families(replace(snapshot, queues=queues))
-        if family.name != "calltools_scrape_duration_seconds"
-    ]
+    for family in snapshot_families(replace(snapshot, queues=queues)):
+        if family.name != "calltools_scrape_duration_seconds":
+            yield family
 
 
-def _add_queues(families: dict[str, GaugeMetricFamily], queues: Sequence[QueueSnapshot]) -> None:
-    # One for all of a queue's samples: thousands of them are made for a scrape.
-    labels = [{"account": one.account.name, "queue": one.queue.name} for one in queues]
+def _labels(queue: QueueSnapshot) -> _Labels:
+    return {"account": queue.account.name, "queue": queue.queue.name}
 
-    for name, value_of in _VALUES.items():
-        samples = families[name].samples
-        for queue, shared in zip(queues, labels, strict=True):
-            value = value_of(queue)
-            if value is not None:
-                samples.append(Sample(name, shared, value))
 
-    for queue, shared in zip(queues, labels, strict=True):
-        for name, more, value in _samples_with_more_labels(queue):
-            families[name].samples.append(Sample(name, {**shared, **more}, value))
+def _info(snapshot: QueueSnapshot) -> _Labels:
+    queue = snapshot.queue
+    statuses = ",".join(map(str, queue.status_ids))
+    more = {"queue_id": str(queue.id), "status_id": statuses, "team": queue.team}
+    return {**_labels(snapshot), **more}
 
 
 def _detail(queue: QueueSnapshot) -> AgentDetail:
     return queue.result.detail or _NO_DETAIL
-
-
-def _samples_with_more_labels(snapshot: QueueSnapshot) -> Iterator[tuple[str, dict[str, str], int]]:
-    queue, result = snapshot.queue, snapshot.result
-    statuses = ",".join(map(str, queue.status_ids))
-    info = {"queue_id": str(queue.id), "status_id": statuses, "team": queue.team}
-    yield "calltools_queue_info", info, 1
-    if result.failure is not None:
-        yield "calltools_queue_failure", {"code": result.failure.code}, 1
-    for status, number in _detail(snapshot).by_status:
-        yield "calltools_queue_agents", {"status": status}, number

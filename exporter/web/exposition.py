@@ -147,7 +147,7 @@ def write_families(
         openmetrics: in its format, else in Prometheus' own.
         name_as: how a client wants the names of metrics and labels.
     """
-    lines: list[str] = []
+    pieces: list[bytes] = []
     # Most samples share their labels with samples of other families, or else some of them, and many
     # their value. What a key is the id of is kept, so that no other has its id.
     labels: dict[int, tuple[Mapping[str, str], str]] = {}
@@ -165,7 +165,7 @@ def write_families(
         about = _escape(family.documentation)
         if not openmetrics:
             about = about.replace('\\"', '"')
-        lines.append(f"# HELP {name} {about}\n# TYPE {name} {family.type}\n")
+        lines = [f"# HELP {name} {about}\n# TYPE {name} {family.type}\n"]
         for sample in family.samples:
             written = labels.get(id(sample.labels))
             if written is None:
@@ -175,9 +175,11 @@ def write_families(
             if value is None:
                 value = values[sample.value] = floatToGoString(sample.value)
             lines.append(f"{name_as(sample.name)}{written[1]} {value}\n")
+        # One family after the other, as thousands of queues take some MiB.
+        pieces.append("".join(lines).encode())
     if openmetrics:
-        lines.append("# EOF\n")
-    return "".join(lines).encode()
+        pieces.append(b"# EOF\n")
+    return b"".join(pieces)
 
 
 def _escape(text: str) -> str:
