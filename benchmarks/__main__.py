@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import availability, commits, cost, growth, limit, report
+from benchmarks import availability, burst, commits, cost, growth, limit, report
 from benchmarks.peers import compare
 from benchmarks.processes import API_CORES, pin
 
@@ -70,6 +70,7 @@ class Plan:
     cost_queues: int = 500
     memory: tuple[int, ...] = (1, 100, 2000)
     scrapes: int = 10_000
+    burst: tuple[int, int] = (200, 500)
     growing_queues: tuple[int, ...] = (100, 500, 1000, 2000, 5000)
     growing_accounts: tuple[int, ...] = (1, 30, 100, 300)
     replicas: tuple[int, ...] = (1, 2, 4)
@@ -87,6 +88,7 @@ QUICK = Plan(
     cost_queues=20,
     memory=(1,),
     scrapes=20,
+    burst=(10, 6),
     growing_queues=(10,),
     growing_accounts=(2,),
     replicas=(1, 2),
@@ -141,6 +143,7 @@ def _measure(plan: Plan, peers: Path) -> dict[str, str]:
             [
                 cost.cpu(plan.cost_queues, plan.rounds),
                 cost.start(2 * plan.rounds),
+                burst.measure(*plan.burst, 2 * plan.rounds),
                 cost.memory(plan.memory, plan.rounds),
                 cost.growth_over_scrapes(plan.scrapes, 5),
             ]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import bare
 from benchmarks.exporters import read_page, start_exporter, write_configuration
 from benchmarks.report import median, table, times
 from benchmarks.upstream import Upstream
@@ -42,10 +43,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Sample:
-    """What one exporter took for its two pages, in seconds, and the API's share of a core."""
+    """What one exporter took for its two pages, in seconds, and the API's share of a core.
+
+    ``bare`` is what sockets alone took for the same requests.
+    """
 
     cold: float
     warm: float
+    bare: float
     warm_cpu: float
     api_share: float
 
@@ -87,25 +92,27 @@ def _sample(case: Case) -> Sample:
                 warm = read_page(connection)
                 api, cpu = upstream.seen() - seen, exporter.cost().cpu_seconds - cost.cpu_seconds
                 connection.close()
+            sockets = bare.scrape(upstream, case.parallel)
     if cold.read != case.queues or warm.read != case.queues:
         raise RuntimeError(f"{case}: only {cold.read} and {warm.read} queues were read")
-    return Sample(cold.seconds, warm.seconds, cpu, api.cpu_seconds / warm.seconds)
+    return Sample(cold.seconds, warm.seconds, sockets, cpu, api.cpu_seconds / warm.seconds)
 
 
 def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
     with_limit, without = [], []
     missed = []
     for case, taken in samples.items():
-        cold, warm = (
-            median(sample.cold for sample in taken),
-            median(sample.warm for sample in taken),
-        )
+        cold = median(sample.cold for sample in taken)
+        warm = median(sample.warm for sample in taken)
+        sockets = median(sample.bare for sample in taken)
         cpu = 1000 * median(sample.warm_cpu for sample in taken) / case.queues
         share = f"{median(sample.api_share for sample in taken):.0%}"
         name = f"{case.queues} queues, {case.parallel} at a time"
         if not case.limit:
             rate = f"{case.queues / warm:.0f}"
-            without.append((name, f"{cold:.3f}", f"{warm:.3f}", rate, f"{cpu:.2f}", share))
+            without.append(
+                (name, f"{sockets:.3f}", f"{cold:.3f}", f"{warm:.3f}", rate, f"{cpu:.2f}", share)
+            )
             continue
         over = case.queues / case.limit > RATE
         if not over and (warm > WARM * case.limit or cold > COLD * case.limit):
@@ -116,6 +123,7 @@ def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
                 f"{case.limit:.2f}",
                 f"{warm:.3f} ({times(warm / case.limit)})",
                 f"{cold:.3f} ({times(cold / case.limit)})",
+                f"{sockets:.3f} ({times(sockets / case.limit)})",
                 f"{cpu:.2f}",
                 share,
             )
@@ -125,9 +133,10 @@ def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
         f"Whole scrapes, from the request to the last byte, in seconds; medians of {rounds}. The"
         f" aim up to {RATE} requests a second is {times(WARM)} warm and {times(COLD)} for the"
         f" first scrape of a new process, {BEFORE_FIRST:.0f} s after it listens; (over) is above"
-        " that rate.\n\n"
-        + table(("", "limit", "warm", "first scrape", *costs), with_limit)
+        " that rate. *Sockets alone* are threads that send the same requests on kept connections"
+        " and look at nothing but the status: what they take is the API's and the machine's.\n\n"
+        + table(("", "limit", "warm", "first scrape", "sockets alone", *costs), with_limit)
         + f"\nThe aim is missed by: {'; '.join(missed) or 'none'}.\n\nWithout latency there is no"
         " limit but the CPU:\n\n"
-        + table(("", "first scrape", "warm", "queues a second", *costs), without)
+        + table(("", "first scrape", "warm", "sockets alone", "queues a second", *costs), without)
     )

@@ -37,6 +37,7 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
     assert warm is not None
     assert float(warm[1]) >= 0.01
     assert float(warm[2]) >= 1
+    assert "A burst of 6 scrapes of 10 queues" in results
     # One request a queue, for each of two servers; half of that with `max_age`.
     assert re.search(r"^\| this exporter \| 0 \| 0 \| \S+ \| 10 \| 20 \|$", results, re.MULTILINE)
     assert re.search(r"`max_age: 10s` \|.*\| 10 \|$", results, re.MULTILINE)
