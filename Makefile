@@ -17,13 +17,19 @@ NOTIFICATIONS_PORT ?=
 
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock"
-PYTEST = TEST_TOOLS=$(abspath $(CACHE)/tools/native) $(VENV)/bin/python -m pytest
+PYTEST = $(VENV)/bin/python -m pytest
+export TEST_TOOLS = $(abspath $(CACHE)/tools/native)
 
-# A virtual environment belongs to one interpreter, so its marks carry the interpreter's name.
-MARK = $(VENV)/$(subst /,_,$(PYTHON))
+# A virtual environment belongs to one version of Python and to one place, so its marks name both:
+# after an upgrade of the system, or where the clone was moved, it is made anew.
+MARK := $(VENV)/$(shell $(PYTHON) -I -S -c 'import os, sys, zlib; print("%s-%08x" % ( \
+	sys.implementation.cache_tag, zlib.crc32(os.fsencode(os.path.realpath(sys.argv[1])))))' \
+	$(VENV) 2>/dev/null)
 
 # Programs that start again and again are not to be compiled each time.
 unexport PYTHONDONTWRITEBYTECODE
+# What a shell sets for other programs: places to import from, no assertions, warnings as errors.
+unexport PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONSAFEPATH PYTHONWARNINGS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -138,6 +144,4 @@ clean: ## remove generated and downloaded files
 $(MARK).run $(MARK).dev: $(MARK).%: requirements/%.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Python 3.11 or newer is needed; PYTHON=python3.13 chooses another than $(PYTHON).' >&2; exit 1; }
-	@echo 'Setting up $(VENV) with requirements/$*.txt' >&2
-	@$(PYTHON) scripts/make_venv.py $(VENV) $< $(CACHE)
-	@touch $@
+	@$(PYTHON) scripts/make_venv.py $(VENV) $< $(CACHE) $@

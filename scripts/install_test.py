@@ -6,7 +6,6 @@ The lock files have no part in it: `pip install .` takes what pyproject.toml all
 libraries the unit tests run a year ahead.
 """
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from make_venv import make_environment
+from make_venv import make_environment, pip_environ
 
 ROOT = Path(__file__).resolve().parents[1]
 UV = Path(sys.executable).with_name("uv")
@@ -68,7 +67,11 @@ def _test(libraries: str, folder: Path, cache: Path, arguments: Sequence[str]) -
 
 def _run(*command: str | Path, cwd: Path = ROOT, stdout: IO[str] | int | None = None) -> None:
     # The plugin year_ahead.py is found beside this file.
-    environment = {"UV_SYSTEM_CERTS": "1", **os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {
+        "UV_SYSTEM_CERTS": "1",
+        **pip_environ(),
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
     subprocess.run(
         command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=stdout, check=True
     )

@@ -149,11 +149,21 @@ def run(*command: str | Path, index: Index, **environ: str) -> subprocess.Comple
 def test_make_sets_up_exactly_what_is_locked(
     lock: str, index: Index, cache: Path, tmp_path: Path
 ) -> None:
+    """Also where pip is set to install somewhere else, or something else."""
     place = tmp_path / "venv"
+    script = REPOSITORY / "scripts/make_venv.py"
+    settings = tmp_path / ".config/pip/pip.conf"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(
+        f"[global]\nuser = true\nprefix = {tmp_path}\nroot = {tmp_path}\ndry-run = true\n"
+        f"[install]\ntarget = {tmp_path}\nconstraint = {tmp_path / 'missing'}\n"
+    )
 
     made = run(
-        *(sys.executable, REPOSITORY / "scripts/make_venv.py", place, index.locks[lock], cache),
+        *(sys.executable, script, place, index.locks[lock], cache, place / "complete"),
         index=index,
+        HOME=str(tmp_path),
+        PIP_CONFIG_FILE="",
         PYTHONPATH=str(cache / "no-ensurepip"),
     )
 

@@ -1,11 +1,13 @@
 """What a newcomer meets first: make, the lock files, the image's recipe, the tracked files."""
 
 import re
+import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -48,31 +50,168 @@ def test_an_old_python_is_told_what_is_needed(tmp_path: Path) -> None:
     assert "Python 3.11 or newer is needed" in done.stderr
 
 
-def make_venv(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Make an environment with nothing in it."""
-    lock = folder.parent / "nothing.txt"
-    lock.touch()
-    # This pip, so that none is installed or fetched.
-    pip = folder.parent / "cache/pip/usr/share/python-wheels/pip-0.whl/pip"
-    pip.mkdir(parents=True, exist_ok=True)
-    (pip / "__main__.py").touch()
-    broken = folder.parent / "broken"
-    broken.mkdir(exist_ok=True)
-    (broken / "ensurepip.py").write_text("raise ImportError\n")
-    return subprocess.run(
-        [
-            sys.executable,
-            REPOSITORY / "scripts/make_venv.py",
-            folder,
-            lock,
-            folder.parent / "cache",
-        ],
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(broken)},
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a folder with what make needs, and a Python that prints what it is told."""
+    folder = tmp_path / "it's a $clone"
+    (folder / ".venv/bin").mkdir(parents=True)
+    for name in ("Makefile", "requirements", "scripts"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    python = folder / ".venv/bin/python"
+    python.write_text('#!/bin/sh\nenv; echo "$@"\n')
+    python.chmod(0o755)
+    return folder
+
+
+def make(*arguments: str, cwd: Path, python: str = sys.executable, **environ: str) -> str:
+    """Return what make prints."""
+    done = subprocess.run(
+        ["make", f"PYTHON={python}", *arguments],
+        cwd=cwd,
+        env={"PATH": "/usr/bin:/bin", **environ},
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=30,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def mark_of(folder: Path, python: str = sys.executable) -> Path:
+    """Return the file that make expects where the environment is complete."""
+    printed = make("-n", "venv", cwd=folder, python=python)
+    found = re.search(r"make_venv\.py .* (\S+)$", printed)
+    assert found, printed
+    return folder / found[1]
+
+
+def test_a_clone_may_be_anywhere(clone: Path) -> None:
+    """A space in its path had cut the command that runs the tests in two."""
+    mark_of(clone).touch()
+
+    printed = make("unit", cwd=clone)
+
+    assert f"TEST_TOOLS={clone}/.cache/tools/native\n" in printed
+    assert "-m pytest -q tests/unit" in printed
+
+
+def test_what_a_shell_sets_for_other_programs_is_left_out(clone: Path) -> None:
+    mark_of(clone).touch()
+    names = ("PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONWARNINGS")
+
+    printed = make("unit", cwd=clone, **dict.fromkeys(names, "1"))
+
+    assert "-m pytest" in printed
+    assert not [name for name in names if f"{name}=" in printed]
+
+
+def test_a_moved_environment_is_made_anew(clone: Path, tmp_path: Path) -> None:
+    """Its programs are looked for where it was."""
+    mark_of(clone).touch()
+    assert "make_venv" not in make("-n", "unit", cwd=clone)
+
+    moved = clone.rename(tmp_path / "moved")
+
+    assert "make_venv" in make("-n", "unit", cwd=moved)
+
+
+def test_an_environment_of_another_python_is_made_anew(clone: Path, tmp_path: Path) -> None:
+    """A Debian that is upgraded in place has another python3, which finds no package in it."""
+    mark_of(clone).touch()
+    newer = tmp_path / "python3"
+    newer.write_text(
+        f"#!{sys.executable}\nimport sys\nsys.implementation.cache_tag = 'cpython-399'\n"
+        "sys.argv = sys.argv[4:]\nexec(sys.argv[0])\n"
+    )
+    newer.chmod(0o755)
+
+    assert "make_venv" not in make("-n", "unit", cwd=clone)
+    assert "make_venv" in make("-n", "unit", cwd=clone, python=str(newer))
+
+
+def make_venv(
+    folder: Path,
+    pip: str = "",
+    environ: Mapping[str, str] = MappingProxyType({}),
+    *,
+    interrupted: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Make an environment with nothing in it, by a pip that is this program."""
+    venv = folder.parent / "broken/venv.py"
+    if interrupted:
+        venv.parent.mkdir()
+        venv.write_text(
+            "import os, pathlib, signal, sys\n"
+            "pathlib.Path(sys.argv[-1]).mkdir(exist_ok=True)\n"
+            "pathlib.Path(sys.argv[-1], 'pyvenv.cfg').touch()\n"
+            "os.kill(os.getppid(), signal.SIGKILL)\n"
+        )
+    else:
+        venv.unlink(missing_ok=True)
+    with start_make_venv(folder, pip, environ) as process:
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def start_make_venv(
+    folder: Path, pip: str, environ: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[str]:
+    lock = folder.parent / "nothing.txt"
+    if not lock.exists():
+        lock.touch()
+    # This pip, so that none is installed or fetched.
+    wheel = folder.parent / "cache/pip/usr/share/python-wheels/pip-0.whl/pip"
+    wheel.mkdir(parents=True, exist_ok=True)
+    (wheel / "__main__.py").write_text(pip)
+    broken = folder.parent / "broken"
+    broken.mkdir(exist_ok=True)
+    (broken / "ensurepip.py").write_text("raise ImportError\n")
+    script = REPOSITORY / "scripts/make_venv.py"
+    return subprocess.Popen(
+        [sys.executable, script, folder, lock, folder.parent / "cache", folder / "complete.dev"],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(broken), **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_pip_is_not_told_to_install_elsewhere(tmp_path: Path) -> None:
+    """By what a machine or a person has set for every other use."""
+    pip = "import os; print(*(name for name in os.environ if name.startswith('PIP_')))"
+    elsewhere = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_CONSTRAINT", "PIP_DRY_RUN")
+
+    environ = {"PIP_INDEX_URL": "x", **dict.fromkeys(elsewhere, "1")}
+    made = make_venv(tmp_path / "venv", pip, environ)
+
+    assert (made.returncode, made.stdout) == (0, "PIP_INDEX_URL\n")
+
+
+def test_a_pip_that_fails_is_explained(tmp_path: Path) -> None:
+    folder = tmp_path / "venv"
+
+    failed = make_venv(folder, "raise SystemExit('no matching distribution found')")
+
+    assert failed.returncode == 1
+    assert "no matching distribution found" in failed.stderr
+    assert "look at the network, at https_proxy" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert not (folder / "complete.dev").exists()
+    assert make_venv(folder).returncode == 0
+    assert (folder / "complete.dev").exists()
+
+
+def test_two_makes_at_once_make_one_environment(tmp_path: Path) -> None:
+    """Each cleared what the other was installing."""
+    installs = tmp_path / "installs"
+    pip = f"print('once', file=open({str(installs)!r}, 'a'))"
+
+    running = [start_make_venv(tmp_path / "venv", pip) for _ in range(2)]
+    said = [process.communicate(timeout=60) for process in running]
+
+    assert [process.returncode for process in running] == [0, 0], said
+    assert installs.read_text() == "once\n"
 
 
 @pytest.mark.parametrize("kept", ["pyvenv.cfg", "thesis.tex", "lib/python3.11/site.py"])
@@ -98,7 +237,9 @@ def test_what_is_no_folder_is_not_cleared_either(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("left", ["nothing", "an empty folder", "one made here", "an older one"])
+@pytest.mark.parametrize(
+    "left", ["nothing", "an empty folder", "one made here", "an older one", "half of one"]
+)
 def test_an_environment_of_its_own_is_made_anew(tmp_path: Path, left: str) -> None:
     folder = tmp_path / "venv"
     if left == "an empty folder":
@@ -110,10 +251,13 @@ def test_an_environment_of_its_own_is_made_anew(tmp_path: Path, left: str) -> No
         folder.mkdir()
         (folder / "pyvenv.cfg").touch()
         (folder / "python3.run").touch()
+    elif left == "half of one":
+        assert make_venv(folder, interrupted=True).returncode == -signal.SIGKILL
 
+    (folder.parent / "nothing.txt").touch()  # the list is newer
     made = make_venv(folder)
 
-    assert (made.returncode, made.stderr) == (0, "")
+    assert made.returncode == 0, made.stderr
     assert (folder / "bin/python").exists()
     assert not list(folder.glob("python3.*"))
 
