@@ -21,7 +21,7 @@ PYTEST = $(VENV)/bin/python -m pytest
 export TEST_TOOLS = $(abspath $(CACHE)/tools/native)
 
 # A virtual environment belongs to one version of Python and to one place, so its marks name both:
-# after an upgrade of the system, or where the clone was moved, it is made anew.
+# after an upgrade of the system, or where the clone was moved, it is made again.
 MARK := $(VENV)/$(shell $(PYTHON) -I -S -c 'import os, sys, zlib; print("%s-%08x" % ( \
 	sys.implementation.cache_tag, zlib.crc32(os.fsencode(os.path.realpath(sys.argv[1])))))' \
 	$(VENV) 2>/dev/null)

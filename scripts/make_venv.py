@@ -20,8 +20,8 @@ from debian import Apt, AptError
 MARK = "made-by-make-venv"
 
 
-# What somebody may have told pip to install elsewhere, or besides, on this machine. Where pip finds
-# packages, and how it reaches them, stays theirs.
+# Settings that have pip install elsewhere, or something else. Where pip finds
+# packages, and how it reaches them, is left as it is set.
 OTHERWISE = ("constraint", "dry-run", "prefix", "python", "requirement", "root", "target", "user")
 
 
