@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import availability, burst, commits, cost, growth, limit, report
+from benchmarks.exporters import LATENCY
 from benchmarks.peers import compare
 from benchmarks.processes import API_CORES, pin
 
@@ -159,7 +160,7 @@ def _measure(plan: Plan, peers: Path) -> dict[str, str]:
 
 
 def _growth(plan: Plan) -> str:
-    size, milliseconds = plan.shared, 1000 * growth.LATENCY
+    size, milliseconds = plan.shared, 1000 * LATENCY
     return f"""
 {growth.PARALLEL} requests at a time, an answer after {milliseconds:.0f} ms, medians of
 {plan.rounds} scrapes:

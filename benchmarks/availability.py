@@ -12,21 +12,17 @@ import math
 import queue
 import random
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 
-from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.exporters import LATENCY, configured, read_page, started
 from benchmarks.processes import Measured
 from benchmarks.report import median, table
-from benchmarks.upstream import Upstream
 
-LATENCY = 0.05
 PARALLEL = 32
 #: With `max_age`, a number that is older than this when it arrives was not asked for.
 KEPT_SECONDS = 0.02
@@ -53,21 +49,17 @@ class Answer:
 def measure(work: Work) -> str:
     """Return the table."""
     rows = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, work.queues, LATENCY) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream, PARALLEL)
-            with start_exporter(path) as exporter:
-                connection = exporter.connect()
-                read_page(connection)
-                alone = median(read_page(connection).seconds for _ in range(3))
-                connection.close()
-                for max_age in (0, 5):
-                    for rate in work.rates:
-                        answers, scrapes = _ask(exporter, rate, max_age, work)
-                        beside = f"{median(scrapes) / alone:.2f} x"
-                        rows += _rows(rate, max_age, answers, beside)
+    with (
+        configured(work.queues, parallel=PARALLEL) as (path, _),
+        started(path) as (exporter, connection),
+    ):
+        read_page(connection)
+        alone = median(read_page(connection).seconds for _ in range(3))
+        for max_age in (0, 5):
+            for rate in work.rates:
+                answers, scrapes = _ask(exporter, rate, max_age, work)
+                beside = f"{median(scrapes) / alone:.2f} x"
+                rows += _rows(rate, max_age, answers, beside)
     return (
         f"{work.queues} queues, an answer of the API after {1000 * LATENCY:.0f} ms over TLS, a"
         f" scrape every {work.scrape_interval:g} s with {PARALLEL} requests at a time,"

@@ -17,12 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.exporters import LATENCY, configured, read_page, started
 from benchmarks.limit import BEFORE_FIRST
 from benchmarks.report import median, table
-from benchmarks.upstream import Upstream
 
-LATENCY = 0.05
 PARALLEL = 32
 FEW = 10
 #: Warm pages of one start.
@@ -90,20 +88,16 @@ def _limit(queues: int) -> float:
 
 
 def _sample(root: Path, queues: int, pages: int, wait: float = BEFORE_FIRST) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, queues, LATENCY) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream, PARALLEL)
-            with start_exporter(path, root) as exporter:
-                connection = exporter.connect()
-                time.sleep(wait)
-                first = read_page(connection)
-                start = time.monotonic() - exporter.started
-                before = exporter.cost().cpu_seconds
-                warm = [read_page(connection) for _ in range(pages)]
-                cost = exporter.cost()
-                connection.close()
+    with (
+        configured(queues, parallel=PARALLEL) as (path, _),
+        started(path, root) as (exporter, connection),
+    ):
+        time.sleep(wait)
+        first = read_page(connection)
+        start = time.monotonic() - exporter.started
+        before = exporter.cost().cpu_seconds
+        warm = [read_page(connection) for _ in range(pages)]
+        cost = exporter.cost()
     if {first.read, *(page.read for page in warm)} != {queues}:
         raise RuntimeError(f"{root}: not all of {queues} queues were read")
     return {

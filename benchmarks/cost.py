@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.exporters import read_page, start_exporter, write_configuration
-from benchmarks.processes import Measured
+from benchmarks.exporters import configured, read_page, started
 from benchmarks.report import median, table
-from benchmarks.upstream import Upstream
-
-LATENCY = 0.05
-
-
-@contextmanager
-def _running(
-    queues: int, latency: float = LATENCY, parallel: int = 16, **defaults: object
-) -> Iterator[Measured]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, queues, latency) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream, parallel, **defaults)
-            with start_exporter(path) as exporter:
-                yield exporter
 
 
 def cpu(queues: int, rounds: int) -> str:
     """Return the CPU time of a queue and scrape, asked and not asked (`max_age`)."""
     asked: list[float] = []
     kept: list[float] = []
-    with _running(queues) as asking, _running(queues, max_age="5m") as keeping:
-        servers = [(asking, asking.connect(), asked), (keeping, keeping.connect(), kept)]
+    with (
+        configured(queues) as (path, _),
+        configured(queues, max_age="5m") as (keeping_path, _),
+        started(path) as asking,
+        started(keeping_path) as keeping,
+    ):
+        servers = [(*asking, asked), (*keeping, kept)]
         for _, connection, _ in servers:
             read_page(connection)
         for _ in range(rounds):
@@ -42,8 +28,6 @@ def cpu(queues: int, rounds: int) -> str:
                 before = exporter.cost().cpu_seconds
                 read_page(connection)
                 costs.append((exporter.cost().cpu_seconds - before) * 1000 / queues)
-        for _, connection, _ in servers:
-            connection.close()
     whole, page = median(asked), median(kept)
     return (
         f"CPU of the whole process, {queues} queues, medians of {rounds} scrapes: {whole:.2f} ms"
@@ -56,11 +40,12 @@ def memory(sizes: Sequence[int], pages: int) -> str:
     """Return a table of resident memory."""
     rows = []
     for queues in sizes:
-        with _running(queues, latency=0.01, parallel=32) as exporter:
-            connection = exporter.connect()
+        with (
+            configured(queues, latency=0.01, parallel=32) as (path, _),
+            started(path) as (exporter, connection),
+        ):
             for _ in range(pages):
                 page = read_page(connection)
-            connection.close()
             cost = exporter.cost()
         rows.append(
             (
@@ -78,8 +63,10 @@ def memory(sizes: Sequence[int], pages: int) -> str:
 def growth_over_scrapes(scrapes: int, queues: int) -> str:
     """Return what many scrapes leave behind."""
     rows = []
-    with _running(queues, latency=0) as exporter:
-        connection = exporter.connect()
+    with (
+        configured(queues, latency=0) as (path, _),
+        started(path) as (exporter, connection),
+    ):
         process = Path(f"/proc/{exporter.process.pid}")
         marks = {scrapes // 10, scrapes // 2, scrapes}
         for number in range(1, scrapes + 1):
@@ -88,7 +75,6 @@ def growth_over_scrapes(scrapes: int, queues: int) -> str:
                 threads = len(list((process / "task").iterdir()))
                 files = len(list((process / "fd").iterdir()))
                 rows.append((number, f"{exporter.cost().mebibytes:.2f}", threads, files))
-        connection.close()
     return f"{queues} queues, scraped many times:\n\n" + table(
         ("scrapes", "MiB", "threads", "open files"), rows
     )
@@ -97,18 +83,12 @@ def growth_over_scrapes(scrapes: int, queues: int) -> str:
 def start(rounds: int) -> str:
     """Return how long it takes from the start of the process to the end of its first page."""
     whole, listening = [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, 10, 0) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream)
-            for _ in range(rounds):
-                with start_exporter(path) as exporter:
-                    listening.append(time.monotonic() - exporter.started)
-                    connection = exporter.connect()
-                    read_page(connection)
-                    whole.append(time.monotonic() - exporter.started)
-                    connection.close()
+    with configured(10, latency=0) as (path, _):
+        for _ in range(rounds):
+            with started(path) as (exporter, connection):
+                listening.append(time.monotonic() - exporter.started)
+                read_page(connection)
+                whole.append(time.monotonic() - exporter.started)
     return (
         f"The process listens {median(listening):.2f} s after its start, and its first scrape, of"
         f" 10 queues, is complete after {median(whole):.2f} s (medians of {rounds}, slowest"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -17,6 +20,8 @@ from benchmarks.upstream import Upstream
 from exporter.simulator import AVAILABLE
 
 ROOT = Path(__file__).parents[1]
+#: How long the API takes for an answer, in seconds, unless a measurement says otherwise.
+LATENCY = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,32 @@ def write_configuration(
         **defaults,
     }
     path.write_text(yaml.safe_dump({"defaults": common, "accounts": accounts}))
+
+
+@contextmanager
+def configured(
+    queues: int,
+    latency: float = LATENCY,
+    accounts: int = 1,
+    silos: int = 1,
+    parallel: int = 16,
+    **defaults: object,
+) -> Iterator[tuple[Path, Upstream]]:
+    """Give a configuration for an API of this size, and the API, until the block ends."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Upstream(Path(folder), queues, latency, accounts, silos) as upstream,
+    ):
+        path = Path(folder) / "exporter.yml"
+        write_configuration(path, upstream, parallel, **defaults)
+        yield path, upstream
+
+
+@contextmanager
+def started(path: Path, root: Path = ROOT) -> Iterator[tuple[Measured, HTTPConnection]]:
+    """Give an exporter, and a connection to it that is kept, until the block ends."""
+    with start_exporter(path, root) as exporter, closing(exporter.connect()) as connection:
+        yield exporter, connection
 
 
 def free_port() -> int:

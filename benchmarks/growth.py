@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.exporters import LATENCY, configured, read_page, start_exporter, started
 from benchmarks.report import median, table
-from benchmarks.upstream import Upstream
 
-LATENCY = 0.05
 PARALLEL = 64
 
 
@@ -41,24 +37,20 @@ def by_accounts(numbers: Sequence[int], queues: int, pages: int) -> str:
 def _sizes(what: str, sizes: Sequence[Size], pages: int) -> str:
     rows = []
     for size in sizes:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            with Upstream(folder, size.queues, LATENCY, size.accounts) as upstream:
-                path = folder / "exporter.yml"
-                write_configuration(path, upstream, PARALLEL)
-                with start_exporter(path) as exporter:
-                    connection = exporter.connect()
-                    first = read_page(connection)
-                    seconds, cpu = [], []
-                    for _ in range(pages):
-                        before = exporter.cost().cpu_seconds
-                        page = read_page(connection)
-                        seconds.append(page.seconds)
-                        cpu.append(exporter.cost().cpu_seconds - before)
-                        if page.read != size.accounts * size.queues:
-                            raise RuntimeError(f"{size}: only {page.read} queues were read")
-                    connection.close()
-                    cost = exporter.cost()
+        with (
+            configured(size.queues, accounts=size.accounts, parallel=PARALLEL) as (path, _),
+            started(path) as (exporter, connection),
+        ):
+            first = read_page(connection)
+            seconds, cpu = [], []
+            for _ in range(pages):
+                before = exporter.cost().cpu_seconds
+                page = read_page(connection)
+                seconds.append(page.seconds)
+                cpu.append(exporter.cost().cpu_seconds - before)
+                if page.read != size.accounts * size.queues:
+                    raise RuntimeError(f"{size}: only {page.read} queues were read")
+            cost = exporter.cost()
         total = size.accounts * size.queues
         least = math.ceil(total / PARALLEL) * LATENCY
         name_of_row = f"{size.accounts} x {size.queues}" if what == "accounts" else str(total)
@@ -83,18 +75,14 @@ def by_silos(accounts: Sequence[int], queues: int, silos: int, budget: float, pa
     """Return a table of accounts over several silos, with all of them well and then one silent."""
     rows = []
     for number in accounts:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            with Upstream(folder, queues, LATENCY, number, silos) as upstream:
-                path = folder / "exporter.yml"
-                write_configuration(path, upstream)
-                with start_exporter(path) as exporter:
-                    connection = exporter.connect()
-                    first = read_page(connection, budget)
-                    later = [read_page(connection, budget) for _ in range(pages)]
-                    upstream.hang()
-                    hanging = [read_page(connection, budget) for _ in range(pages)]
-                    connection.close()
+        with (
+            configured(queues, accounts=number, silos=silos) as (path, upstream),
+            started(path) as (_, connection),
+        ):
+            first = read_page(connection, budget)
+            later = [read_page(connection, budget) for _ in range(pages)]
+            upstream.hang()
+            hanging = [read_page(connection, budget) for _ in range(pages)]
         others = queues * (number - len(range(silos - 1, number, silos)))
         read = min(page.read for page in hanging)
         rows.append(
@@ -116,41 +104,35 @@ def by_replicas(numbers: Sequence[int], size: Size, parallel: int, rounds: int) 
     All probes are sent at once; each exporter sends a number of requests at a time.
     """
     rows = []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, size.queues, LATENCY, size.accounts) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream, parallel)
-            for number in numbers:
-                with ExitStack() as stack:
-                    exporters = [stack.enter_context(start_exporter(path)) for _ in range(number)]
-                    probes = []
-                    for account in (f"client-{index}" for index in range(size.accounts)):
-                        exporter = exporters[zlib.crc32(account.encode()) % number]
-                        connection = exporter.connect()
-                        stack.callback(connection.close)
-                        probes.append((connection, f"/probe?account={account}"))
-                    seconds, cpu = [], []
-                    pool = stack.enter_context(ThreadPoolExecutor(len(probes)))
-                    for _ in range(rounds + 1):
-                        before = [exporter.cost().cpu_seconds for exporter in exporters]
-                        begun = time.monotonic()
-                        pages = list(
-                            pool.map(lambda probe: read_page(probe[0], path=probe[1]), probes)
-                        )
-                        seconds.append(time.monotonic() - begun)
-                        cpu.append(
-                            sum(exporter.cost().cpu_seconds for exporter in exporters) - sum(before)
-                        )
-                        if sum(page.read for page in pages) != size.accounts * size.queues:
-                            raise RuntimeError(f"{number} replicas: not all queues were read")
-                    memory = sum(exporter.cost().mebibytes for exporter in exporters)
-                rows.append(
-                    (
-                        number,
-                        f"{median(seconds[1:]):.2f}",
-                        f"{median(cpu[1:]):.2f}",
-                        f"{memory:.0f}",
+    with configured(size.queues, accounts=size.accounts, parallel=parallel) as (path, _):
+        for number in numbers:
+            with ExitStack() as stack:
+                exporters = [stack.enter_context(start_exporter(path)) for _ in range(number)]
+                probes = []
+                for account in (f"client-{index}" for index in range(size.accounts)):
+                    exporter = exporters[zlib.crc32(account.encode()) % number]
+                    connection = exporter.connect()
+                    stack.callback(connection.close)
+                    probes.append((connection, f"/probe?account={account}"))
+                seconds, cpu = [], []
+                pool = stack.enter_context(ThreadPoolExecutor(len(probes)))
+                for _ in range(rounds + 1):
+                    before = [exporter.cost().cpu_seconds for exporter in exporters]
+                    begun = time.monotonic()
+                    pages = list(pool.map(lambda probe: read_page(probe[0], path=probe[1]), probes))
+                    seconds.append(time.monotonic() - begun)
+                    cpu.append(
+                        sum(exporter.cost().cpu_seconds for exporter in exporters) - sum(before)
                     )
+                    if sum(page.read for page in pages) != size.accounts * size.queues:
+                        raise RuntimeError(f"{number} replicas: not all queues were read")
+                memory = sum(exporter.cost().mebibytes for exporter in exporters)
+            rows.append(
+                (
+                    number,
+                    f"{median(seconds[1:]):.2f}",
+                    f"{median(cpu[1:]):.2f}",
+                    f"{memory:.0f}",
                 )
+            )
     return table(("replicas", "all probes, s", "CPU of all, s", "memory of all, MiB"), rows)

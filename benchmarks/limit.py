@@ -8,17 +8,14 @@ cases, so that what disturbs the machine disturbs all of them.
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks import bare
-from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.exporters import configured, read_page, started
 from benchmarks.report import median, table, times
-from benchmarks.upstream import Upstream
 
 #: The aims hold up to this number of requests a second.
 RATE = 500
@@ -57,16 +54,12 @@ class Sample:
 
 def cases(queues: Sequence[int], parallel: Sequence[int], latency: Sequence[float]) -> list[Case]:
     """Return every combination."""
-    return [Case(*combination) for combination in _product(queues, parallel, latency)]
-
-
-def _product(
-    queues: Sequence[int], parallel: Sequence[int], latency: Sequence[float]
-) -> Iterator[tuple[int, int, float]]:
-    for seconds in latency:
-        for number in queues:
-            for at_a_time in parallel:
-                yield number, at_a_time, seconds
+    return [
+        Case(number, at_a_time, seconds)
+        for seconds in latency
+        for number in queues
+        for at_a_time in parallel
+    ]
 
 
 def measure(found: Sequence[Case], rounds: int) -> str:
@@ -79,20 +72,14 @@ def measure(found: Sequence[Case], rounds: int) -> str:
 
 
 def _sample(case: Case) -> Sample:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, case.queues, case.latency) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream, case.parallel)
-            with start_exporter(path) as exporter:
-                connection = exporter.connect()
-                time.sleep(BEFORE_FIRST)
-                cold = read_page(connection)
-                seen, cost = upstream.seen(), exporter.cost()
-                warm = read_page(connection)
-                api, cpu = upstream.seen() - seen, exporter.cost().cpu_seconds - cost.cpu_seconds
-                connection.close()
-            sockets = bare.scrape(upstream, case.parallel)
+    with configured(case.queues, case.latency, parallel=case.parallel) as (path, upstream):
+        with started(path) as (exporter, connection):
+            time.sleep(BEFORE_FIRST)
+            cold = read_page(connection)
+            seen, cost = upstream.seen(), exporter.cost()
+            warm = read_page(connection)
+            api, cpu = upstream.seen() - seen, exporter.cost().cpu_seconds - cost.cpu_seconds
+        sockets = bare.scrape(upstream, case.parallel)
     if cold.read != case.queues or warm.read != case.queues:
         raise RuntimeError(f"{case}: only {cold.read} and {warm.read} queues were read")
     return Sample(cold.seconds, warm.seconds, sockets, cpu, api.cpu_seconds / warm.seconds)
