@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import socket
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
-from benchmarks.exporters import read_page, start_exporter, write_configuration
+from benchmarks.exporters import configured, read_page, started
 from benchmarks.processes import Measured
 from benchmarks.report import median
-from benchmarks.upstream import Upstream
 
 _REQUEST = (
     b"GET /metrics HTTP/1.1\r\nHost: exporter\r\nAccept-Encoding: gzip\r\n"
@@ -22,18 +19,11 @@ _REQUEST = (
 def measure(queues: int, clients: int, rounds: int) -> str:
     """Return how long a scrape takes alone, and amid a burst of others on new connections."""
     alone, amid = [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with Upstream(folder, queues, 0.05) as upstream:
-            path = folder / "exporter.yml"
-            write_configuration(path, upstream)
-            with start_exporter(path) as exporter:
-                connection = exporter.connect()
-                read_page(connection)
-                for _ in range(rounds):
-                    alone.append(read_page(connection).seconds)
-                    amid.append(_scrape_amid(exporter, clients))
-                connection.close()
+    with configured(queues) as (path, _), started(path) as (exporter, connection):
+        read_page(connection)
+        for _ in range(rounds):
+            alone.append(read_page(connection).seconds)
+            amid.append(_scrape_amid(exporter, clients))
     delay = median(burst - usual for usual, burst in zip(alone, amid, strict=True))
     return (
         f"A burst of {clients} scrapes of {queues} queues, each on a new connection, delays one"
