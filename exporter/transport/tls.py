@@ -41,6 +41,10 @@ class TlsContexts:
         # Outside the lock: reading files may take long, which concerns only their accounts.
         made = Watched(lambda: client_context(tls))
         with self._lock:
+            other = self._contexts.get(tls)
+            # Another thread was faster: two contexts would mean two transports, of which one ends.
+            if other is not None and other is not known:
+                return other.value
             self._contexts[tls] = made
         return made.value
 

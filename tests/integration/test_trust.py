@@ -8,7 +8,9 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from exporter.errors import ApiError, Failure
 from exporter.settings import TlsFiles
+from exporter.transport import tls
 from exporter.transport.tls import client_context
 from exporter.transport.transports import Transports
 from tests.integration.conftest import MakeAccount
@@ -243,6 +246,23 @@ transport = Transports().get(account, 1)
 adapter = transport._adapter
 print(adapter.poolmanager.connection_pool_kw["ssl_context"].keylog_filename)
 """
+
+
+def test_two_that_need_a_context_at_once_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each had its own, and so its own transport, which closed the connections of the other."""
+    both = threading.Barrier(2)
+    make = tls.client_context
+
+    def make_at_once(files: TlsFiles) -> ssl.SSLContext:
+        both.wait(10)
+        return make(files)
+
+    monkeypatch.setattr(tls, "client_context", make_at_once)
+    contexts = tls.TlsContexts()
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.map(contexts.get, [TlsFiles()] * 2)
+    assert first is second
+    assert contexts.get(TlsFiles()) is first
 
 
 @pytest.mark.parametrize("path", ["no/such/folder/secrets", "secrets"])
