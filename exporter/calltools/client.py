@@ -32,7 +32,7 @@ Rows: TypeAlias = tuple[Mapping[str, Any], ...]
 FILTERS: tuple[Filter, ...] = ("queue", "agent_status_id", "ready")
 _AGENTS = "/api/agentstatuses/"
 LARGEST_PAGE = 250
-#: Lengths at which a bare list may be only the first page, whatever ``page_size`` asks for.
+#: Lengths at which a list without a total may be only the first page.
 _PAGE_SIZES = {10, 20, 25, 30, 50, 100, 200, LARGEST_PAGE, 500, 1000}
 #: How often a list is read until two readings agree.
 _READINGS = 3
@@ -68,7 +68,7 @@ class Client:
         filters = {"queue": queue_id, "agent_status_id": status_id, "ready": "true"}
         page = self._filtered_page({**filters, "page_size": 1}, status_id, context)
         if page.count is None and page.rows:
-            # A bare list has no total, and one row may be only the first page.
+            # Without a total, one row may be only the first page.
             query = {**filters, "page_size": LARGEST_PAGE}
             page = self._filtered_page(query, status_id, context)
         return len(page.rows) if page.count is None else page.count
@@ -79,7 +79,7 @@ class Client:
         def judge(page: ListPage) -> ListPage:
             if page.count and not page.rows:
                 raise unexpected(f"no row under a `count` of {page.count}")
-            if page.count is None and len(page.rows) in _PAGE_SIZES:
+            if page.count is None and _may_be_full(page):
                 raise unexpected(
                     "a list without `count` that is as long as a full page, so it may be incomplete"
                 )
@@ -196,11 +196,13 @@ class Client:
         """
         rows: dict[K, T] = {}
         count: int | None = None
+        may_go_on = True
 
         def judge(page: ListPage) -> int:
-            nonlocal count
+            nonlocal count, may_go_on
             count = page.count
             rows.update(map(read_row, page.rows))
+            may_go_on = page.has_next or count is not None or _may_be_full(page)
             return len(page.rows)
 
         def is_past_the_end(answer: HttpAnswer) -> int | None:
@@ -214,10 +216,16 @@ class Client:
             wanted = {**query, "page_size": LARGEST_PAGE, **more}
             found = self._requester.ask(path, wanted, context, judge, is_past_the_end)
             pages += len(rows) > before
-            if not found or (count is None and found not in _PAGE_SIZES):
+            if not found or not may_go_on:
                 break
             number += 1
         return rows, count, pages
+
+
+def _may_be_full(page: ListPage) -> bool:
+    """Return whether a page is as long as one that others follow, whatever size was asked for."""
+    length = len(page.rows)
+    return length in _PAGE_SIZES or (page.has_next and length >= min(_PAGE_SIZES))
 
 
 def check_ready(agents: Callable[[Ready], Rows]) -> Failure | None:

@@ -31,11 +31,13 @@ _REPEATED = (*_FILTERS, "page_size")
 class ListPage:
     """One page of a list.
 
-    ``count`` is the total over all pages, None for a bare list, which has none.
+    ``count`` is the total over all pages, None where that is not known, as in a bare list.
+    ``has_next`` says whether another page is to come.
     """
 
     count: int | None
     rows: tuple[Mapping[str, Any], ...]
+    has_next: bool = False
 
 
 def read_page(answer: HttpAnswer, path: str, query: Mapping[str, object]) -> ListPage:
@@ -64,7 +66,9 @@ def read_page(answer: HttpAnswer, path: str, query: Mapping[str, object]) -> Lis
     rows = _rows(results)
     if len(rows) > count:
         refuse(f"{len(rows)} rows under a `count` of {count}")
-    return ListPage(count, rows)
+    # A `count` of rows that are all here is that of this page alone if another one is to come.
+    has_next = bool(content.get("next"))
+    return ListPage(None if has_next and 0 < count == len(rows) else count, rows, has_next)
 
 
 def _is_of_another(link: object, path: str, query: Mapping[str, object]) -> bool:

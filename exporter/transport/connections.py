@@ -71,7 +71,6 @@ class _DeadlineConnection(HTTPConnection):
                 continue
             self.opened_at = self.used_at = boot_seconds()
             if (request := current_request()) is not None:
-                request.opened = True
                 request.on_connect()
             return sock
         if isinstance(failure, TimeoutError):
@@ -122,6 +121,8 @@ class _PlainPool(HTTPConnectionPool):
             fresh = request is not None and request.fresh
             if not connection.is_closed and (fresh or not connection.is_silent()):
                 connection.close()
+            if request is not None:
+                request.reused = not connection.is_closed
             if self.proxy is not None and not self._tunnels:
                 headers = {**headers, **self.proxy_headers}
             self._connect(connection)

@@ -43,13 +43,13 @@ class Deadline:
 class InFlightRequest:
     """What the sockets record of the request that this thread has in flight."""
 
-    __slots__ = ("deadline", "fresh", "on_connect", "opened", "received")
+    __slots__ = ("deadline", "fresh", "on_connect", "received", "reused")
 
     def __init__(self, deadline: Deadline, on_connect: Callable[[], None], *, fresh: bool) -> None:
         self.deadline = deadline
         self.on_connect = on_connect
         self.fresh = fresh
-        self.opened = False
+        self.reused = False
         self.received = False
 
 

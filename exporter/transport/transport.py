@@ -178,7 +178,7 @@ class Transport:
                 )
         # Raised outside the `except`, without a chain: the original error holds the request and its
         # key.
-        if failure.code == "connection" and not (current.opened or current.received):
+        if failure.code == "connection" and current.reused and not current.received:
             raise StaleConnectionError(failure)
         raise ApiError(failure)
 

@@ -350,8 +350,12 @@ def test_a_timeout_is_not_tried_again(
 
 
 def test_a_refused_connection_and_an_unknown_name_are_told_apart(
-    start_simulator: StartSimulator, make_account: MakeAccount, ask: Callable[..., int | Failure]
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    ask: Callable[..., int | Failure],
+    recorder: Recorder,
 ) -> None:
+    """Each is one attempt and one error: only a kept connection may have been closed unseen."""
     simulator = start_simulator()
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -360,6 +364,7 @@ def test_a_refused_connection_and_an_unknown_name_are_told_apart(
     failure = ask(make_account(simulator, url="http://no-such-host.invalid"))
     assert isinstance(failure, Failure)
     assert failure.code == "dns"
+    assert recorder.codes == ["connection", "dns"]
 
 
 def test_a_look_up_that_hangs_ends_as_a_timeout(

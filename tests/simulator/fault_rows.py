@@ -17,7 +17,8 @@ class Row:
     the page's budget, others at once. ``attempts`` are those for the one queue. ``holds``
     names what the next scrape does not ask, though the fault is over: the "queue" or the "account".
     ``stops`` tells that the account's other queues are not asked in this scrape. ``agents`` is the
-    number with `detail: agents`, where the fault is none.
+    number with `detail: agents`, where the fault is none, and ``more_pages`` are those that are
+    asked for in that case, as the list seems to go on.
     """
 
     says: str = ""
@@ -28,6 +29,7 @@ class Row:
     holds: str = ""
     stops: bool = False
     agents: int | None = None
+    more_pages: int = 0
 
 
 def _status(code: str, words: str, **more: str | bool) -> Row:
@@ -162,7 +164,7 @@ ROWS = {
         "the API ignores filters: it returned an agent in status 1 for agent_status_id=",
         agents=0,
     ),
-    "page-loop": _FINE,
+    "page-loop": Row(more_pages=1),
 }
 
 #: Faults on the way to an account's host.

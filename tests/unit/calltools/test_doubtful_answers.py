@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -283,6 +284,49 @@ def test_a_bare_list_is_read_to_its_end_whatever_its_pages_are(
 
     answer(by)
     assert len(client.read_agents(queue(), context)) == len(rows)
+
+
+def with_next(rows: Rows, number: int, size: int) -> dict[str, object]:
+    """Return a page whose `count` is its own, as of some versions of the API's framework."""
+    found = rows[(number - 1) * size : number * size]
+    following = f"{URL}{AGENTS}?page={number + 1}" if number * size < len(rows) else None
+    return {"count": len(found), "next": following, "previous": None, "results": found}
+
+
+@pytest.mark.parametrize(("total", "largest"), [(1, 250), (7, 250), (30, 25), (45, 40)])
+def test_a_count_of_one_page_is_not_taken_for_that_of_all(
+    answer: Callable[..., None],
+    client: Client,
+    context: RequestContext,
+    total: int,
+    largest: int,
+) -> None:
+    """The kind: an answer that contradicts itself: all are here, and more are to come."""
+    rows = [row(number) for number in range(total)]
+
+    def by(query: dict[str, str]) -> object:
+        size = min(int(query["page_size"]), largest)
+        return with_next(rows, int(query.get("page", "1")), size)
+
+    answer(by)
+    if total <= largest:
+        assert client.count_available(queue(), context) == total
+        assert len(client.read_agents(queue(), context)) == total
+    else:
+        for read in (client.count_available, client.read_agents):
+            assert failure(partial(read, queue(), context)).code == "unexpected_answer"
+
+
+def test_a_link_that_always_leads_on_hides_no_number(
+    answer: Callable[..., None], client: Client, context: RequestContext
+) -> None:
+    def by(_: dict[str, str]) -> object:
+        more = f"{URL}{AGENTS}?page=2"
+        return {"count": 1, "next": more, "previous": None, "results": [row(1)]}
+
+    answer(by)
+    assert client.count_available(queue(), context) == 1
+    assert len(client.read_agents(queue(), context)) == 1
 
 
 EVERYBODY = {
