@@ -116,8 +116,8 @@ class ScrapeHistory:
             for queue in snapshot.queues:
                 account = self._accounts.setdefault(queue.account.name, _AccountHistory())
                 before = account.scraped.get(queue.queue.id)
-                if before is not None and queue.result.finished_at < before.result.finished_at:
-                    continue  # a scrape that began later has ended earlier
+                if before is not None and queue.result.asked_at < before.result.asked_at:
+                    continue  # what was asked for later has come earlier
                 account.scraped[queue.queue.id] = queue
                 account.record_emptiness(queue)
                 failure = queue.result.failure

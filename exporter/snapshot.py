@@ -35,6 +35,11 @@ class QueueResult:
     finished_at: Moment
     detail: AgentDetail | None = None
 
+    @property
+    def asked_at(self) -> float:
+        """When the fetch began, by the steady clock: the number may be as old as that."""
+        return self.finished_at.steady - (self.duration_seconds or 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:

@@ -141,6 +141,13 @@ class AccountScrape:
         if are_read or all(job.done() for job in self.lists_to_await):
             self._start_queues(self._access)
 
+    def verify_again(self) -> bool:
+        """Start what the answers have made necessary to check; return whether that is anything."""
+        before = len(self._checks)
+        if self._access is not None and self._asked and self.state.filters_to_verify(self._now):
+            self._start_checks(self._access)
+        return len(self._checks) > before
+
     def finish(self) -> tuple[AccountSnapshot, list[QueueSnapshot]]:
         """Collect the results of the jobs so far, and trust only verified numbers."""
         for job in self._checks.values():
@@ -212,7 +219,7 @@ class AccountScrape:
             return recent
 
         job, shared = tools.jobs.join_or_start(
-            (access.state, queue.id),
+            (access.state, queue.id, queue.available_status),
             self.host_limit,
             self._request.deadline(),
             partial(QueueFetch, queue, access),

@@ -131,9 +131,13 @@ class Catalog:
 
     def unknown(self, queue: Queue) -> Failure | None:
         """Return why a queue cannot be asked for: the account lacks its id or status."""
-        if queue.id not in self._resolved:  # the list was read since the queue was asked for
+        known = self._resolved.get(queue.id)
+        if known is None:  # the list was read since the queue was asked for
             return _no_queue(queue.id)
-        return self._unknown.get(queue.id)
+        failure = self._unknown.get(queue.id)
+        if failure is None and known.available_status != queue.available_status:
+            failure = Failure("unknown_id", "`available_status` stands for other ids by now")
+        return failure
 
     def failures(self) -> list[Failure]:
         """Return the failure of the lists that the configuration depends on."""

@@ -66,11 +66,13 @@ class Attempts(RequestObserver):
         self._lock = threading.Lock()
         self._sent_at: float | None = None
         self.sent = False
+        self.in_flight = False
 
     def attempt_started(self) -> None:
         """Record that a request is in flight."""
         with self._lock:
             self._sent_at, self.sent = time.monotonic(), True
+        self.in_flight = True
 
     def connection_opened(self) -> None:
         """Count a connection, even for a request that no scrape waits for any more."""
@@ -78,6 +80,7 @@ class Attempts(RequestObserver):
 
     def attempt_ended(self, attempt: Attempt) -> None:
         """Count a request, unless a scrape has counted it as a `timeout` already."""
+        self.in_flight = False
         if self._settle() is not None:
             self._report(attempt)
 
@@ -217,7 +220,10 @@ class QueueFetch(Job[QueueResult]):
                 return *summarise(agents, queue.status_ids, names), None
             return access.client.count_available(queue, self._context()), None, None
         except ApiError as error:
-            access.state.backoff.record(error, access.clock.now(), queue)
+            now = access.clock.now()
+            access.state.backoff.record(error, now, queue)
+            if error.failure.code == "filter_ignored":
+                access.state.record_contradiction(now)
             return None, None, error.failure
         except Exception as error:  # noqa: BLE001 - the edge of a thread: one queue fails alone
             # Only the kind of the error: its text or its traceback could hold people's names.
@@ -277,7 +283,8 @@ class JobsInFlight:
         return job, False
 
     def _run(self, key: Hashable, job: Job[Any]) -> object:
-        job.begun = boot_seconds()
+        with self._lock:  # a scrape either joins it before or sees that it has begun
+            job.begun = boot_seconds()
         result = job.work()
         # First, so that a scrape that begins after the result does not find this job.
         with self._lock:
@@ -294,9 +301,10 @@ def _is_worth_joining(job: Job[Any]) -> bool:
 
     It cannot use one that has waited for long: the answer may be as old as the request, or never
     come. As only young jobs are joined, overlapping scrapes cannot keep one going for ever. Nor can
-    it use one that ends for want of time, which the account's own timeout would give it.
+    it use one that ends for want of time, unless its request has the account's own timeout.
     """
     if job.begun is None:
         return True
-    has_time = job.deadline.remaining() > 0 or job.access.account.timeout is not None
+    in_flight = job.access.account.timeout is not None and job.attempts.in_flight
+    has_time = job.deadline.remaining() > 0 or in_flight
     return has_time and boot_seconds() - job.begun < JOIN_SECONDS

@@ -161,6 +161,8 @@ class Scraper:
 def _finish(scrapes: Sequence[AccountScrape], request: ScrapeRequest) -> Snapshot:
     """Wait for all jobs, until the end of the budget at most, and collect their results."""
     wait([job for scrape in scrapes for job in scrape.jobs], request.remaining())
+    again = [scrape for scrape in scrapes if scrape.verify_again()]
+    wait([job for scrape in again for job in scrape.jobs], request.remaining())
     finished = [scrape.finish() for scrape in scrapes]
     return Snapshot(
         tuple(summary for summary, _ in finished),

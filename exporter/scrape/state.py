@@ -24,6 +24,8 @@ LONGEST_QUEUE_SECONDS = 60.0
 #: enough that several scrapes can try, so that one failure costs no number.
 VERIFIED_SECONDS = 600.0
 RENEW_SECONDS = 420.0
+#: How old a verification is, in seconds, before a row that contradicts its request renews it.
+_DOUBT_SECONDS = 10.0
 #: By how much, in seconds, the two answers that verify the filter `ready` may be apart.
 _BY_READY_SECONDS = 90.0
 
@@ -81,14 +83,28 @@ class AccountState:
         self.asked_at: dict[int, float] = previous.asked_at if previous else {}
         self._verdicts: dict[Filter, tuple[float, Failure | None]] = {}
         self._unverifiable: dict[Filter, Failure] = {}
-        self._results: dict[int, QueueResult] = {}
+        self._contradicted_at = float("-inf")
+        self._results: dict[int, tuple[Queue, QueueResult]] = {}
         self._retained: object = None
         self._by_ready_lock = threading.Lock()
         self._by_ready: dict[Ready, tuple[Moment, Rows]] = {}
 
     def filters_to_verify(self, now: Moment) -> list[Filter]:
-        """Return the filters that are not verified, or whose verification expires soon."""
-        return [name for name in FILTERS if not self._has_verdict(name, now, RENEW_SECONDS)]
+        """Return the filters that are not verified, or whose verification expires soon.
+
+        Where a row has contradicted its request since, the API may ignore filters by now.
+        """
+        wanted = []
+        for name in FILTERS:
+            verified_at, _ = self._verdicts.get(name, (float("-inf"), None))
+            in_doubt = verified_at < self._contradicted_at
+            if not self._has_verdict(name, now, _DOUBT_SECONDS if in_doubt else RENEW_SECONDS):
+                wanted.append(name)
+        return wanted
+
+    def record_contradiction(self, now: Moment) -> None:
+        """Record that a row contradicted the filters of its request."""
+        self._contradicted_at = now.steady
 
     def record_filter(
         self, name: Filter, verdict: Failure | ApiError | None, asked_at: Moment
@@ -111,7 +127,7 @@ class AccountState:
         They are kept here, as simultaneous scrapes may each have sent one of the two requests.
         """
         with self._by_ready_lock:
-            if self._has_verdict("ready", asked_at, _BY_READY_SECONDS):
+            if self._has_verdict("ready", asked_at, _DOUBT_SECONDS):
                 return
             self._by_ready[value] = (asked_at, _without_names(agents))
             recent = self._recent_by_ready(asked_at)
@@ -153,15 +169,22 @@ class AccountState:
 
     def record_result(self, queue: Queue, result: QueueResult) -> None:
         """Record the result of a fetch; the number is kept for scrapes that accept an older one."""
-        if result.failure is None:
-            self._results[queue.id] = result
+        _, kept = self._results.get(queue.id, (None, None))
+        # A fetch that began later may have ended earlier.
+        if result.failure is None and (kept is None or kept.asked_at <= result.asked_at):
+            self._results[queue.id] = queue, result
         if result.failure is None or result.failure.code not in {"401", "429"}:
             self.asked_at[queue.id] = result.finished_at.steady
 
     def recent_result(self, queue: Queue, now: Moment, max_age: float) -> QueueResult | None:
-        """Return a number that was read less than ``max_age`` seconds ago, if there is one."""
-        result = self._results.get(queue.id)
-        return result if result and now.steady - result.finished_at.steady < max_age else None
+        """Return a number that was asked for less than ``max_age`` seconds ago, if there is one.
+
+        One that was asked for with other statuses, before a list changed, means something else.
+        """
+        asked, result = self._results.get(queue.id, (None, None))
+        if asked is None or result is None or asked.available_status != queue.available_status:
+            return None
+        return result if now.steady - result.asked_at < max_age else None
 
     def record_success(self, queue: Queue, result: QueueResult, now: Moment) -> float | None:
         """Record the result of a scrape; return the Unix time when the queue was last read."""

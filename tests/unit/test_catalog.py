@@ -29,7 +29,10 @@ def account(**settings: Any) -> Account:
             lambda catalog: catalog.record(
                 catalog.statuses, {1: StatusRow(1, "Ready", "", None)}, 0.0
             ),
-            lambda catalog: (catalog.must_be_read_first, catalog.unknown(QUEUE) is not None),
+            lambda catalog: (
+                catalog.must_be_read_first,
+                catalog.unknown(*catalog.queues) is not None,
+            ),
             (False, True),
             (False, False),
         ),
