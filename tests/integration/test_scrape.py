@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pytest
+from requests import PreparedRequest
 
+from exporter.calltools.requester import Requester
 from exporter.errors import Failure
 from exporter.runtime import Runtime
-from exporter.settings import Queue, TokenEnvironment, TokenFile
-from exporter.simulator import AVAILABLE, SimulatedAccount
+from exporter.settings import Secret, TokenEnvironment, TokenFile
+from exporter.simulator import SimulatedAccount
 from exporter.snapshot import Snapshot
 from tests.integration.conftest import MakeAccount
 from tests.simulator import Dialect, FixedWorld
@@ -310,11 +311,14 @@ def test_a_fault_of_the_exporter_itself_fails_one_queue(
 ) -> None:
     simulator = start_simulator(SimulatedAccount(world(q5460=2)))
     account = make_account(simulator, *QUEUES[:2])
-    broken = Queue(5457, "broken", (AVAILABLE,))
-    monkeypatch.setattr(
-        "exporter.calltools.requester.urlencode",
-        lambda query: 1 / 0 if query.get("queue") == broken.id else urlencode(query),
-    )
+    prepare = Requester._prepare
+
+    def prepare_or_break(requester: Requester, target: str, token: Secret) -> PreparedRequest:
+        if "queue=5457" in target:
+            raise ZeroDivisionError
+        return prepare(requester, target, token)
+
+    monkeypatch.setattr(Requester, "_prepare", prepare_or_break)
     snapshot = make_runtime(account).snapshot([account], 10)
     assert codes(snapshot)[5457] == "unexpected_answer"
     assert codes(snapshot)[5460] == 2
