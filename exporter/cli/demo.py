@@ -90,14 +90,9 @@ def _agent(number: int, second: int) -> Agent:
     )
 
 
-class _Outage:
-    """The demo's faults: requests for billing are answered with 503."""
-
-    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:  # noqa: ARG002 - the signature of every fault plan
-        return _unavailable if queue == str(_BILLING) else None
-
-    def take_silence(self) -> bool:
-        return False
+def _outage(_account: str | None, _path: str, queue: str | None) -> Fault | None:
+    """Answer requests for billing with 503."""
+    return _unavailable if queue == str(_BILLING) else None
 
 
 async def _unavailable(exchange: Exchange) -> None:
@@ -106,7 +101,7 @@ async def _unavailable(exchange: Exchange) -> None:
 
 def demo_simulator(changed: Callable[[World], World] = lambda world: world) -> SimulatedSilo:
     """Return the demo's simulator, not yet started, with the given changes to its world."""
-    return SimulatedSilo(SimulatedAccount(changed(CallCentre())), faults=_Outage())
+    return SimulatedSilo(SimulatedAccount(changed(CallCentre())), take_fault=_outage)
 
 
 _WORDS = """\

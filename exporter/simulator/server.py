@@ -11,7 +11,7 @@ from functools import partial
 from typing import Self
 
 from exporter.simulator.api import Api, SimulatedAccount
-from exporter.simulator.wire import Answer, Connection, Exchange, Fault, FaultSource, Request
+from exporter.simulator.wire import Answer, Connection, Exchange, Fault, Request, TakeFault
 
 _BACKLOG = 2048
 
@@ -28,14 +28,14 @@ class SimulatedSilo:
         *accounts: SimulatedAccount,
         tls: ssl.SSLContext | None = None,
         latency: float = 0.0,
-        faults: FaultSource | None = None,
+        take_fault: TakeFault = lambda *_: None,
     ) -> None:
         self.clock: Callable[[], float] = time.time
         self.latency = latency
         self.tls = tls
         self.connections_opened = 0
         self._api = Api(accounts)
-        self._faults = faults
+        self._take_fault = take_fault
         self._address = ("127.0.0.1", 0)
         self._open: set[Connection] = set()
         self._connecting: dict[asyncio.Task[None], socket.socket] = {}
@@ -118,14 +118,9 @@ class SimulatedSilo:
 
     async def _connect(self, accepted: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError):  # the client leaves, or refuses the certificate
-            if self._faults is not None and self._faults.take_silence():
-                with accepted:
-                    while await self._loop.sock_recv(accepted, 65536):
-                        pass
-            else:
-                await self._loop.connect_accepted_socket(
-                    lambda: Connection(number, self), accepted, ssl=self.tls
-                )
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(number, self), accepted, ssl=self.tls
+            )
 
     def connection_opened(self, connection: Connection) -> None:
         """Record a connection that is ready for requests."""
@@ -149,11 +144,9 @@ class SimulatedSilo:
             connection.send(answer)
 
     def _fault(self, request: Request) -> Fault | None:
-        if self._faults is None:
-            return None
         account = self._api.account(request)
         name = None if account is None else account.name
-        return self._faults.take(name, request.path, request.query.get("queue"))
+        return self._take_fault(name, request.path, request.query.get("queue"))
 
     async def _go_wrong(self, fault: Fault, exchange: Exchange) -> None:
         await asyncio.sleep(self.latency)

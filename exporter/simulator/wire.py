@@ -221,13 +221,5 @@ class Exchange:
 
 #: One fault: it writes to the exchange's connection, in place of the answer.
 Fault: TypeAlias = Callable[[Exchange], Awaitable[None]]
-
-
-class FaultSource(Protocol):
-    """Which faults occur, and when; they are passed to the simulator, which has none itself."""
-
-    def take(self, account: str | None, path: str, queue: str | None) -> Fault | None:
-        """Return the fault for one request, or None to answer it."""
-
-    def take_silence(self) -> bool:
-        """Return whether to leave a new connection without any answer."""
+#: Returns the fault for a request, by its account, path and queue; None to answer it.
+TakeFault: TypeAlias = Callable[[str | None, str, str | None], Fault | None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 import threading
 from collections import deque
@@ -52,7 +54,7 @@ class Simulator(SimulatedSilo):
         self._log: deque[ReceivedRequest] = deque(maxlen=_LOG_LENGTH)
         self._changed = threading.Condition()
         accounts = accounts or (SimulatedAccount(FixedWorld()),)
-        super().__init__(*accounts, tls=tls, latency=latency, faults=self.faults)
+        super().__init__(*accounts, tls=tls, latency=latency, take_fault=self.faults.take)
         self.clock = Clock()
         self._api: DialectApi = DialectApi(accounts, dialect or Dialect())
 
@@ -83,6 +85,14 @@ class Simulator(SimulatedSilo):
         """Wait until a condition on requests or connections holds; return False if it never did."""
         with self._changed:
             return self._changed.wait_for(true, seconds)
+
+    async def _connect(self, accepted: socket.socket, number: int) -> None:
+        if not self.faults.take_silence():
+            await super()._connect(accepted, number)
+            return
+        with contextlib.suppress(OSError), accepted:  # the client leaves
+            while await self._loop.sock_recv(accepted, 65536):
+                pass
 
     def connection_opened(self, connection: Connection) -> None:
         """Record a connection that is ready for requests."""
