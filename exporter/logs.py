@@ -63,7 +63,7 @@ class LineWriter:
         """Queue a line."""
         with self._changed:
             if self._is_closed or len(self._lines) >= _MOST_LINES:
-                self._drop(1)
+                self._drop()
                 return
             encoded = line.encode("utf-8", "backslashreplace")
             if not self._is_running():  # without a thread, the log is needed more than speed
@@ -107,7 +107,7 @@ class LineWriter:
             with self._changed:
                 self._is_writing = False
                 if not written:
-                    self._drop(1)
+                    self._drop()
                 report = self._unreported if written else 0
                 self._unreported -= report
                 self._changed.notify_all()
@@ -128,10 +128,10 @@ class LineWriter:
                 return False
         return True
 
-    def _drop(self, lines: int) -> None:
+    def _drop(self) -> None:
         global _dropped  # noqa: PLW0603 - counted for the process, however often logs are set up
-        _dropped += lines
-        self._unreported += lines
+        _dropped += 1
+        self._unreported += 1
 
 
 _writer: LineWriter | None = None

@@ -31,7 +31,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def suggestion(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return ``did you mean 'X'?`` for the nearest known name, else other words."""
+    found = nearest(name, known)
+    return f"did you mean {found!r}?" if found else otherwise
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'X'?`` for the nearest known name, or nothing."""
-    found = nearest(name, known)
-    return f"; did you mean {found!r}?" if found else ""
+    found = suggestion(name, known, "")
+    return found and f"; {found}"

@@ -7,7 +7,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from exporter.cli import exits
-from exporter.text import did_you_mean
+from exporter.text import suggestion
 
 #: The command where none is given.
 DEFAULT_COMMAND = "serve"
@@ -83,10 +83,8 @@ class CommandGroup(click.Group):
             for word in args[1:]:
                 if word.startswith("--") and word.partition("=")[0] not in known:
                     raise click.NoSuchOption(word.partition("=")[0], possibilities=known, ctx=ctx)
-            meant = did_you_mean(name, self.commands) or (
-                f"; the commands are {', '.join(self.commands)}"
-            )
-            raise click.UsageError(f"unknown command {name!r}{meant}", ctx)
+            hint = suggestion(name, self.commands, f"the commands are {', '.join(self.commands)}")
+            raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -14,7 +14,7 @@ from exporter.config.validate import misspelt
 from exporter.config.yaml_tree import Location, YamlMapping, YamlSequence, redacted
 from exporter.errors import Mistake
 from exporter.schedule import DAYS, Span, overlaps
-from exporter.text import nearest
+from exporter.text import suggestion
 
 TOKEN_KEYS = ("token_file", "token_env")
 _NEEDED = {
@@ -163,9 +163,8 @@ class CrossChecks:
     def _check_schedule_name(self, mapping: YamlMapping) -> None:
         name = mapping.get("schedule")
         if isinstance(name, str) and self._schedules_known and name not in self._schedules:
-            near = nearest(name, self._schedules)
             known = ", ".join(self._schedules) or "one under the key 'schedules'"
-            hint = f"did you mean '{near}'?" if near else f"expected {known}"
+            hint = suggestion(name, self._schedules, f"expected {known}")
             message = f"found {redacted(name)}, which is not a schedule, {hint}"
             self._add(mapping.location_of("schedule"), message)
 

@@ -16,7 +16,7 @@ from exporter.config.yaml_tree import (
     YamlSequence,
     redacted,
 )
-from exporter.text import nearest
+from exporter.text import nearest, suggestion
 
 K = TypeVar("K", bound=Keys)
 
@@ -110,13 +110,10 @@ def _unknown_key(root: type[Keys], document: Document, path: Path) -> str:
     model = _model_at(root, document, path[:-1])
     if key in model.refused:
         return model.refused[key]
-    known = list(model.model_fields)
-    if near := nearest(key, known):
-        return f"unknown key, did you mean '{near}'?"
-    owners = (owner for owner in _models_in(root) if key in owner.model_fields)
-    if owner := next(owners, None):
-        return f"unknown key, it belongs to {owner.called}"
-    return f"unknown key, expected {', '.join(known)}"
+    owner = next((owner for owner in _models_in(root) if key in owner.model_fields), None)
+    known = model.model_fields
+    otherwise = f"it belongs to {owner.called}" if owner else f"expected {', '.join(known)}"
+    return f"unknown key, {suggestion(key, known, otherwise)}"
 
 
 def _model_at(root: type[Keys], document: Document, path: Path) -> type[Keys]:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from exporter.errors import UnknownNameError
 from exporter.runtime import Runtime
-from exporter.text import did_you_mean
+from exporter.text import suggestion
 from exporter.web.available_reader import Question, ReadAvailability, read_available
 from exporter.web.available_users import AvailableUser, RateLimits
 from exporter.web.responses import CALLER, BadRequestError
@@ -47,8 +47,8 @@ def parse_question(parameters: QueryParams) -> Question:
     """
     for name in parameters:
         if name not in _PARAMETERS:
-            hint = did_you_mean(name[:100], _PARAMETERS) or f"; expected {', '.join(_PARAMETERS)}"
-            raise BadRequestError(f"unknown parameter {name[:100]!r}{hint}")
+            hint = suggestion(name[:100], _PARAMETERS, f"expected {', '.join(_PARAMETERS)}")
+            raise BadRequestError(f"unknown parameter {name[:100]!r}; {hint}")
         if name != "queue" and len(parameters.getlist(name)) > 1:
             raise BadRequestError(f"{name} is given more than once")
     account, queues = parameters.get("account"), tuple(dict.fromkeys(parameters.getlist("queue")))

@@ -19,7 +19,7 @@ from exporter.config.validate import misspelt, validate
 from exporter.config.yaml_reader import read_yaml
 from exporter.config.yaml_tree import Document, YamlMapping, redacted
 from exporter.settings import Account, Configuration
-from exporter.text import nearest
+from exporter.text import suggestion
 from exporter.web.config import WebConfig, hash_mistake, named_users
 
 log = structlog.get_logger(__name__)
@@ -165,8 +165,7 @@ def _check_names(document: Document, user: YamlMapping, configuration: Configura
         written = user.sequence(key)
         for name, location in zip(written, written.item_locations, strict=True):
             if isinstance(name, str) and name not in names and location[1:3] not in wrong:
-                near = nearest(name, names)
-                hint = f"did you mean '{near}'?" if near else "expected one that exists"
+                hint = suggestion(name, names, "expected one that exists")
                 kind = "an account" if key == "accounts" else "a team"
                 words = f"found {redacted(name)}, which is not {kind} of the configuration, {hint}"
                 document.add_mistake(location, words)
