@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exporter.calltools.client import FILTERS
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
+from exporter.clock import Clock
 from exporter.runtime import Runtime
 from exporter.scrape.state import AccountState
 from exporter.settings import Account, Configuration
@@ -17,6 +18,8 @@ from exporter.text import counted
 #: Failures that do not show whether the host is right, and those of the key.
 _NO_ANSWER = frozenset({"dns", "connection", "tls", "timeout", "token"})
 _REFUSALS = frozenset({"401", "403", "token"})
+#: How many queues are named beside an id or a name that the account does not have.
+_MOST_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +108,51 @@ def _findings(
         return
     yield _Finding("key", ok=True, message="accepted")
 
-    distrust = next((one for one in summary.failures if one.code == "filter_ignored"), None)
-    if distrust is None and summary.up:
-        yield _Finding("filters", ok=True, message="honoured: " + ", ".join(FILTERS))
+    untrusted = state.untrusted(Clock().now())
+    if untrusted is None:
+        yield _Finding("filters", ok=True, message="verified: " + ", ".join(FILTERS))
     else:
-        yield _Finding("filters", ok=False, message=str(distrust or failures[0]))
+        yield _Finding("filters", ok=False, message=str(untrusted))
     catalog = state.catalog
+    listed = catalog.queue_names
+    lost = [id_ for id_, failure in failed.items() if failure.code == "unknown_id"]
+    without_status = [id_ for id_ in lost if id_ in listed or not listed]
     chosen = {id_: None for one in queues for id_ in one.queue.status_ids}
-    yield _named("statuses", chosen, catalog.status_names)
-    yield _named("queues", [one.queue.id for one in queues], catalog.queue_names)
+    yield from _named("statuses", chosen, catalog.status_names, incomplete=bool(without_status))
+    # Once for all the queues that have it, as most have the status of their account.
+    for failure in dict.fromkeys(failed[id_] for id_ in without_status):
+        yield _Finding("statuses", ok=False, message=str(failure))
+    ids = [one.queue.id for one in queues]
+    yield from _named("queues", ids, listed, incomplete=lost != without_status)
+    for failure in summary.failures:
+        if failure.code == "unknown_id":  # names in `queues` that no queue has
+            yield _Finding("queues", ok=False, message=f"{failure}; {_those_of(listed)}")
     for one in queues:
-        failure = failed.get(one.queue.id)
-        if failure is not None and failure not in summary.failures:
-            yield _Finding("queue", ok=False, message=f"{one.queue.name}: {failure}")
+        found = one.result.failure
+        if found is None or found in summary.failures or one.queue.id in without_status:
+            continue
+        hint = f"; {_those_of(listed)}" if one.queue.id in lost else ""
+        yield _Finding("queue", ok=False, message=f"{one.queue.name}: {found}{hint}")
 
 
-def _named(check: str, ids: Iterable[int], names: Mapping[int, str]) -> _Finding:
-    """Return the names of ids, so that a person sees whether they are the right ones."""
+def _named(
+    check: str, ids: Iterable[int], names: Mapping[int, str], *, incomplete: bool
+) -> Iterator[_Finding]:
+    """Yield the names of ids, so that a person sees whether they are the right ones."""
+    known = ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
     if not names:
         words = "the list cannot be read with this key; ids not verified"
-        return _Finding(check, ok=None, message=words)
-    known = ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
-    return _Finding(check, ok=True, message=known or "none")
+        yield _Finding(check, ok=None, message=words)
+    elif known or not incomplete:
+        yield _Finding(check, ok=True, message=known or "none")
+
+
+def _those_of(names: Mapping[int, str]) -> str:
+    """Return the queues that the account has, for whoever wrote another one."""
+    shown = [f"{id_} {name}" for id_, name in names.items()][:_MOST_NAMES]
+    more = len(names) - len(shown)
+    ending = f" and {more} more" if more > 0 else ""
+    return f"it has {', '.join(shown) or 'none'}{ending}"
 
 
 def _row(report: _Report) -> dict[str, object]:

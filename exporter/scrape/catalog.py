@@ -149,6 +149,12 @@ class Catalog:
             )
             if needed and failure is not None
         ]
+        unknown = self.unknown_names
+        return unreadable if unknown is None else [*unreadable, unknown]
+
+    @property
+    def unknown_names(self) -> Failure | None:
+        """The names beside ``all`` in the configuration that no queue of the account has."""
         rows = self.listed_queues.rows
         names = {row.name for row in (rows or {}).values()}
         missing = [
@@ -157,11 +163,11 @@ class Catalog:
             if exception.id is None and exception.name not in names
         ]
         if not missing or rows is None:
-            return unreadable
+            return None
         words = (
             f"`queues` has names that no queue of the account has: {', '.join(map(repr, missing))}"
         )
-        return [*unreadable, Failure("unknown_id", words)]
+        return Failure("unknown_id", words)
 
     def record_unknown_status(self) -> None:
         """Record that the list lacks the status of an agent."""

@@ -119,7 +119,12 @@ def read_queues(job: CheckJob, context: RequestContext) -> None:
         return
     first = catalog.listed_queues.rows is None
     before = {queue.name for queue in catalog.queues}
+    unknown_before = catalog.unknown_names
     catalog.record(catalog.listed_queues, rows, asked_at)
+    unknown = catalog.unknown_names
+    if unknown is not None and unknown != unknown_before:
+        reason = unknown.message
+        log.warning("Unknown queue names", account=account.name, code=unknown.code, reason=reason)
     if account.every_queue is None or first:
         return
     after = {queue.name for queue in catalog.queues}

@@ -53,7 +53,7 @@ class _Routes:
         """Show people the results of the last scrapes."""
         account = _one_account(request)
         paused = request.query_params.get("refresh") == "off"
-        address = request.headers.get("Host", "")
+        origin = f"{request.url.scheme}://{request.headers.get('Host', '')}"
 
         def render() -> Response:
             # Only now: an exporter that only Prometheus asks starts faster and is smaller without.
@@ -61,11 +61,11 @@ class _Routes:
 
             statuses = self._runtime.status(account)
             text = landing.render(
-                statuses, self._runtime.now(), address=address, account=account, paused=paused
+                statuses, self._runtime.now(), origin=origin, account=account, paused=paused
             )
             return HTMLResponse(text, headers=landing.HEADERS)
 
-        return await self._pages.get(("landing", account, paused, address), render)
+        return await self._pages.get(("landing", account, paused, origin), render)
 
     async def metrics(self, request: Request) -> Response:
         """Scrape and show everything, one account, or the exporter itself."""

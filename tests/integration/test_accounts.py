@@ -300,6 +300,7 @@ def test_exceptions_among_all_queues(
     start_simulator: StartSimulator,
     make_account: MakeAccount,
     make_runtime: Callable[..., Runtime],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     world = FixedWorld({5457: "sales", 5460: "support", 5466: "test", 5470: "night"})
     simulator = start_simulator(SimulatedAccount(world))
@@ -333,6 +334,8 @@ def test_exceptions_among_all_queues(
     (concern,) = snapshot.accounts[0].failures
     assert concern.code == "unknown_id"
     assert "'gone'" in concern.message
+    runtime.snapshot([account], 10)
+    assert capsys.readouterr().out.count("Unknown queue names") == 1, "the log says it once"
 
 
 def test_an_account_without_queues_is_read(

@@ -141,7 +141,7 @@ def render(
     accounts: Sequence[AccountStatus],
     now: Moment,
     *,
-    address: str,
+    origin: str,
     account: str | None = None,
     paused: bool = False,
 ) -> str:
@@ -150,12 +150,13 @@ def render(
     Args:
         accounts: the results of the last scrapes.
         now: the moment from which ages are counted.
-        address: where Prometheus can reach this exporter; from the request, so not to be trusted.
+        origin: the URL of this exporter; its host is from the request, so not to be trusted.
         account: the name of the one account that the page is narrowed to.
         paused: whether the page stays as it is instead of refreshing itself.
     """
     found = rows(accounts, now)
     counts = Counter(row.state for row in found)
+    scheme, _, address = origin.partition("://")
     asked_at = (status.asked_at for status in accounts if status.asked_at is not None)
     return _TEMPLATE.render(
         style=Markup(_STYLE),  # noqa: S704 - our own file
@@ -165,9 +166,10 @@ def render(
         refresh_seconds=None if paused else REFRESH_SECONDS,
         fresh_minutes=round(FRESH_SECONDS / 60),
         address=address if re.fullmatch(r"[\w.:\[\]-]{1,200}", address) else "localhost:15457",
+        is_https=scheme == "https",
         account=account,
         worst=next((state for state in State if counts[state]), State.CLOSED),
-        headline=_headline(counts),
+        headline=_headline(counts, found),
         counts=[
             (state, counts[state]) for state in State if counts[state] or state in _ALWAYS_COUNTED
         ],
@@ -181,19 +183,27 @@ def render(
     )
 
 
-def _headline(counts: Counter[State]) -> str:
+def _headline(counts: Counter[State], found: Iterable[Row]) -> str:
     for state, (one, many) in _HEADLINES.items():
         if number := counts[state]:
             return f"{number} {one if number == 1 else many}"
-    number = counts[State.STAFFED]
-    if counts[State.NOT_REQUIRED]:
-        if not number:
-            return "No open queue requires agents"
-        one = "The open queue that requires agents is staffed"
-        return one if number == 1 else f"All {number} open queues that require agents are staffed"
-    if not number:
+    staffed, empty = counts[State.STAFFED], counts[State.NOT_REQUIRED]
+    if empty:
+        number = sum(row.state is State.STAFFED and row.queue.required_agents > 0 for row in found)
+        if number:
+            one = "The open queue that requires agents is staffed"
+            many = f"All {number} open queues that require agents are staffed"
+            return one if number == 1 else many
+        have = "has" if staffed == 1 else "have"
+        return (
+            f"{staffed} of {staffed + empty} open queues {have} somebody available,"
+            " none requires agents"
+            if staffed
+            else "No open queue requires agents"
+        )
+    if not staffed:
         return "No queue is open"
-    return "The open queue is staffed" if number == 1 else f"All {number} open queues are staffed"
+    return "The open queue is staffed" if staffed == 1 else f"All {staffed} open queues are staffed"
 
 
 def _by_account(found: Iterable[Row]) -> list[tuple[str, list[Row]]]:

@@ -59,7 +59,7 @@ def test_ten_right_accounts(write_accounts: Callable[..., Path], run_main: RunMa
     assert said.out.count(": OK, ") == 10
     assert "ok     statuses  20561 Available" in said.out
     assert "ok     queues    5457 sales, 5460 support" in said.out
-    assert "ok     filters   honoured: queue, agent_status_id, ready" in said.out
+    assert "ok     filters   verified: queue, agent_status_id, ready" in said.out
 
 
 def test_three_accounts_that_are_wrong_in_different_ways(
@@ -81,9 +81,37 @@ def test_three_accounts_that_are_wrong_in_different_ways(
     assert (
         "WRONG  key       401: the API refuses the key (401), it says: Invalid token." in said.out
     )
-    assert "no agent status with the id 4711; give an id of: Available (20561)" in said.out
-    assert "gone: unknown_id: the account has no queue with the id 9999" in said.out
+    wrong = [line for line in said.out.splitlines() if line.startswith("  WRONG ")]
+    assert wrong[1].startswith(
+        "  WRONG  statuses  unknown_id: the account has no agent status with the id 4711;"
+        " give an id of: Available (20561)"
+    )
+    assert wrong[2:] == [
+        (
+            "  WRONG  queue     gone: unknown_id: the account has no queue with the id 9999;"
+            " it has 5457 sales, 5460 support"
+        )
+    ], "a status is reported once, and neither as a filter nor for each queue"
+    assert "statuses  none" not in said.out
     assert TOKEN not in said.out + said.err
+
+
+def test_a_name_beside_all_that_no_queue_has_is_wrong(
+    start_simulator: StartSimulator, run_main: RunMain, tmp_path: Path
+) -> None:
+    """The account was OK, although what was written for the queue applied to none."""
+    simulator = start_simulator()
+    path = tmp_path / "exporter.yml"
+    account = {"name": "acme", "url": simulator.url, "token_env": "CALLTOOLS_TOKEN"}
+    queues = ["all", {"name": "Sales", "required_agents": 3}]
+    path.write_text(yaml.safe_dump({"accounts": [{**account, "queues": queues}]}))
+    said = run_main("check", "--online", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    assert said.code == 1
+    assert (
+        "  WRONG  queues    unknown_id: `queues` has names that no queue of the account has:"
+        " 'Sales'; it has 5457 sales, 5460 support" in said.out
+    )
+    assert said.out.count("WRONG") == 1
 
 
 def test_hosts_keys_and_filters_that_are_wrong(

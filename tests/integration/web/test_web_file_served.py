@@ -98,6 +98,7 @@ def test_tls(serve: Serve, folder: Folder) -> None:
     assert web.url.startswith("https://")
     assert get(web, folder).status_code == 200
     assert get(web, folder, "/-/healthy").status_code == 200
+    assert "\n    scheme: https\n" in get(web, folder, "/").text, "what Prometheus needs"
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(web.url, verify=str(folder.path / "clients.pem"), timeout=20)
 

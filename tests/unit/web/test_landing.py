@@ -107,7 +107,7 @@ def scraped(
 def page(history: ScrapeHistory, *accounts: Account, now: float = NOW, **more: Any) -> Reader:
     statuses = [history.status(account, account.queues) for account in accounts]
     return Reader(
-        landing.render(statuses, Moment(now, now), **{"address": "exporter:15457", **more})
+        landing.render(statuses, Moment(now, now), **{"origin": "http://exporter:15457", **more})
     )
 
 
@@ -121,7 +121,7 @@ def test_before_any_scrape_it_says_how_prometheus_asks() -> None:
 
 @pytest.mark.parametrize("host", ["", '"]<b>', "a b", "x" * 300])
 def test_an_address_that_is_none_is_not_repeated(host: str) -> None:
-    shown = page(ScrapeHistory(), an_account(a_queue("sales")), address=host)
+    shown = page(ScrapeHistory(), an_account(a_queue("sales")), origin=f"http://{host}")
     assert 'targets: ["localhost:15457"]' in shown.text
 
 
@@ -199,6 +199,15 @@ def test_an_empty_queue_that_requires_nobody_is_not_called_staffed(
     shown = page(history, scraped(history, account, {"optional": read(0), **results}))
     assert shown.text.startswith(f"{headline} · CallTools queues")
     assert "1 not required" in shown.text
+
+
+def test_queues_that_require_nobody_are_not_said_to_require_agents() -> None:
+    """A vendor's page said that all queues that require agents are staffed, and half were empty."""
+    history = ScrapeHistory()
+    account = an_account(*(a_queue(name, id_, required_agents=0) for id_, name in enumerate("abc")))
+    shown = page(history, scraped(history, account, {"a": read(1), "b": read(0), "c": read(0)}))
+    words = "1 of 3 open queues has somebody available, none requires agents"
+    assert shown.text.startswith(f"{words} · CallTools queues")
 
 
 def test_one_queue_alone_and_none_that_is_open() -> None:
@@ -336,7 +345,7 @@ def test_queues_that_the_api_has_not_named_are_one_row() -> None:
 
     def shown() -> Reader:
         statuses = [history.status(account, None)]
-        return Reader(landing.render(statuses, Moment(NOW, NOW), address="exporter:15457"))
+        return Reader(landing.render(statuses, Moment(NOW, NOW), origin="http://exporter:15457"))
 
     assert "No scrape yet" in shown().text
     scraped(history, account, {}, failures=[SAID])
