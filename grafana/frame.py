@@ -111,7 +111,7 @@ def dashboard(
         .annotations(
             [
                 _annotation(
-                    "Pages",
+                    "Critical alerts",
                     "red",
                     'ALERTS{alertstate="firing", severity="critical",'
                     ' alertname=~"CallTools.*", account=~"$account|"}',

@@ -12,6 +12,7 @@ from grafana.coverage.series import (
     WORST_HOUR,
     minutes,
     total,
+    unread,
 )
 from grafana.frame import Dashboard, choice, dashboard
 from grafana.operations import UID as OPERATIONS
@@ -62,7 +63,7 @@ def _first() -> Panels:
             empty="nothing read",
         ),
         count(
-            "Budget used",
+            "Error budget used",
             "Share of the empty time that the objective allows: at 100 % the objective is just"
             " met.",
             f"(1 - {share}) / (1 - $objective)",
@@ -83,7 +84,7 @@ def _first() -> Panels:
             "Not read",
             "Share of the open time that could not be read. It counts neither as covered nor as"
             " empty, and the other numbers leave it out.",
-            f"{total('unreadable')}\n/ {total('.+')}",
+            unread(),
             unit="percentunit",
             decimals=1,
             levels=steps(GOOD, (0.001, UNKNOWN)),
@@ -181,11 +182,7 @@ def _today() -> Panels:
         (
             query(share(""), "today", over_time=True),
             query(share(" offset 1w"), "a week ago", over_time=True),
-            query(
-                f"{total('unreadable', '1h')}\n/ {total('.+', '1h')}",
-                "not read",
-                over_time=True,
-            ),
+            query(unread("1h"), "not read", over_time=True),
         ),
         unit="percentunit",
         empty=NOTHING,

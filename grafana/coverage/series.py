@@ -20,6 +20,7 @@ __all__ = [
     "minutes",
     "share_by_hour",
     "total",
+    "unread",
 ]
 
 UID: Final = "calltools-coverage"
@@ -41,8 +42,15 @@ def total(seen: str, span: str = "$__range", offset: str = "") -> str:
     return f"sum(sum_over_time({series}[{span}]{offset})\n{TEAM})"
 
 
+def unread(span: str = "$__range") -> str:
+    """Return the share that could not be read: where all was, no minutes are recorded."""
+    return f"({total('unreadable', span)}\nor 0 * {total('.+', span)})\n/ {total('.+', span)}"
+
+
 COVERED: Final = f"{minutes('staffed')}\n/ ({minutes('staffed|empty')} > 0)\n{TEAM}"
-UNREAD: Final = f"{minutes('unreadable')}\n/ ({minutes('.+')} > 0)\n{TEAM}"
+UNREAD: Final = (
+    f"({minutes('unreadable')}\nor 0 * {minutes('.+')})\n/ ({minutes('.+')} > 0)\n{TEAM}"
+)
 #: The empty minutes of the worst hour.
 WORST_HOUR: Final = (
     f"max by ({BY_QUEUE}) (max_over_time(sum_over_time(\n"

@@ -65,8 +65,8 @@ def _first() -> Panels:
         ),
         count(
             "Errors",
-            "Share of requests that failed, over 15 min. The alert CallToolsApiErrors fires above"
-            " 10 % for an account.",
+            "Share of requests that failed, over 15 min; those that verify filters or read lists"
+            " count only as requests. CallToolsApiErrors fires above 10 % for an account.",
             f"sum(rate(calltools_api_errors_total{ACCOUNT}[{LIMITS.errors_window}]))\n/\n"
             f"(sum(rate(calltools_api_requests_total{ACCOUNT}[{LIMITS.errors_window}])) > 0)",
             unit="percentunit",
@@ -108,7 +108,7 @@ def _accounts() -> Panels:
                 f"{UP}\nand on (account) calltools_account_failure{ACCOUNT}",
             ),
             {"account": "Account", "host": "Silo", "code": "Reason", "Value #B": "Queues"},
-            empty="No account fails as a whole",
+            empty="No account fails as a whole (if an exporter is scraped)",
             width=12,
             height=8,
             overrides={
@@ -131,7 +131,7 @@ def _accounts() -> Panels:
                 ),
             ),
             {"account": "Account", "Value": "Remaining"},
-            empty="The exporter does not back off from any account",
+            empty="No account is backed off from (if an exporter is scraped)",
             width=6,
             height=8,
             overrides={"Remaining": {"unit": "s", "decimals": 0}},

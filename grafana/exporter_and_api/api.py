@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from grafana.exporter_and_api.series import (
     ACCOUNT,
+    ANSWERED,
     BUCKETS,
     BY_HOST,
     ERRORS,
-    ERRORS_BY_HOST,
     LIMITS,
     NO_EXPORTER,
     RATE,
     REQUESTS,
-    REQUESTS_BY_HOST,
-    ratio,
 )
 from grafana.panels import Panels, graph, query
 from grafana.words import ACTIVITY, BAD, GOOD, WARNING, steps
@@ -42,21 +40,16 @@ def api() -> Panels:
             overrides={"requests": {"color": {"mode": "fixed", "fixedColor": "text"}, "fill": 5}},
         ),
         graph(
-            "Error ratio by silo",
-            "Share of requests that failed, by the host of the account. A silo at 100 % is an"
-            " outage of CallTools; a single account shows in the list above instead.",
-            (
-                query(
-                    ratio("host", ERRORS_BY_HOST, REQUESTS_BY_HOST),
-                    "{{host}}",
-                    over_time=True,
-                ),
-            ),
+            "Without a valid answer, by silo",
+            f"Share of the scrapes of {LIMITS.silo_window} in which an account got no valid answer,"
+            " on average over the accounts of each silo. At 100 % the silo does not answer; less"
+            " are single accounts, or part of the time.",
+            (query(f"1 - avg by (host) ({ANSWERED} {BY_HOST})", "{{host}}", over_time=True),),
             unit="percentunit",
-            empty="no requests",
+            empty=NO_EXPORTER,
             width=12,
             highest=1,
-            levels=steps(GOOD, (LIMITS.errors_ratio, BAD)),
+            levels=steps(GOOD, (1 - LIMITS.read_share, BAD)),
         ),
         graph(
             "Latency",

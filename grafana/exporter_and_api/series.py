@@ -8,16 +8,15 @@ from prometheus.thresholds import Thresholds
 
 __all__ = [
     "ACCOUNT",
+    "ANSWERED",
     "BUCKETS",
     "BY_HOST",
     "ERRORS",
-    "ERRORS_BY_HOST",
     "HOST",
     "LIMITS",
     "NO_EXPORTER",
     "RATE",
     "REQUESTS",
-    "REQUESTS_BY_HOST",
     "SHARE_OF_TIME",
     "UID",
     "UP",
@@ -39,9 +38,8 @@ SHARE_OF_TIME: Final = "calltools_scrape_duration_seconds / calltools_scrape_bud
 NO_EXPORTER: Final = "no exporter"
 
 
-#: Requests and errors by account, with the host of each account's silo.
-ERRORS_BY_HOST: Final = f"sum by (account) ({ERRORS}) {BY_HOST}"
-REQUESTS_BY_HOST: Final = f"sum by (account) ({REQUESTS}) {BY_HOST}"
+#: The share of scrapes in which each account got a valid answer, as the best exporter has it.
+ANSWERED: Final = f"max by (account) (avg_over_time(calltools_up{ACCOUNT}[{LIMITS.silo_window}]))"
 
 
 def ratio(by: str, errors: str = ERRORS, requests: str = REQUESTS) -> str:

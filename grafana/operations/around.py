@@ -34,6 +34,7 @@ def around() -> Panels:
         "not known": "< bool 0",
         "low": "== bool 1",
         "staffed": "== bool 2",
+        "not required": "== bool 3",
         "closed": "== bool 4",
     }
     fields = {f"Value #{chr(65 + place)}": word for place, word in enumerate(shown)}
@@ -46,7 +47,7 @@ def around() -> Panels:
                 *(by_team(f"({PICKED} {condition})") for condition in shown.values()),
                 by_team(f"({recorded('available_agents:max')} {READ})"),
             ),
-            {"account": "Account", "team": "Team", **fields, "Value #F": "agents"},
+            {"account": "Account", "team": "Team", **fields, "Value #G": "agents"},
             empty=MISSING,
             width=12,
             height=10,
@@ -116,7 +117,7 @@ def around() -> Panels:
         graph(
             "Age of the numbers",
             "Time since each queue was last read, oldest 10. From 75 s on, a number is stale for"
-            " the rules; after 10 min, CallToolsQueueUnreadable fires in open hours.",
+            " the rules; after about 7 min in open hours, CallToolsQueueUnreadable fires.",
             (
                 query(
                     f"topk(10, time() - max by ({BY_QUEUE})"

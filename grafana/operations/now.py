@@ -46,12 +46,21 @@ def counts() -> Panels:
             "Staffed",
             "Open queues that were read, with as many agents available as required.",
             number_in("== 2"),
+            width=3,
+            empty=MISSING,
+        ),
+        count(
+            "Not required",
+            "Open queues that were read, with nobody available, where required_agents is 0.",
+            number_in("== 3"),
+            width=3,
             empty=MISSING,
         ),
         count(
             "Closed",
             "Queues outside their hours.",
             number_in("== 4"),
+            width=3,
             empty=MISSING,
         ),
         count(
@@ -59,6 +68,7 @@ def counts() -> Panels:
             "Sum over the open queues that could be read, without those under Not known. An agent"
             " of two queues counts twice.",
             f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM})",
+            width=3,
             empty="not known",
         ),
     )

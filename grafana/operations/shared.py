@@ -27,9 +27,13 @@ __all__ = [
 UID: Final = "calltools-operations"
 
 _LIMITS: Final = Thresholds()
-#: The age from which a number is stale for the rules, and that from which a queue is unreadable.
+#: The age from which a number is stale for the rules, and that from which the alert for an
+#: unreadable queue fires: so much of its window lacks readings, for so long.
 STALE: Final = seconds(_LIMITS.fresh)
-BLIND: Final = seconds(_LIMITS.unreadable_window)
+BLIND: Final = round(
+    (1 - _LIMITS.unreadable_share) * seconds(_LIMITS.unreadable_window)
+    + seconds(_LIMITS.unreadable_for)
+)
 PAGE: Final = seconds(_LIMITS.page_window)
 
 WORST_TILES: Final = 60

@@ -48,3 +48,50 @@ def test_it_says_what_was_made(filled: Server) -> None:
     assert len(series) == 12
     assert series["billing"][END] == str(State.UNREADABLE.value)  # not read for the last 25 minutes
     assert series["weekend"][END] == str(State.CLOSED.value)  # a Thursday
+
+
+def filled_in(dashboard: str, panel: str, number: int = 0, *, span: str = "3h") -> str:
+    """Return one query, with a value for each variable."""
+    (found,) = (
+        one
+        for one in all_expressions()
+        if (one.dashboard, one.panel, one.number) == (dashboard, panel, number)
+    )
+    return found.filled().replace("[3h", f"[{span}")
+
+
+def test_what_was_read_throughout_is_not_without_open_hours(filled: Server) -> None:
+    """Nothing is recorded of time that could not be read where there was none, as on most days."""
+    calm = END - 2 * HOURS
+    (total,) = filled.query_range(
+        filled_in("calltools-coverage", "Not read", span="10m"), calm, calm, 60
+    )
+    assert [value for _, value in total[1]] == ["0"]
+    table = filled_in("calltools-coverage", "Queues", 4, span="10m")
+    shares = {
+        labels["queue"]: points[0][1]
+        for labels, points in filled.query_range(table, calm, calm, 60)
+    }
+    assert shares["support"] == "0"
+
+
+def test_a_dead_silo_is_without_answers_and_not_only_in_part(filled: Server) -> None:
+    """The requests that verify filters fail as well, but are no errors: an outage was at 25 %."""
+    share = filled_in("calltools-exporter", "Without a valid answer, by silo")
+    ((_, points),) = filled.query_range(share, END - 3 * HOURS, END, 60)
+    values = [float(value) for _, value in points]
+    assert max(values) == 1.0, "the key was refused for six minutes"
+    assert min(values) == 0.0
+
+
+def test_every_queue_is_counted_in_one_tile(filled: Server) -> None:
+    """A vendor's empty queues, which require nobody, were in none."""
+    tiles = ("Empty", "Low", "Not known", "Staffed", "Not required", "Closed")
+    for at in (END - 2 * HOURS, END):
+        counts = [
+            int(points[0][1])
+            for tile in tiles
+            for _, points in filled.query_range(filled_in("calltools-operations", tile), at, at, 60)
+        ]
+        assert len(counts) == len(tiles)
+        assert sum(counts) == 12
