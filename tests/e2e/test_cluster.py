@@ -243,12 +243,40 @@ def test_the_bases_of_runbooks_and_dashboards_are_set(tool: Tool) -> None:
         (["-set=existingConfigMap=mine", "-set=replicas=two"], "replicas"),
         (["-set=existingConfigMap=mine", "-set=serviceMonitor.enable=true"], "enable"),
         (["-set=existingConfigMap=mine", "-set=externalSecret.enabled=true"], "secretStoreRef"),
+        (["-set=existingConfigMap=mine", "-set=web.scheme=HTTPS"], "web.existingSecret"),
     ],
 )
 def test_wrong_values_are_refused_with_words(tool: Tool, flags: Sequence[str], words: str) -> None:
     done = template(tool, *flags)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_names_are_resolved_on_openshift_as_well(tool: Tool) -> None:
+    """There a policy sees the port of the DNS pods, 5353: no host of an account had an address."""
+    built = tool("build", KUBERNETES / "base")
+    for text in (rendered(tool, "-f", CHART / "ci/openshift-values.yaml"), built.stdout):
+        dns, _ = of_kind(objects(text), "NetworkPolicy")["spec"]["egress"]
+        ports = {(one["port"], one["protocol"]) for one in dns["ports"]}
+        assert ports == {(port, protocol) for port in (53, 5353) for protocol in ("UDP", "TCP")}
+
+
+def test_another_namespace_needs_no_change_of_the_base(tool: Tool, tmp_path: Path) -> None:
+    """The targets stayed in `monitoring`: no queue was scraped, and no alert said so."""
+    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes/overlays/example"
+    own = (overlay / "kustomization.yaml").read_text()
+    own = own.replace("namespace: monitoring", "namespace: telephony")
+    own = own.replace("  - ../../base ", "  - ../../operator ")
+    (overlay / "kustomization.yaml").write_text(own)
+    built = tool("build", overlay)
+    assert built.returncode == 0, built.stderr
+    found = objects(built.stdout)
+    assert {one["metadata"]["namespace"] for one in found} == {"telephony"}
+    spec = of_kind(found, "ScrapeConfig")["spec"]
+    address = "calltools-exporter.telephony.svc:15457"
+    assert spec["httpSDConfigs"] == [{"url": f"http://{address}/sd?by=account"}]
+    assert [one.get("replacement") for one in spec["relabelings"]] == [None, address, "calltools"]
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)

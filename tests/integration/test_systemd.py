@@ -157,7 +157,7 @@ def test_readme_and_unit_name_the_same_files(tmp_path: Path) -> None:
     assert f"/{credential[0]}\n" in README
     assert f" {credential[1]}\n" in README
     assert re.findall(r"--config.file=(\S+)", unit)[0] in README
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    example, _ = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     token = tmp_path / "token"
     token.write_text("a-key")
     content = yaml.safe_load(example)
@@ -182,3 +182,11 @@ def test_a_socket_that_nobody_reads_delays_neither_reload_nor_end(tmp_path: Path
         sending.start()
         sending.join(20)
         assert not sending.is_alive()
+
+
+def test_keys_of_a_folder_have_the_names_that_systemd_gives_them() -> None:
+    id_, folder = re.findall(r"^LoadCredential=(\S+):(\S+/keys)$", README, re.MULTILINE)[0]
+    *_, defaults = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    named = Path(yaml.safe_load(defaults)["defaults"]["token_file"])
+    assert named.name == f"{id_}_{{account}}", f"man systemd.exec: ID_FILENAME, for {folder}"
+    assert f"{named.parent}/" in UNIT.read_text()
