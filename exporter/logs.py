@@ -48,6 +48,7 @@ class LineWriter:
         self._is_writing = False
         self._is_closed = False
         self._unreported = 0
+        self._is_cut = False
         self._thread: threading.Thread | None = None
         atexit.register(self.close)
 
@@ -118,6 +119,9 @@ class LineWriter:
 
     def _write(self, line: bytes) -> bool:
         """Write a line, however long that takes; return whether it could be written."""
+        if self._is_cut:  # as by a full disk; the next line must not continue it
+            line = b"\n" + line
+        length = len(line)
         while line:
             try:
                 line = line[os.write(self._descriptor, line) :]
@@ -125,7 +129,9 @@ class LineWriter:
                 # Another process that shares the descriptor has made it non-blocking.
                 select.select([], [self._descriptor], [])
             except OSError:
+                self._is_cut = self._is_cut or len(line) < length
                 return False
+        self._is_cut = False
         return True
 
     def _drop(self) -> None:
@@ -154,6 +160,8 @@ def _kind_and_place(exc_info: structlog.typing.ExcInfo) -> str:
     kind, _, trace = exc_info
     frames = traceback.extract_tb(trace)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
+    if not frames:  # it was set on a future, never raised
+        return kind.__name__
     where = (ours or frames)[-1]
     path = Path(where.filename)
     root = _PACKAGE.parent

@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from functools import partial
+from typing import Self
 
 import bcrypt
 
@@ -17,7 +18,10 @@ from exporter.web.shared_work import WorkerThreads
 _LONGEST_PASSWORD_BYTES = 72
 _WAIT_SECONDS = 2.0
 _REMEMBERED_REFUSALS = 100
-_HASH = re.compile(r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{53}")
+#: The last character of the salt has two bits; bcrypt refuses other bits there at every check.
+_HASH = re.compile(
+    r"\$2[aby]\$(0[4-9]|1[0-9]|2[0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}"
+)
 
 #: One at a time, and one thread for the process: a changed file needs no other.
 CHECKS = WorkerThreads(1)
@@ -65,6 +69,14 @@ class BasicAuth:
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
+
+    def remember_as(self, previous: Self) -> None:
+        """Remember what other users' passwords were accepted for, where they are the same.
+
+        Otherwise Prometheus would have to wait among guesses after each change of a file. A hash
+        that has changed is another digest.
+        """
+        self._key, self._accepted = previous._key, previous._accepted
 
     async def accept(self, user: bytes, password: bytes) -> bool:
         """Return whether it is the user's password.

@@ -201,9 +201,12 @@ def _headers(document: Document) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _text(mapping: YamlMapping, key: str) -> str:
-    """Return a scalar as text, as exporter-toolkit reads `X-XSS-Protection: 1`."""
+    """Return a scalar as text, as exporter-toolkit reads `X-XSS-Protection: 1`.
+
+    White space around it is left out, as no header may have it.
+    """
     value: Value = mapping.get(key, "")
-    return value if isinstance(value, str) else mapping.location_of(key).written
+    return (value if isinstance(value, str) else mapping.location_of(key).written).strip()
 
 
 def _users(document: Document) -> Iterator[tuple[str, str]]:

@@ -61,10 +61,14 @@ class AuthMiddleware:
         self._auth = None, {}, BasicAuth({})
         # One for all requests: what its passwords remember is to be remembered by the next.
         self._unprotected = WebConfig()
+        self._full = self._unprotected.passwords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         config = self._web_file.current() if self._web_file else self._unprotected
+        if config.passwords is not self._full:
+            config.passwords.remember_as(self._full)
+            self._full = config.passwords
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -104,5 +108,7 @@ class AuthMiddleware:
             return full
         if self._auth[0] is not full or self._auth[1] is not users:
             hashes = {name: user.password_hash for name, user in users.items()}
-            self._auth = full, users, BasicAuth({**hashes, **full.users})
+            both = BasicAuth({**hashes, **full.users})
+            both.remember_as(full)
+            self._auth = full, users, both
         return self._auth[2]

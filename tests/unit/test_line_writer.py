@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -118,3 +120,20 @@ def test_without_a_thread_for_them_lines_are_written_all_the_same(
     lines.write("why nothing works\n")
     assert os.read(reader, 100) == b"why nothing works\n"
     lines.close()
+
+
+def test_a_line_that_was_cut_by_a_full_disk_is_not_continued_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with path.open("wb") as file:
+        writer = LineWriter(os.dup(file.fileno()))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6, hard))
+        try:
+            assert not writer._write(b"cut here\n")
+            assert not writer._write(b"lost\n")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert writer._write(b"whole\n")
+        assert writer._write(b"next\n")
+        writer.close()
+    assert path.read_text() == "cut he\nwhole\nnext\n"

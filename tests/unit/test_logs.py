@@ -99,6 +99,14 @@ def test_an_exception_is_told_by_its_kind_and_place_not_by_its_text(write_logs: 
     assert "Jane" not in stream.getvalue()
 
 
+def test_an_exception_that_was_never_raised_is_told_by_its_kind(write_logs: WriteLogs) -> None:
+    """As one that was set on a future; it has no place."""
+    stream = write_logs("info", "logfmt")
+    error = ValueError("secret")
+    logging.getLogger("asyncio").error("not retrieved", exc_info=(ValueError, error, None))
+    assert stream.getvalue().rstrip().endswith("exception=ValueError")
+
+
 def test_of_an_exception_in_a_library_our_own_place_is_told(write_logs: WriteLogs) -> None:
     stream = write_logs("info", "json")
     try:

@@ -195,14 +195,16 @@ class LimitedProtocol(H11Protocol):
         """Start the timer for a client that has not read its response."""
         super().pause_writing()
         self._tracker.slow_readers[self] = None
-        self._start_timer("slow_reader", self._limits.write_timeout)
+        if "slow_reader" not in self._timers:
+            self._start_timer("slow_reader", self._limits.write_timeout)
         if len(self._tracker.slow_readers) > self._limits.max_slow_readers:
             next(iter(self._tracker.slow_readers)).drop("slow_reader")
 
     def resume_writing(self) -> None:
-        """Stop that timer."""
+        """Stop that timer; but during shutdown it is for all pieces together."""
         self._tracker.slow_readers.pop(self, None)
-        self._stop_timer("slow_reader")
+        if not self._tracker.stopping:
+            self._stop_timer("slow_reader")
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002

@@ -55,6 +55,9 @@ class TlsHandshake(asyncio.Protocol):
         # Anything read before TLS takes over would be lost.
         transport.pause_reading()
         self._transport = transport
+        if self._tracker.stopping:
+            self.end()
+            return
         self._tracker.add(self)
         self._task = asyncio.get_running_loop().create_task(self._shake_hands())
 
@@ -87,6 +90,10 @@ class TlsHandshake(asyncio.Protocol):
         """End the connection before it is established."""
         self._tracker.remove(self)
         self._tracker.record_drop(reason)
+        self._transport.abort()
+
+    def end(self) -> None:
+        """End the connection as shutdown begins: since Python 3.12, a server waits for it."""
         self._transport.abort()
 
 
@@ -190,6 +197,9 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Notify the application, then answer requests in flight."""
         self.connections.stopping = True
+        for connection in self.connections.connections:
+            if isinstance(connection, TlsHandshake):
+                connection.end()
         self._app.state.shutdown.set()
         await super().shutdown(sockets)
 

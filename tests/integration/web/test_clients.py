@@ -281,6 +281,21 @@ def test_a_slow_client_that_reads_gets_it_all(serve: Serve) -> None:
     assert web.dropped("slow_reader") == 0
 
 
+def test_a_client_that_reads_slowly_does_not_hold_a_server_that_stops(serve: Serve) -> None:
+    """Each piece has its time, but while the server stops, all have it together."""
+    runtime = FakeRuntime(help_bytes=MORE_THAN_SOCKETS_HOLD)
+    web = serve(runtime=runtime, limits=Limits(write_timeout=1.0))
+    with web.connect() as client:
+        client.sendall(METRICS)
+        assert client.recv(1000)
+        web.server.stop()
+        while web.thread.is_alive():
+            with contextlib.suppress(ConnectionResetError):
+                client.recv(64 * 1024)
+            web.thread.join(0.02)
+    assert web.dropped("slow_reader") == 1
+
+
 def test_resets_are_forgotten_and_not_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -362,24 +362,48 @@ def test_storage_that_hangs_stops_no_request(
     thread.join()
 
 
-def test_a_client_that_shakes_hands_while_the_server_stops_does_not_hold_it(
+def test_a_client_that_shakes_hands_does_not_hold_a_server_that_stops(
     serve: Serve, folder: Folder
 ) -> None:
-    """Others were asked to end before there was a connection of its own."""
+    """Servers end connections that have a protocol; a handshake comes before that."""
     gate = threading.Event()
     runtime = FakeRuntime(gate=gate)
-    limits = Limits(tls_shutdown_timeout=0.1)
+    limits = Limits(tls_handshake_timeout=60, tls_shutdown_timeout=0.1)
     web = serve(web_file=folder.follow(SERVER), runtime=runtime, limits=limits)
-    context = ssl.create_default_context(cafile=str(folder.path / "ca.pem"))
-    with ThreadPoolExecutor(1) as client, web.connect() as late:
+    with ThreadPoolExecutor(1) as client, web.connect() as silent:
         scrape = client.submit(get, web, folder)
         assert runtime.entered.acquire(timeout=20)
         until(lambda: len(web.server.connections.connections) == 2)
         web.server.stop()
-        until(lambda: web.server.connections.stopping)
-        with context.wrap_socket(late, server_hostname="localhost") as shaken:
-            assert read_all(shaken) == b""
+        assert read_all(silent) == b""
         gate.set()
         assert scrape.result().status_code == 200
         web.thread.join(20)
         assert not web.thread.is_alive()
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_connection_that_was_accepted_but_not_yet_served_does_not_hold_it_either(
+    serve: Serve, folder: Folder, *, tls: bool
+) -> None:
+    limits = Limits(read_header_timeout=60, tls_handshake_timeout=60)
+    web = serve(web_file=folder.follow(SERVER) if tls else None, limits=limits)
+    web.server.connections.stopping = True
+    with web.connect() as late:
+        assert read_all(late) == b""
+
+
+def test_a_changed_file_does_not_make_prometheus_wait_among_guesses(
+    serve: Serve, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after each renewal of the certificate, which is loaded with the passwords."""
+    web = serve(web_file=folder.follow(SERVER + USERS))
+    assert get(web, folder, auth=("prometheus", "secret")).status_code == 200
+    folder.write_server(folder.authority)
+    checked: list[bytes] = []
+    monkeypatch.setattr(bcrypt, "checkpw", lambda password, _: checked.append(password))
+    assert get(web, folder, auth=("prometheus", "secret")).status_code == 200
+    assert get(web, folder, auth=("prometheus", "guess")).status_code == 401
+    folder.write("web.yml", SERVER + USERS.replace(HASH, OTHER_HASH))
+    assert get(web, folder, auth=("prometheus", "secret")).status_code == 401
+    assert b"secret" in checked

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import string
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -85,6 +86,17 @@ def test_the_longest_password_counts_to_its_last_byte() -> None:
     users = BasicAuth({"a": bcrypt.hashpw(LONGEST, bcrypt.gensalt(4)).decode()})
     assert run(users.accept(b"a", LONGEST))
     assert not run(users.accept(b"a", LONGEST[:-1]))
+
+
+def test_a_hash_that_bcrypt_cannot_check_is_none() -> None:
+    """The last character of a salt has two bits; with others, each check raised an error."""
+    usable = []
+    for last in string.ascii_letters + string.digits + "./":
+        hashed = f"$2b$04${'.' * 21}{last}{'.' * 31}"
+        if hash_cost(hashed) is not None:
+            usable.append(last)
+            assert not bcrypt.checkpw(b"", hashed.encode())
+    assert sorted(usable) == [".", "O", "e", "u"]
 
 
 def test_an_unknown_user_costs_as_much_as_the_dearest_known_one(checks: Checks) -> None:

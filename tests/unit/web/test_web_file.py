@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+import h11
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -165,3 +166,14 @@ def test_the_documented_file_is_right(in_folder: Callable[[Path], Path], tmp_pat
     assert loaded.passwords
     assert loaded.headers == ((b"x-frame-options", b"deny"),)
     assert loaded.context
+
+
+@pytest.mark.parametrize("written", ["' max-age=1 '", "'  '", "|\n      max-age=1\n"])
+def test_white_space_around_a_header_s_value_spoils_no_answer(tmp_path: Path, written: str) -> None:
+    """It was sent as it is, which h11 refuses: every answer failed, and the check said nothing."""
+    path = tmp_path / "web.yml"
+    header = f"    Strict-Transport-Security: {written}\n"
+    path.write_text(f"http_server_config:\n  headers:\n{header}")
+    headers = load_web_config(path).headers
+    assert {value for _, value in headers} <= {b"max-age=1"}
+    h11.Response(status_code=200, headers=list(headers))
