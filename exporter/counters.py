@@ -134,9 +134,7 @@ class Counters:
         """Return all families; with an account, those by account hold only its samples."""
         with self._lock:
             families = _account_families(
-                self._accounts
-                if account is None
-                else {name: self._accounts[name] for name in (account,) if name in self._accounts}
+                {name: counts for name, counts in self._accounts.items() if account in (None, name)}
             )
         yield from families
         yield from self.registry.collect()
@@ -163,8 +161,7 @@ class Counters:
     def attempt(self, account: str, attempt: Attempt) -> None:
         """Count an attempted request."""
         with self._lock:
-            if (counts := self._accounts.get(account)) is None:
-                return
+            counts = self._counts(account)
             counts.requests += 1
             counts.seconds += attempt.seconds
             counts.buckets[bisect_left(_BUCKETS, attempt.seconds)] += 1
@@ -174,20 +171,21 @@ class Counters:
     def connection(self, account: str) -> None:
         """Count a connection that was opened."""
         with self._lock:
-            if (counts := self._accounts.get(account)) is not None:
-                counts.connections += 1
+            self._counts(account).connections += 1
 
     def coalesced(self, account: str) -> None:
         """Count a fetch that was shared instead of sent."""
         with self._lock:
-            if (counts := self._accounts.get(account)) is not None:
-                counts.coalesced += 1
+            self._counts(account).coalesced += 1
 
     def queues_changed(self, account: str, *, appeared: int, vanished: int) -> None:
         """Count queues that appeared in the account's list or vanished from it."""
         with self._lock:
-            if (counts := self._accounts.get(account)) is not None:
-                counts.changes.update(appeared=appeared, vanished=vanished)
+            self._counts(account).changes.update(appeared=appeared, vanished=vanished)
+
+    def _counts(self, account: str) -> _AccountCounts:
+        """Return the counts of an account; others, shown nowhere, if a reload has removed it."""
+        return self._accounts.get(account) or _AccountCounts()
 
 
 def _account_families(accounts: dict[str, _AccountCounts]) -> list[Metric]:
