@@ -14,8 +14,8 @@ from exporter.errors import ExporterError
 from exporter.runtime import Runtime
 from exporter.settings import Account, Configuration, Queue, Secret, TokenValue
 from exporter.simulator import AVAILABLE, TOKEN, SimulatedAccount
-from exporter.simulator.server import SimulatedSilo
-from exporter.simulator.wire import Exchange, Fault, json_answer
+from exporter.simulator.server import Exchange, Fault, SimulatedSilo
+from exporter.simulator.wire import json_answer
 from exporter.simulator.world import (
     ON_A_CALL,
     POST_CALL,

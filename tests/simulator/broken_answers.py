@@ -11,7 +11,8 @@ from time import time
 from typing import Any
 from urllib.parse import urlencode
 
-from exporter.simulator.wire import Answer, Exchange, html_answer, json_answer
+from exporter.simulator.server import Exchange
+from exporter.simulator.wire import Answer, html_answer, json_answer
 
 
 def in_a_minute() -> str:

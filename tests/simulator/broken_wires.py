@@ -7,7 +7,8 @@ import itertools
 import zlib
 from collections.abc import Iterable
 
-from exporter.simulator.wire import Answer, Exchange, json_answer
+from exporter.simulator.server import Exchange
+from exporter.simulator.wire import Answer, json_answer
 
 _MEGABYTE = b" " * 1_000_000
 

@@ -6,7 +6,7 @@ import inspect
 import threading
 from dataclasses import dataclass
 
-from exporter.simulator.wire import Fault
+from exporter.simulator.server import Fault
 from tests.simulator.broken_wires import silent
 from tests.simulator.faults import FAULTS, NamedFault
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from exporter.simulator.wire import Answer, Exchange
+from exporter.simulator.server import Exchange
+from exporter.simulator.wire import Answer
 from tests.simulator import broken_answers as answers
 from tests.simulator import broken_wires as wires
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from exporter.simulator import SimulatedAccount
-from exporter.simulator.server import SimulatedSilo
-from exporter.simulator.wire import Connection, Request
+from exporter.simulator.server import Connection, SimulatedSilo
+from exporter.simulator.wire import Request
 from tests.simulator.clock import Clock
 from tests.simulator.dialect import Dialect, DialectApi
 from tests.simulator.fault_plan import FaultPlan
