@@ -37,8 +37,10 @@ DOCUMENT = REPOSITORY / "docs/alerting.md"
 TEMPLATES = REPOSITORY / "prometheus/templates"
 
 #: Labels that distinguish the replicas of one exporter; `replica` is for two Prometheus servers
-#: seen together.
-REPLICA = "instance, pod, replica"
+#: seen together. `host` and `team` are the target's, as only the info metrics have their own.
+REPLICA = "instance, pod, replica, host, team"
+BESIDE_HOST = "instance, pod, replica, team, exported_host"
+BESIDE_TEAM = "instance, pod, replica, host, exported_team"
 #: Failures that are not the silo's: the API answered with a reason that concerns the account or the
 #: queue, or was not asked at all (`token`). All others are: no answer, an error (5xx), or an answer
 #: from something else (an HTML page, a redirect).
@@ -74,6 +76,10 @@ def rule_files(
     )
     values = asdict(limits) | {
         "replica": REPLICA,
+        "beside_host": BESIDE_HOST,
+        "beside_team": BESIDE_TEAM,
+        "account_info": _own("calltools_account_info", "host"),
+        "queue_info": _own("calltools_queue_info", "team"),
         "answered": ANSWERED,
         "where": WHERE,
         "held": HELD,
@@ -97,6 +103,11 @@ def rule_files(
         Path(name).stem: head + templates.get_template(name).render(values)
         for name in templates.list_templates()
     }
+
+
+def _own(metric: str, label: str) -> str:
+    """Return a metric with the exporter's own label, also if its targets have one of that name."""
+    return f'label_replace({metric}, "{label}", "$1", "exported_{label}", "(.+)")'
 
 
 def rules(files: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,9 @@ import promql_parser as promql
 Labels = frozenset[str]
 
 #: Labels that the rules take away whether or not a target has them.
-_REPLICA = frozenset({"instance", "pod", "replica"})
+_REPLICA = frozenset(
+    {"instance", "pod", "replica", "host", "team", "exported_host", "exported_team"}
+)
 
 
 class UnknownNameError(Exception):
