@@ -29,7 +29,8 @@ LIMITS: Final = Thresholds()
 ACCOUNT: Final = '{account=~"$account"}'
 RATE: Final = "[$__rate_interval]"
 UP: Final = "max by (account) (calltools_up" + ACCOUNT + ")"
-HOST: Final = "group by (account, host) (calltools_account_info" + ACCOUNT + ")"
+#: One host for each account, also while an account moves or two installations have one of its name.
+HOST: Final = "topk by (account) (1, calltools_account_info" + ACCOUNT + ")"
 BY_HOST: Final = f"* on (account) group_left (host) {HOST}"
 ERRORS: Final = f"rate(calltools_api_errors_total{ACCOUNT}{RATE})"
 REQUESTS: Final = f"rate(calltools_api_requests_total{ACCOUNT}{RATE})"

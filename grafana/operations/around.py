@@ -26,7 +26,8 @@ def around() -> Panels:
     def by_team(expression: str) -> str:
         return (
             f"sum by (account, team) (\n  {expression}\n  + on ({BY_QUEUE}) group_left (team)"
-            f' 0 * account_queue:calltools_queue_info:last{{{QUEUES}, team=~"$team"}}\n)'
+            f" 0 * topk by ({BY_QUEUE}) (1,"
+            f' account_queue:calltools_queue_info:last{{{QUEUES}, team=~"$team"}})\n)'
         )
 
     shown = {

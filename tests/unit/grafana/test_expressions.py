@@ -1,6 +1,7 @@
 """Every expression is PromQL, and asks only for what the exporter or the rules have."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -63,6 +64,46 @@ def test_every_label_exists(expression: Expression) -> None:
     lists = (name for found in LABEL_LISTS.findall(expression.text) for name in found.split(","))
     used = {name.strip() for name in lists if name.strip()} | set(MATCHERS.findall(expression.text))
     assert used <= of_exporter | of_alerts | of_targets | of_rules | made
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_no_join_fails_for_what_is_there_twice(expression: Expression) -> None:
+    """The kind: a join with a series that another installation, or a second host, has as well.
+
+    One such account or queue is an error for all, and for as long as the range shows it.
+    """
+
+    def unique(node: Any, labels: set[str]) -> bool:
+        match node:
+            case promql_parser.ParenExpr():
+                return unique(node.expr, labels)
+            case promql_parser.NumberLiteral():
+                return True
+            case promql_parser.BinaryExpr():
+                return unique(node.lhs, labels) and unique(node.rhs, labels)
+            case promql_parser.AggregateExpr() if node.modifier:
+                one = str(node.op) != "topk" or node.param.val == 1
+                return one and set(node.modifier.labels) <= labels
+        return False
+
+    for join in joins(promql_parser.parse(expression.filled())):
+        assert unique(join.rhs, set(join.modifier.matching.labels)), join.rhs
+
+
+def joins(node: Any) -> Iterator[Any]:
+    """Yield the joins of an expression that add labels or repeat a side."""
+    if isinstance(node, promql_parser.BinaryExpr):
+        many = promql_parser.VectorMatchCardinality.ManyToOne
+        if node.modifier and node.modifier.card == many:
+            yield node
+        yield from (*joins(node.lhs), *joins(node.rhs))
+    for inner in (getattr(node, "expr", None), *(getattr(node, "args", None) or ())):
+        if inner is not None:
+            yield from joins(inner)
+
+
+def test_the_joins_are_found() -> None:
+    assert sum(1 for one in EXPRESSIONS for _ in joins(promql_parser.parse(one.filled()))) > 8
 
 
 def test_there_is_an_expression_for_every_exported_series() -> None:
