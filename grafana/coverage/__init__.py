@@ -147,6 +147,7 @@ def _by_queue() -> Panels:
                 "Not read": {
                     "unit": "percentunit",
                     "decimals": 1,
+                    "noValue": "-",
                     "cell": {"type": "color-text"},
                     "thresholds": {
                         "mode": "absolute",

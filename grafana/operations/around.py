@@ -128,7 +128,7 @@ def around() -> Panels:
                 ),
             ),
             unit="s",
-            empty="No queue has ever been read",
+            empty="No queue was read, or no exporter",
             width=24,
             height=8,
             levels=steps(GOOD, (STALE, WARNING), (BLIND, UNKNOWN)),

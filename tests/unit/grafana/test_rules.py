@@ -95,6 +95,32 @@ def test_a_panel_that_rests_on_the_rules_says_so_where_they_are_missing(dashboar
             assert re.search("rules|nothing read|no open hours", words), panel["title"]
 
 
+def test_nothing_to_show_is_no_good_news_by_itself(dashboard: Json) -> None:
+    """The kind: a list that is empty because nothing is known must not say that all is well."""
+    for panel in panels(dashboard):
+        text = panel["fieldConfig"]["defaults"]["noValue"]
+        if text.startswith(("No", "The ")):
+            assert re.search(r"\b(if|or)\b", text), (panel["title"], text)
+
+
+def test_a_cell_without_a_value_has_its_own_text(dashboard: Json) -> None:
+    """Where rows may come from any of the queries; the text of the whole panel is too long."""
+    for panel in panels(dashboard):
+        names = [
+            name
+            for step in panel.get("transformations", ())
+            for key, name in step["options"].get("renameByName", {}).items()
+            if key.startswith("Value #")
+        ]
+        own = {
+            one["matcher"]["options"]
+            for one in panel["fieldConfig"]["overrides"]
+            if any(value["id"] == "noValue" for value in one["properties"])
+        }
+        if names and names[0] in own:
+            assert set(names) <= own, panel["title"]
+
+
 def test_unknown_is_never_made_a_zero(dashboard: Json) -> None:
     assert not [one for one in fields(dashboard, "expr") if "vector(0)" in one]
 
