@@ -82,7 +82,7 @@ def test_no_join_fails_for_what_is_there_twice(expression: Expression) -> None:
             case promql_parser.BinaryExpr():
                 return unique(node.lhs, labels) and unique(node.rhs, labels)
             case promql_parser.AggregateExpr() if node.modifier:
-                one = str(node.op) != "topk" or node.param.val == 1
+                one = str(node.op) != "topk" or getattr(node.param, "val", None) == 1
                 return one and set(node.modifier.labels) <= labels
         return False
 
