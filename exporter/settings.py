@@ -224,7 +224,8 @@ class Account:
     """One CallTools account: a silo, a key and the queues asked for with it.
 
     ``url`` is an origin without a path. ``timeout`` is in seconds, for one request; None leaves it
-    to the scrape's budget. ``proxy`` is the resolved URL of the proxy to use, None for none. A
+    to the scrape's budget. ``max_parallel_requests`` are those to the account's host, the same for
+    all accounts there. ``proxy`` is the resolved URL of the proxy to use, None for none. A
     queue read less than ``max_age`` seconds ago is not asked again. ``every_queue``, where it is
     given, stands for every queue that the account has, but for its id and name and those that
     ``exceptions`` describe; ``queues`` is then empty.

@@ -1,5 +1,6 @@
 """Loading: from files, or the environment, to the settings of a valid configuration."""
 
+import dataclasses
 import functools
 import os
 import ssl
@@ -83,9 +84,23 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         name: make_schedule(keys) for model in models for name, keys in model.schedules.items()
     }
     resolver = Resolver(folder, schedules)
-    accounts = tuple(resolver.account(keys) for model in models for keys in model.accounts)
+    accounts = _with_host_limits(
+        [resolver.account(keys) for model in models for keys in model.accounts]
+    )
     trees_by_name = {str(tree["name"]): tree for tree in trees}
     return Loaded(settings.Configuration(accounts), files, trees_by_name, schedules)
+
+
+def _with_host_limits(accounts: Sequence[settings.Account]) -> tuple[settings.Account, ...]:
+    """Return accounts of which those on one host have the largest of their limits."""
+    largest: dict[str, int] = {}
+    for account in accounts:
+        limit = account.max_parallel_requests
+        largest[account.host] = max(limit, largest.get(account.host, limit))
+    return tuple(
+        dataclasses.replace(account, max_parallel_requests=largest[account.host])
+        for account in accounts
+    )
 
 
 def lay_defaults_under(roots: Sequence[YamlMapping]) -> None:

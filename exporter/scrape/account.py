@@ -70,13 +70,12 @@ class ScrapeRequest:
 class AccountScrape:
     """Start or join an account's jobs, then turn their results into its part of the Snapshot."""
 
-    def __init__(  # noqa: PLR0913 - what differs between accounts and between scrapes
+    def __init__(
         self,
         account: Account,
         client: Client,
         state: AccountState,
         *,
-        host_limit: int,
         request: ScrapeRequest,
         tools: Tools,
     ) -> None:
@@ -84,7 +83,6 @@ class AccountScrape:
         self.account = account
         self._client = client
         self.state = state
-        self.host_limit = host_limit
         self._request = request
         self._tools = tools
         self._now = tools.clock.now()
@@ -182,7 +180,6 @@ class AccountScrape:
     def _start_check(self, name: str, check: Check, access: AccountAccess) -> None:
         job, _ = self._tools.jobs.join_or_start(
             (access.state, name),
-            self.host_limit,
             self._request.deadline(),
             partial(CheckJob, check, access),
         )
@@ -195,7 +192,7 @@ class AccountScrape:
         queues = self._queues
         # Not first, as a refused key is to be counted as an error of the queues; nor last, as lists
         # have pages, read one after the other, which would delay everything.
-        checks_after = max(self.host_limit, FORBIDDEN_QUEUES)
+        checks_after = max(self.account.max_parallel_requests, FORBIDDEN_QUEUES)
         for queue in self.state.in_order(queues):
             found[queue.id] = self._start_queue(queue, access)
             if len(found) == checks_after:
@@ -220,7 +217,6 @@ class AccountScrape:
 
         job, shared = tools.jobs.join_or_start(
             (access.state, queue.id, queue.available_status),
-            self.host_limit,
             self._request.deadline(),
             partial(QueueFetch, queue, access),
             urgent=self._request.is_urgent,

@@ -248,7 +248,6 @@ class JobsInFlight:
     def join_or_start(
         self,
         key: Hashable,
-        host_limit: int,
         deadline: Deadline,
         make: Callable[[Deadline], J],
         *,
@@ -258,7 +257,6 @@ class JobsInFlight:
 
         Args:
             key: what the job is about.
-            host_limit: how many jobs of the account's host may run at a time.
             deadline: until when the result is wanted.
             make: makes a new job with this deadline.
             urgent: this job alone is waited for.
@@ -278,7 +276,11 @@ class JobsInFlight:
             return cast("J", found), True
         account = job.access.account
         job.ticket = self._pool.submit(
-            account.host, host_limit, account.name, lambda: self._run(key, job), urgent=urgent
+            account.host,
+            account.max_parallel_requests,
+            account.name,
+            lambda: self._run(key, job),
+            urgent=urgent,
         )
         return job, False
 

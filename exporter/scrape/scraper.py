@@ -51,10 +51,6 @@ class Scraper:
         self._clients = {account.name: Client(account) for account in configuration.accounts}
         self._pool = pool
         self._tools = Tools(JobsInFlight(pool), transports, observer, clock)
-        self._host_limits: dict[str, int] = {}
-        for account in configuration.accounts:
-            limit = max(account.max_parallel_requests, self._host_limits.get(account.host, 0))
-            self._host_limits[account.host] = limit
 
     def scrape(
         self,
@@ -100,10 +96,9 @@ class Scraper:
         No request is sent, and slow files are not waited for; the scrape reports what fails.
         """
         accounts = self.configuration.accounts
-        free = dict(self._host_limits)
-        wanted = [(account, self._host_limits[account.host]) for account in accounts]
+        free = {account.host: account.max_parallel_requests for account in accounts}
         deadline = Deadline.after(_OPEN_SECONDS)
-        opened_accounts = self._tools.transports.open(wanted, _OPEN_SECONDS, _OPEN_SECONDS)
+        opened_accounts = self._tools.transports.open(accounts, _OPEN_SECONDS, _OPEN_SECONDS)
         for account, found in opened_accounts:
             if most == 0 or deadline.remaining() <= 0:
                 break
@@ -115,7 +110,7 @@ class Scraper:
             free[account.host] -= number
             most -= number
             opened = partial(self._tools.observer.connection, account.name)
-            limit = self._host_limits[account.host]
+            limit = account.max_parallel_requests
             for job in found.transport.connections_to_open(account.url, number, opened):
                 self._pool.submit(account.host, limit, account.name, job)
 
@@ -128,7 +123,7 @@ class Scraper:
     ) -> Iterator[AccountScrape]:
         """Yield the accounts that may be asked, each as soon as its key has been read."""
         to_open = {scrape.account.name: scrape for scrape in scrapes if scrape.may_ask}
-        wanted = [(scrape.account, scrape.host_limit) for scrape in to_open.values()]
+        wanted = [scrape.account for scrape in to_open.values()]
         for account, found in self._tools.transports.open(
             wanted, request.seconds * _FILES_SHARE, request.remaining()
         ):
@@ -152,7 +147,6 @@ class Scraper:
             account,
             self._clients[account.name],
             self.states[account.name],
-            host_limit=self._host_limits[account.host],
             request=request,
             tools=self._tools,
         )

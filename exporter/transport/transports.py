@@ -75,32 +75,33 @@ class Transports:
         return made
 
     def open(
-        self, accounts: Iterable[tuple[Account, int]], seconds: float, in_all: float
+        self, accounts: Iterable[Account], seconds: float, in_all: float
     ) -> Iterator[tuple[Account, Access | Failure]]:
         """Yield how to reach each account once its files have been read, or why not.
 
         Args:
-            accounts: each with the number of connections that are kept open at most.
+            accounts: each keeps as many connections open as it sends requests at a time.
             seconds: how long to wait while no file can be read; these accounts come last.
             in_all: how long all files may take together.
         """
         work: dict[Hashable, Callable[[], Access | Failure]] = {}
         same: defaultdict[Hashable, list[Account]] = defaultdict(list)
-        for account, connections in accounts:
+        for account in accounts:
             if not _files(account):
-                yield account, self._open(account, connections)
+                yield account, self._open(account)
                 continue
             # Accounts with the same files share one reading of them.
             key: Hashable = (_pool_key(account), account.token)
-            work[key] = partial(self._open, account, connections)
+            work[key] = partial(self._open, account)
             same[key].append(account)
         for key, future in self._files.results(work, seconds, in_all):
             for account in same[key]:
                 yield account, future.result() if future.done() else _unread(account)
 
-    def _open(self, account: Account, connections: int) -> Access | Failure:
+    def _open(self, account: Account) -> Access | Failure:
         try:
-            return Access(self.get(account, connections), account.token.read())
+            transport = self.get(account, account.max_parallel_requests)
+            return Access(transport, account.token.read())
         except TokenError as error:
             return Failure("token", str(error))
         except ApiError as error:

@@ -99,10 +99,10 @@ class _Wires:
         }
 
     def open(
-        self, accounts: Iterable[tuple[Account, int]], seconds: float, in_all: float
+        self, accounts: Iterable[Account], seconds: float, in_all: float
     ) -> Iterator[tuple[Account, Access]]:
         del seconds, in_all
-        for account, _ in accounts:
+        for account in accounts:
             wire = cast("Transport", self._wires[account.name])
             yield account, Access(wire, account.token.read())
 

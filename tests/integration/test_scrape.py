@@ -295,8 +295,8 @@ def test_accounts_on_one_host_share_its_places(
 
     simulator.before_answer = look
     accounts = [
-        make_account(simulator, *range(1, 20), name=f"account-{limit}", max_parallel_requests=limit)
-        for limit in (1, 3)
+        make_account(simulator, *range(1, 20), name=f"account-{number}", max_parallel_requests=3)
+        for number in (1, 2)
     ]
     runtime = make_runtime(*accounts)
     runtime.snapshot(accounts, 10)

@@ -158,7 +158,7 @@ def test_without_any_certificate_the_account_fails_alone(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "none either.pem"))
     transports, account = Transports(), make_account(start_simulator(tls=True), tls=TlsFiles())
-    ((_, found),) = transports.open([(account, 1)], 1, 1)
+    ((_, found),) = transports.open([account], 1, 1)
     words = f"ca_file: {tmp_path}/none either.pem cannot be read: No such file or directory"
     assert found == Failure("tls", words)
 

@@ -66,6 +66,17 @@ def test_the_example_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_accounts_on_one_host_share_the_largest_limit(load_text: LoadText) -> None:
+    accounts = load_text("""
+        defaults: {url: https://east-2.calltools.io, token_file: key, queues: [1]}
+        accounts:
+          - {name: a, max_parallel_requests: 4}
+          - {name: b, url: https://EAST-2.calltools.io/, max_parallel_requests: 30}
+          - {name: c, url: https://west-4.calltools.io, max_parallel_requests: 2}
+    """)
+    assert [account.max_parallel_requests for account in accounts] == [30, 30, 2]
+
+
 def test_an_account_beats_the_defaults(load_text: LoadText) -> None:
     east, west = load_text("""
         defaults:
