@@ -78,9 +78,11 @@ class Apt:
         self.update()
         self._run("apt-get", "install", "-qq", "-y", "--no-install-recommends", package)
 
-    def offers(self, package: str) -> bool:
-        """Return whether the lists have a package."""
-        return bool(self._run("apt-cache", "madison", package).strip())
+    def offered(self, packages: Sequence[str]) -> list[str]:
+        """Return those that the lists have. One question for all: each reads the whole lists."""
+        lines = self._run("apt-cache", "madison", *packages).splitlines()
+        found = {line.partition("|")[0].strip() for line in lines}
+        return [package for package in packages if package in found]
 
     @property
     def _home(self) -> Path:

@@ -62,7 +62,7 @@ def fetch(cache: Path, suite: str | None = None, *, browser: bool = True) -> Non
             print(f"Fetching Prometheus and Alertmanager from {source}", file=sys.stderr)
             packages = ["prometheus", "prometheus-alertmanager"]
             # promtool is part of prometheus before Debian 13; newer pages need no packages.
-            packages += [name for name in ("promtool", *PAGES) if apt.offers(name)]
+            packages += apt.offered(["promtool", *PAGES])
             apt.unpack(packages, folder, _relocate)
         if browser and suite is None and shutil.which("chromium") is None:
             apt.install("chromium")
