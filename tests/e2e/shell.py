@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,7 @@ class Bash:
         self.bin = folder / "bin"
         self.folder.mkdir()
         self.bin.mkdir()
-        self.program("calltools-exporter", f'exec {" ".join(PROGRAM)} "$@"')
+        self.program("calltools-exporter", f'exec {shlex.join(PROGRAM)} "$@"')
 
     def program(self, name: str, script: str) -> None:
         """Let the shell find a program."""

@@ -6,6 +6,7 @@ Opt-in (`make image-test`): it takes root, both programs, and 2 GB of disk for a
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -153,8 +154,8 @@ def test_dockers_lines_work_one_after_the_other(
 
     def docker(port: int) -> None:
         shim = Path(__file__).with_name("docker.py")
-        place = f"{image.root} {tmp_path / 'config.json'} {port}"
-        bash.program("docker", f'exec {sys.executable} {shim} {place} "$@"')
+        command = (sys.executable, shim, image.root, tmp_path / "config.json", port)
+        bash.program("docker", f'exec {shlex.join(map(str, command))} "$@"')
 
     docker(0)
     bash.run(f"{build}\n{make_folder}")

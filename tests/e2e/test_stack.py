@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -175,9 +176,9 @@ def test_a_taken_port_says_how_to_choose_another(
 
 def test_demo_on_a_taken_port_says_how_to_choose_another(bash: Bash) -> None:
     # An environment that is up to date, so that none is made.
-    bash.program("python", f'exec {sys.executable} "$@"')
-    (bash.bin.parent / "python3.dev").touch()
-    demo = f"make -C {ROOT} demo VENV={bash.bin.parent} PYTHON=python3"
+    bash.program("python", f'exec {shlex.quote(sys.executable)} "$@"')
+    (bash.bin.parent / ".dev").touch()  # the mark for a Python that gives it no name
+    demo = f"make -C {shlex.quote(str(ROOT))} demo VENV={bash.bin.parent} PYTHON=true"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = bash.run(f"{demo} PORT={port} 2>&1 || true")

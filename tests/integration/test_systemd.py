@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -135,10 +134,10 @@ def test_the_unit_is_hardened() -> None:
 
 
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    # The command is not installed here; another one stands in for it.
+    # The command is not installed here; another one stands in for it, with no space in its path.
     unit = tmp_path / UNIT.name
     command = re.compile(r"^ExecStart=\S+", re.MULTILINE)
-    unit.write_text(command.sub(f"ExecStart={sys.executable}", UNIT.read_text()))
+    unit.write_text(command.sub(f"ExecStart={shutil.which('true')}", UNIT.read_text()))
     verified = analyze("verify", unit)
     assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
 

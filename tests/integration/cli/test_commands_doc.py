@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_the_script_has_three_ways(
     path = write_configuration(simulator, {5457 if available else 5460: "sales"})
     (script,) = (text for text in blocks("sh") if "case $?" in text)
     done = subprocess.run(
-        ["bash", "-c", script.replace("calltools-exporter", " ".join(PROGRAM))],
+        ["bash", "-c", script.replace("calltools-exporter", shlex.join(PROGRAM))],
         cwd=path.parent,
         env={**ENVIRON, "CALLTOOLS_TOKEN": TOKEN},
         capture_output=True,

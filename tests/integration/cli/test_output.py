@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ from tests.simulator_fixtures import StartSimulator
 
 def run_shell(line: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command line of a shell, in which `exporter` is the program."""
-    program = f'exporter() {{ exec {" ".join(PROGRAM)} "$@"; }}'
+    program = f'exporter() {{ exec {shlex.join(PROGRAM)} "$@"; }}'
     return subprocess.run(
         ["sh", "-c", f"{program}; {line}"],
         env={**ENVIRON, **environ},
