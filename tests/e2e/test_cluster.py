@@ -210,6 +210,8 @@ def test_many_accounts_are_asked_once_by_whichever_replica_answers(tool: Tool) -
     assert of_kind(found, "PodDisruptionBudget")["spec"]["minAvailable"] == 1
     (endpoint,) = of_kind(found, "ServiceMonitor")["spec"]["endpoints"]
     assert endpoint["params"] == {"collect[]": ["exporter"]}
+    dropped = {"action": "labeldrop", "regex": "namespace|service|container|endpoint"}
+    assert endpoint["relabelings"][1:] == [dropped]  # the targets of /probe do not have these
     probe = of_kind(found, "ScrapeConfig")["spec"]
     address = "calltools-exporter.monitoring.svc:15457"
     (discovery,) = probe["httpSDConfigs"]
