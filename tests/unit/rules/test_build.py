@@ -140,3 +140,45 @@ def test_hurried_rules_keep_their_counts() -> None:
 @pytest.mark.parametrize(("text", "length"), [("15s", 15), ("1m15s", 75), ("7d", 604800)])
 def test_durations_are_read_as_prometheus_does(text: str, length: int) -> None:
     assert seconds(text) == length
+
+
+def in_words(time: str) -> str:
+    number = round(seconds(time) / 60)
+    words = {2: "two", 3: "three", 4: "four", 5: "five", 10: "ten", 12: "twelve"}
+    return f"{words[number]} minutes"
+
+
+LIMITS = Thresholds()
+WINDOW = in_words(LIMITS.page_window)
+
+
+@pytest.mark.parametrize(
+    ("alert", "words"),
+    [
+        ("AllAgentsBusy", f"for about {WINDOW} of its open hours"),
+        ("AllAgentsBusy", f"After {WINDOW} of that"),
+        ("ApiErrors", f"less than {in_words(LIMITS.errors_recent)} old"),
+        ("ApiSlow", f"For {in_words(LIMITS.slow_window)}, one request in"),
+        ("ExporterAbsent", f"For {in_words(LIMITS.absent_for)} Prometheus"),
+        ("ExporterCannotRead", f"For {in_words(LIMITS.lasting)} this exporter"),
+        ("ExporterDown", f"{LIMITS.read_share * 100:g} % of the scrapes of the last"),
+        ("ExporterDown", f"of the last {in_words(LIMITS.down_window)}"),
+        ("ExporterDown", f"CallToolsQueueGone follows after {in_words(LIMITS.gone)}"),
+        ("KeyRejected", f"For {in_words(LIMITS.cause_for)} the account's key"),
+        ("KeyRejected", f"stays for {in_words(LIMITS.cause_keep)} after the key works again"),
+        ("NobodyAvailable", f"For about {WINDOW} of the queue's open hours"),
+        ("NobodyLoggedIn", f"For about {WINDOW} of the queue's open hours"),
+        ("QueueGone", f"for {in_words(LIMITS.gone)} none has"),
+        ("QueueUnreadable", f"For {in_words(LIMITS.unreadable_for)}, less than"),
+        ("QueueUnreadable", f"less than {LIMITS.unreadable_share * 100:g} % of the scrapes"),
+        ("QueueUnreadable", f"due in the last {in_words(LIMITS.unreadable_window)}"),
+        ("QueueUnreadable", f"all scrapes of {in_words(LIMITS.readable_again)}"),
+        ("ReloadFailed", f"for {in_words(LIMITS.lasting)} no better one"),
+        ("SiloUnreachable", f"at least {(1 - LIMITS.read_share) * 100:g} % of the scrapes"),
+        ("SiloUnreachable", f"of the last {in_words(LIMITS.silo_window)}"),
+        ("TooFewAgents", f"For about {in_words(LIMITS.short_window)} of open hours"),
+    ],
+)
+def test_runbooks_have_the_times_of_the_rules(alert: str, words: str) -> None:
+    """Nothing noticed a time that was changed in thresholds.py alone."""
+    assert words in " ".join((RUNBOOKS / f"CallTools{alert}.md").read_text().split())
