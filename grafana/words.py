@@ -86,7 +86,7 @@ _REASONS: Final = {
     "502": "502: the API failed",
     "503": "503: the API is unavailable",
     "504": "504: the API took too long itself",
-    "timeout": "no complete answer in time",
+    "timeout": "no answer in time",
     "dns": "no address for the host",
     "connection": "connection refused or cut",
     "tls": "certificate or TLS handshake",

@@ -131,7 +131,7 @@ def _accounts() -> Panels:
                 ),
             ),
             {"account": "Account", "Value": "Remaining"},
-            empty="No account is backed off from (if an exporter is scraped)",
+            empty="No back-off (if an exporter is scraped)",
             width=6,
             height=8,
             overrides={"Remaining": {"unit": "s", "decimals": 0}},

@@ -50,7 +50,7 @@ def around() -> Panels:
             ),
             {"account": "Account", "team": "Team", **fields, "Value #G": "agents"},
             empty=MISSING,
-            width=12,
+            width=13,
             height=10,
             overrides={
                 "Team": {"noValue": "-"},
@@ -67,10 +67,18 @@ def around() -> Panels:
                     word: {
                         "cell": {"type": "color-text"},
                         "thresholds": raw(steps(NEUTRAL, (1, color))),
+                        "width": width,
                     }
-                    for word, color in (("empty", BAD), ("not known", UNKNOWN), ("low", WARNING))
+                    for word, color, width in (
+                        ("empty", BAD, 65),
+                        ("not known", UNKNOWN, 90),
+                        ("low", WARNING, 60),
+                    )
                 },
-                "agents": {"noValue": "not known"},
+                "staffed": {"width": 75},
+                "not required": {"width": 105},
+                "closed": {"width": 70},
+                "agents": {"noValue": "not known", "width": 90},
             },
             sort=("Account", False),
             then="Team",
@@ -94,7 +102,7 @@ def around() -> Panels:
                 "host": "Silo",
             },
             empty="No alert fires (if the rules are loaded)",
-            width=12,
+            width=11,
             height=10,
             overrides={
                 "/Queue|Account|Silo/": {"noValue": "-"},

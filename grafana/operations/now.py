@@ -30,6 +30,7 @@ def counts() -> Panels:
             "Low",
             "Open queues that were read, with somebody available, but fewer than required_agents.",
             number_in("== 1"),
+            width=3,
             levels=steps(GOOD, (1, WARNING)),
             empty=MISSING,
         ),
@@ -68,7 +69,6 @@ def counts() -> Panels:
             "Sum over the open queues that could be read, without those under Not known. An agent"
             " of two queues counts twice.",
             f"sum({recorded('available_agents:max')}\n{READ}\n{TEAM})",
-            width=3,
             empty="not known",
         ),
     )
