@@ -105,7 +105,7 @@ def _check_host(options: InitOptions, account: Account) -> None:
 def _context(account: Account, options: InitOptions) -> Iterator[RequestContext]:
     with contextlib.closing(Transports()) as transports, progress("asking the API"):
         yield RequestContext(
-            transports.get(account, 1),
+            transports.get(account),
             account.token.read(),
             Deadline.after(options.timeout),
             RequestObserver(),

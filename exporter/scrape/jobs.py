@@ -272,15 +272,10 @@ class JobsInFlight:
             # It may be waiting for a thread that could not be started.
             self._pool.start_threads()
             if urgent and found.ticket is not None:
-                self._pool.hurry(found.access.account.host, found.ticket)
+                self._pool.hurry(found.ticket)
             return cast("J", found), True
-        account = job.access.account
         job.ticket = self._pool.submit(
-            account.host,
-            account.max_parallel_requests,
-            account.name,
-            lambda: self._run(key, job),
-            urgent=urgent,
+            job.access.account, lambda: self._run(key, job), urgent=urgent
         )
         return job, False
 

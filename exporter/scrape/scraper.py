@@ -110,9 +110,8 @@ class Scraper:
             free[account.host] -= number
             most -= number
             opened = partial(self._tools.observer.connection, account.name)
-            limit = account.max_parallel_requests
             for job in found.transport.connections_to_open(account.url, number, opened):
-                self._pool.submit(account.host, limit, account.name, job)
+                self._pool.submit(account, job)
 
     def catalog(self, account: Account) -> Catalog:
         """Return the catalog of an account."""

@@ -58,9 +58,9 @@ class _Places:
 class Ticket:
     """A job that waits for a place; ``run`` is None once it has one."""
 
-    account: str
+    account: Account
     run: Callable[[], object] | None
-    urgent: bool = False
+    urgent: bool
 
 
 #: The jobs that wait, by account; the account served last is at the end.
@@ -79,7 +79,7 @@ class _Host:
     def add(self, ticket: Ticket) -> None:
         """Put a job at the end of its account's line."""
         line = self.urgent if ticket.urgent else self.waiting
-        line.setdefault(ticket.account, deque()).append(ticket)
+        line.setdefault(ticket.account.name, deque()).append(ticket)
 
     def next(self) -> tuple[str, Callable[[], object]] | None:
         """Take the next job that has a place at the host."""
@@ -144,40 +144,32 @@ class HostBoundedPool:
                 host.places.slow.clear()
 
     def submit(
-        self,
-        host: str,
-        host_limit: int,
-        account: str,
-        job: Callable[[], object],
-        *,
-        urgent: bool = False,
+        self, account: Account, job: Callable[[], object], *, urgent: bool = False
     ) -> Ticket:
-        """Run a job as soon as its host and the pool have a place for it.
+        """Run a job as soon as its account's host and the pool have a place for it.
 
         Args:
-            host: whose places count.
-            host_limit: how many jobs of this host may run at a time.
-            account: takes turns with the host's other accounts.
+            account: takes turns with the other accounts of its host.
             job: reports its own failures; what it raises is only logged.
             urgent: this job alone is waited for; urgent jobs alternate with the others.
         """
-        ticket = Ticket(account, job, urgent)
+        ticket, name = Ticket(account, job, urgent), account.host
         with self._changed:
-            known = self._hosts.get(host)
-            if known is None:
-                known = self._hosts[host] = _Host(_Places(host_limit))
-            known.places.limit = host_limit
-            known.add(ticket)
-            self._dispatch(host)
+            host = self._hosts.get(name)
+            if host is None:
+                host = self._hosts[name] = _Host(_Places(0))
+            host.places.limit = account.max_parallel_requests
+            host.add(ticket)
+            self._dispatch(name)
             self._start_threads()
         return ticket
 
-    def hurry(self, host: str, ticket: Ticket) -> None:
+    def hurry(self, ticket: Ticket) -> None:
         """Make a job urgent that may still be waiting."""
         with self._changed:
             if ticket.run is not None and not ticket.urgent:
                 ticket.urgent = True
-                self._hosts[host].add(ticket)
+                self._hosts[ticket.account.host].add(ticket)
 
     def start_threads(self) -> None:
         """Try again to start the threads that are missing."""

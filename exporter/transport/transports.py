@@ -3,6 +3,7 @@
 Their files are read beside the scrape, as storage may hang: a stale network mount, a FIFO.
 """
 
+import ssl
 import threading
 import time
 from collections import defaultdict, deque
@@ -35,11 +36,11 @@ class Access:
     token: Secret
 
 
-PoolKey: TypeAlias = tuple[str, TlsFiles, str | None]
+PoolKey: TypeAlias = tuple[str, TlsFiles, str | None, int]
 
 
 def _pool_key(account: Account) -> PoolKey:
-    return account.url, account.tls, account.proxy
+    return account.url, account.tls, account.proxy, account.max_parallel_requests
 
 
 class Transports:
@@ -50,14 +51,12 @@ class Transports:
         self._bodies = BodyMemory(_ALL_BODIES)
         self._files = FileAccess()
         self._contexts = TlsContexts()
-        self._transports: dict[PoolKey, tuple[tuple[object, ...], Transport]] = {}
+        self._transports: dict[PoolKey, tuple[ssl.SSLContext, Transport]] = {}
 
-    def get(self, account: Account, connections: int) -> Transport:
+    def get(self, account: Account) -> Transport:
         """Return the transport for an account, shared with every account of the same pool key.
 
-        Args:
-            account: names origin, TLS files and proxy.
-            connections: how many are kept open at most.
+        It keeps as many connections open as requests may be sent at a time.
 
         Raises:
             ApiError: a TLS file cannot be used; the code is `tls`.
@@ -66,10 +65,11 @@ class Transports:
         context = self._contexts.get(account.tls)
         with self._lock:
             replaced = self._transports.get(key)
-            if replaced is not None and replaced[0] == (connections, context):
+            if replaced is not None and replaced[0] is context:
                 return replaced[1]
+            connections = account.max_parallel_requests
             made = Transport(account.host, account.proxy, context, connections, self._bodies)
-            self._transports[key] = ((connections, context), made)
+            self._transports[key] = context, made
         if replaced is not None:
             replaced[1].close()
         return made
@@ -80,7 +80,7 @@ class Transports:
         """Yield how to reach each account once its files have been read, or why not.
 
         Args:
-            accounts: each keeps as many connections open as it sends requests at a time.
+            accounts: those to reach.
             seconds: how long to wait while no file can be read; these accounts come last.
             in_all: how long all files may take together.
         """
@@ -100,8 +100,7 @@ class Transports:
 
     def _open(self, account: Account) -> Access | Failure:
         try:
-            transport = self.get(account, account.max_parallel_requests)
-            return Access(transport, account.token.read())
+            return Access(self.get(account), account.token.read())
         except TokenError as error:
             return Failure("token", str(error))
         except ApiError as error:

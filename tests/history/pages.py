@@ -111,15 +111,8 @@ class _AtOnce(HostBoundedPool):
     """A pool without threads: each job is done at once, in the thread that submits it."""
 
     def submit(
-        self,
-        host: str,
-        host_limit: int,
-        account: str,
-        job: Callable[[], object],
-        *,
-        urgent: bool = False,
+        self, account: Account, job: Callable[[], object], *, urgent: bool = False
     ) -> Ticket:
-        del host, host_limit
         job()
         return Ticket(account, None, urgent)
 

@@ -105,7 +105,7 @@ class Api:
 
     def read(self, ask: Callable[[Client, RequestContext], Any]) -> Any:
         """Return what is read, or the failure, which is fit to be shown."""
-        transport = self._transports.get(self._account, 4)
+        transport = self._transports.get(self._account)
         context = RequestContext(transport, Secret(KEY), Deadline.after(20), CodeChecker())
         try:
             return ask(self._client, context)

@@ -41,7 +41,7 @@ def transports() -> Iterator[Transports]:
 @pytest.fixture
 def ask(transports: Transports) -> Callable[[Account], int | Failure]:
     def ask(account: Account) -> int | Failure:
-        transport = transports.get(account, 4)
+        transport = transports.get(account)
         context = RequestContext(transport, account.token.read(), Deadline.after(10), Recorder())
         try:
             return Client(account).count_available(account.queues[0], context)
@@ -53,7 +53,7 @@ def ask(transports: Transports) -> Callable[[Account], int | Failure]:
 
 def kept_socket(transports: Transports, account: Account) -> socket.socket:
     """Return the one connection that is idle."""
-    adapter: Any = transports.get(account, 4)._adapter
+    adapter: Any = transports.get(account)._adapter
     idle = [connection for connection in adapter._pool.pool.queue if connection is not None]
     assert len(idle) == 1
     return idle[0].sock  # type: ignore[no-any-return]
@@ -195,7 +195,7 @@ class Nobody:
 
 queue = Queue(1, "q", (20561,))
 account = Account("acme", sys.argv[1], TokenEnvironment("X"), (queue,))
-transport = Transports().get(account, 1)
+transport = Transports().get(account)
 context = RequestContext(transport, Secret("key"), Deadline.after(1.5), Nobody())
 try:
     print(Client(account).count_available(queue, context))

@@ -90,7 +90,7 @@ def read(
             queues = tuple(Queue(id_, str(id_), (STATUS,)) for id_ in (1, 2, 3))
             key = TokenEnvironment("TEST_TOKEN")
             account = Account("acme", server.url, key, queues, tls=tls, proxy=proxy)
-            client, transport = Client(account), transports.get(account, 1)
+            client, transport = Client(account), transports.get(account)
             for queue in queues:
                 deadline = Deadline.after(10)
                 asked = RequestContext(transport, account.token.read(), deadline, RequestObserver())

@@ -218,7 +218,7 @@ class Run:
             *(partial(client.check_filter, name) for name in FILTERS),
         ]
         for ask in asked:
-            transport, deadline = transports.get(account, 16), Deadline.after(self.budget_seconds)
+            transport, deadline = transports.get(account), Deadline.after(self.budget_seconds)
             try:
                 ask(RequestContext(transport, Secret(TOKEN), deadline, RequestObserver()))
             except ApiError as error:

@@ -140,7 +140,7 @@ def test_what_comes_before_any_request_is_no_answer(
     trusted = TlsFiles(ca_file=tls_authority.ca_file) if tls else TlsFiles()
     with Hasty(lambda _, client: client.sendall(answer(1)), context) as server:
         account = make_account(start_simulator(), url=server.url, tls=trusted)
-        transport = transports.get(account, account.max_parallel_requests)
+        transport = transports.get(account)
         for open_ahead in transport.connections_to_open(account.url, 1, lambda: None):
             open_ahead()
         assert sent.wait(10)

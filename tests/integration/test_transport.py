@@ -52,7 +52,7 @@ def ask(recorder: Recorder) -> Iterator[Callable[..., int | Failure]]:
 
     def ask(account: Account, seconds: float = 10.0) -> int | Failure:
         try:
-            transport = transports.get(account, 4)
+            transport = transports.get(account)
             context = RequestContext(
                 transport, account.token.read(), Deadline.after(seconds), recorder
             )
@@ -73,7 +73,7 @@ def test_after_a_closed_connection_a_new_one_is_opened(
     transports = Transports()
 
     def ask(queue: int, recorder: Recorder) -> int:
-        transport = transports.get(account, 4)
+        transport = transports.get(account)
         context = RequestContext(transport, account.token.read(), Deadline.after(20), recorder)
         return Client(account).count_available(account.queues[queue], context)
 
@@ -134,7 +134,7 @@ def test_a_deadline_may_be_moved_while_an_answer_is_waited_for(
     simulator.faults.set("hang", seconds=1.0)
     account = make_account(simulator)
     deadline = Deadline.after(0.3)
-    context = RequestContext(Transports().get(account, 1), account.token.read(), deadline, recorder)
+    context = RequestContext(Transports().get(account), account.token.read(), deadline, recorder)
     simulator.before_answer = lambda _: deadline.extend(boot_seconds() + 20)
     assert Client(account).count_available(account.queues[0], context) == 0
 
@@ -201,7 +201,7 @@ def test_a_private_authority_trusts_nothing_else(
     account = make_account(start_simulator(tls=True))
     assert ask(account) == 0
     transports = Transports()
-    transport = transports.get(account, 4)
+    transport = transports.get(account)
     adapter: Any = transport._adapter
     context = adapter.poolmanager.connection_pool_kw["ssl_context"]
     assert len(context.get_ca_certs()) == 1

@@ -224,12 +224,12 @@ def test_many_hosts_read_the_trusted_certificates_once(
         for number in range(150)
     ]
     transports = Transports()
-    before = [transports.get(account, 1) for account in accounts]
+    before = [transports.get(account) for account in accounts]
     assert loads == [tls]
-    assert [transports.get(account, 1) for account in accounts] == before
+    assert [transports.get(account) for account in accounts] == before
     if file:
         path.write_bytes(path.read_bytes() + b"\n")
-        after = [transports.get(account, 1) for account in accounts]
+        after = [transports.get(account) for account in accounts]
         assert loads == [tls, tls]
         assert not set(after) & set(before), "all of its hosts trust the new file"
     transports.close()
@@ -242,7 +242,7 @@ from exporter.settings import TlsFiles
 from exporter.transport.transports import Transports
 from exporter.settings import Account, TokenEnvironment
 account = Account("a", "https://127.0.0.1:1", TokenEnvironment("X"), ())
-transport = Transports().get(account, 1)
+transport = Transports().get(account)
 adapter = transport._adapter
 print(adapter.poolmanager.connection_pool_kw["ssl_context"].keylog_filename)
 """

@@ -50,9 +50,14 @@ def jobs() -> Jobs:
     return Jobs()
 
 
+def an_account(host: str, limit: int, name: str) -> Account:
+    token = TokenEnvironment("TOKEN")
+    return Account(name, f"https://{host}", token, (), max_parallel_requests=limit)
+
+
 def submit(pool: HostBoundedPool, jobs: Jobs, host: str, limit: int, number: int) -> None:
     for _ in range(number):
-        pool.submit(host, limit, host, lambda: jobs.job(host))
+        pool.submit(an_account(host, limit, host), lambda: jobs.job(host))
 
 
 def test_a_host_has_only_its_own_places(jobs: Jobs) -> None:
@@ -104,7 +109,7 @@ class Line:
             self._ended.release()
 
         self._jobs += 1
-        return self.pool.submit("host", 1, account, job, urgent=urgent)
+        return self.pool.submit(an_account("host", 1, account), job, urgent=urgent)
 
 
 def test_what_is_urgent_and_what_is_not_take_turns() -> None:
@@ -125,7 +130,7 @@ def test_a_job_that_becomes_urgent_runs_once() -> None:
         line.submit("of another account", account="other")
         ticket = line.submit("scrape 1")
         for _ in range(3):
-            line.pool.hurry("host", ticket)
+            line.pool.hurry(ticket)
     assert line.ran == ["first", "scrape 1", "scrape 0", "of another account"]
 
 
@@ -138,7 +143,7 @@ def test_a_job_that_raises_costs_no_place(jobs: Jobs) -> None:
         raise ValueError
 
     for finished in range(1, 10):
-        pool.submit("host", 1, "account", fail)
+        pool.submit(an_account("host", 1, "account"), fail)
         with jobs.changed:
             assert jobs.changed.wait_for(partial(jobs.have_finished, finished), 10)
 
@@ -165,7 +170,7 @@ def test_there_are_never_more_threads_than_places() -> None:
             done.release()
 
         for _ in range(1000):
-            pool.submit(host, 1, host, job)
+            pool.submit(an_account(host, 1, host), job)
             assert done.acquire(timeout=10)
 
     interval = sys.getswitchinterval()
@@ -182,7 +187,7 @@ def hang(
     pool: HostBoundedPool, jobs: Jobs, host: str, limit: int, account: str, number: int
 ) -> None:
     for _ in range(number):
-        pool.submit(host, limit, account, lambda: jobs.job(account))
+        pool.submit(an_account(host, limit, account), lambda: jobs.job(account))
 
 
 @pytest.fixture
@@ -192,10 +197,7 @@ def slow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def accounts(*hosts: str) -> list[Account]:
-    return [
-        Account(f"account-{number}", f"https://{host}", TokenEnvironment("TOKEN"), ())
-        for number, host in enumerate(hosts)
-    ]
+    return [an_account(host, 16, f"account-{number}") for number, host in enumerate(hosts)]
 
 
 def finish(pool: HostBoundedPool, jobs: Jobs, host: str, account: str) -> None:
@@ -233,7 +235,7 @@ def test_a_job_that_sent_nothing_does_not_show_that_an_account_answers_again(job
         return NOTHING_SENT
 
     for work in (lambda: TIMED_OUT, lambda: NOTHING_SENT, end):
-        pool.submit("silo", 1, "hangs", work)
+        pool.submit(an_account("silo", 1, "hangs"), work)
     assert ended.wait(10)
     hang(pool, jobs, "silo", 16, "hangs", 50)
     assert jobs.wait_for({"hangs": 12})
@@ -278,7 +280,7 @@ def test_accounts_of_a_host_take_turns(jobs: Jobs) -> None:
         done.release()
 
     for account in ["many"] * 6 + ["few"] * 2:
-        pool.submit("silo", 1, account, partial(job, account))
+        pool.submit(an_account("silo", 1, account), partial(job, account))
     jobs.go.set()
     for _ in range(8):
         assert done.acquire(timeout=10)

@@ -58,7 +58,7 @@ def count(recorder: Recorder) -> Callable[..., int]:
     def count(*statuses: int) -> int:
         queue = Queue(5457, "sales", statuses or (20561,))
         account = Account("acme", URL, TokenEnvironment("UNUSED"), (queue,))
-        transport = Transports().get(account, 4)
+        transport = Transports().get(account)
         context = RequestContext(transport, Secret(KEY), Deadline.after(5), recorder)
         return Client(account).count_available(queue, context)
 

@@ -68,7 +68,7 @@ def context() -> Iterator[RequestContext]:
     transports = Transports()
     account = Account("acme", URL, TokenEnvironment("UNUSED"), ())
     yield RequestContext(
-        transports.get(account, 4), Secret("a-key"), Deadline.after(20), RequestObserver()
+        transports.get(account), Secret("a-key"), Deadline.after(20), RequestObserver()
     )
     transports.close()
 
