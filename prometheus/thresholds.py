@@ -104,7 +104,7 @@ class Thresholds:
     wait_window: str = "30m"
     #: ... the share of it: a fifth of the time without readings ...
     wait_share: float = 0.2
-    #: ... or the number of refusals (429): one every three minutes.
+    #: ... or in how many scrapes it refused requests (429): one every three minutes.
     wait_refusals: int = 10
 
     #: The window for changes between staffed and empty ...
