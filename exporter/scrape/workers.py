@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 #: A party whose last job took longer than this, in seconds, does not get the last places.
 _SLOW_SECONDS = 2.0
-#: What a job returns that has sent nothing, which does not show how long its party takes, and one
-#: that had no answer when its time was over, however short that was.
+#: What a job returns if it has sent nothing: its time then says nothing of its party. And if its
+#: time was over without an answer: its party then counts as slow, however short the time was.
 NOTHING_SENT, TIMED_OUT = object(), object()
 
 

@@ -99,7 +99,7 @@ class StreamedAnswer:
         if self.status in {204, 304}:
             pass
         elif coding is not None:
-            # Who also gives a length may have been understood otherwise on the way (RFC 9112, 6.3).
+            # With a length as well, it may have been read otherwise on the way (RFC 9112, 6.3).
             self._keep = self._keep and length is None
             yield from self._chunks()
         elif length is not None:
