@@ -8,7 +8,7 @@ from typing import TypeVar
 from exporter import config
 from exporter.cli import exits
 from exporter.cli.terminal import complain, write
-from exporter.cli.variables import warn_of_unused_variables
+from exporter.cli.unused_variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError, Mistake
 from exporter.schedule import Schedule

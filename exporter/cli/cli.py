@@ -129,7 +129,7 @@ def ping(target: str | None, config_file: Path | None, **given: Any) -> int:
     """
     from exporter import config
     from exporter.cli.ping import ping
-    from exporter.cli.variables import warn_of_unused_variables
+    from exporter.cli.unused_variables import warn_of_unused_variables
 
     loaded = config.load(config.find_file(config_file), os.environ)
     warn_of_unused_variables(os.environ, loaded)

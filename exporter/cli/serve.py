@@ -12,7 +12,7 @@ import structlog
 
 from exporter import __version__, config, systemd
 from exporter.cli import exits
-from exporter.cli.variables import warn_of_unused_variables
+from exporter.cli.unused_variables import warn_of_unused_variables
 from exporter.config import Loaded
 from exporter.errors import ConfigurationError
 from exporter.files import Watched, follow
