@@ -20,7 +20,7 @@ from exporter.scrape.jobs import (
     ScrapeObserver,
 )
 from exporter.scrape.state import AccountState
-from exporter.settings import Account, Queue
+from exporter.settings import Queue
 from exporter.snapshot import AccountSnapshot, QueueResult, QueueSnapshot
 from exporter.transport.deadline import Deadline
 from exporter.transport.transports import Access, Transports
@@ -72,7 +72,6 @@ class AccountScrape:
 
     def __init__(
         self,
-        account: Account,
         client: Client,
         state: AccountState,
         *,
@@ -80,7 +79,7 @@ class AccountScrape:
         tools: Tools,
     ) -> None:
         self.jobs: list[Future[Any]] = []
-        self.account = account
+        self.account = client.account
         self._client = client
         self.state = state
         self._request = request

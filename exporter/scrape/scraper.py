@@ -142,13 +142,8 @@ class Scraper:
         return state
 
     def _account_scrape(self, account: Account, request: ScrapeRequest) -> AccountScrape:
-        return AccountScrape(
-            account,
-            self._clients[account.name],
-            self.states[account.name],
-            request=request,
-            tools=self._tools,
-        )
+        client, state = self._clients[account.name], self.states[account.name]
+        return AccountScrape(client, state, request=request, tools=self._tools)
 
 
 def _finish(scrapes: Sequence[AccountScrape], request: ScrapeRequest) -> Snapshot:
