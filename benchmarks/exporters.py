@@ -29,7 +29,6 @@ class Page:
     """One page, in seconds from the request to its last byte, and how much it holds."""
 
     seconds: float
-    asking_seconds: float
     read: int
     samples: int
     bytes: int
@@ -114,10 +113,8 @@ def read_page(
     body = connection.getresponse().read()
     seconds = time.monotonic() - begun
     text = body.decode()
-    asking = re.search(r"^calltools_scrape_duration_seconds (\S+)", text, re.MULTILINE)
     return Page(
         seconds,
-        float(asking[1]) if asking else seconds,
         len(re.findall(r"^calltools_queue_available_agents\{", text, re.MULTILINE)),
         sum(1 for line in text.splitlines() if not line.startswith("#")),
         len(body),
