@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from exporter.simulator import TOKEN, SimulatedAccount
-from tests.process_fixtures import StartCommand, WriteConfiguration
+from tests.integration.conftest import Serve
+from tests.process_fixtures import WriteConfiguration
 from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 
-ANYWHERE = "--web.listen-address=127.0.0.1:0"
 NUMBER = '<b>7777</b> <span class="needs">(needs 1)'
 HOSTILE = "<script>alert(1)<img src=x>\"'&"
 
@@ -36,9 +36,9 @@ def path(simulator: Simulator, write_configuration: WriteConfiguration) -> Path:
 
 
 def test_it_shows_what_the_last_scrape_brought_and_asks_nothing(
-    start_command: StartCommand, path: Path, simulator: Simulator, world: FixedWorld
+    serve: Serve, path: Path, simulator: Simulator, world: FixedWorld
 ) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter = serve(path)
     address = exporter.url.removeprefix("http://")
     before = exporter.get("/").text
     assert "No scrape yet" in before
@@ -60,8 +60,8 @@ def test_it_shows_what_the_last_scrape_brought_and_asks_nothing(
     assert simulator.requests_total == asked
 
 
-def test_probes_bring_numbers_too(start_command: StartCommand, path: Path) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_probes_bring_numbers_too(serve: Serve, path: Path) -> None:
+    exporter = serve(path)
     exporter.get("/probe?account=acme&queue=sales")
     page = exporter.get("/").text
     assert NUMBER in page
@@ -70,9 +70,9 @@ def test_probes_bring_numbers_too(start_command: StartCommand, path: Path) -> No
 
 
 def test_a_queue_that_cannot_be_read_any_more_loses_its_number(
-    start_command: StartCommand, path: Path, simulator: Simulator
+    serve: Serve, path: Path, simulator: Simulator
 ) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter = serve(path)
     exporter.get("/metrics")
     simulator.stop()
     exporter.get("/probe?account=acme&queue=sales")
@@ -82,13 +82,11 @@ def test_a_queue_that_cannot_be_read_any_more_loses_its_number(
     assert "last read" in page
 
 
-def test_it_is_one_accounts_where_that_is_asked_for(
-    start_command: StartCommand, path: Path
-) -> None:
+def test_it_is_one_accounts_where_that_is_asked_for(serve: Serve, path: Path) -> None:
     content = yaml.safe_load(path.read_text())
     content["accounts"].append({**content["accounts"][0], "name": "second"})
     path.write_text(yaml.safe_dump(content))
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter = serve(path)
     exporter.get("/metrics")
     assert exporter.get("/").text.count("<bdi>sales</bdi>") == 2
     assert exporter.get("/?account=second").text.count("<bdi>sales</bdi>") == 1
@@ -97,8 +95,8 @@ def test_it_is_one_accounts_where_that_is_asked_for(
     assert exporter.get("/?account=second&account=acme").status_code == 400
 
 
-def test_a_reload_keeps_what_is_still_true(start_command: StartCommand, path: Path) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE, "--web.enable-lifecycle")
+def test_a_reload_keeps_what_is_still_true(serve: Serve, path: Path) -> None:
+    exporter = serve(path)
     exporter.get("/metrics")
     content = yaml.safe_load(path.read_text())
     content["accounts"][0]["queues"][1]["required_agents"] = 9
@@ -111,13 +109,13 @@ def test_a_reload_keeps_what_is_still_true(start_command: StartCommand, path: Pa
 
 @pytest.mark.parametrize("queues", ["all", [{"id": 5457, "name": HOSTILE, "team": HOSTILE}]])
 def test_names_and_what_the_api_says_are_text(
-    start_command: StartCommand, path: Path, world: FixedWorld, queues: object
+    serve: Serve, path: Path, world: FixedWorld, queues: object
 ) -> None:
     world.set_queues({5457: HOSTILE, 5460: "b"})
     content = yaml.safe_load(path.read_text())
     content["accounts"][0].update(name="<b onclick=alert(1)>", queues=queues)
     path.write_text(yaml.safe_dump(content))
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter = serve(path)
     exporter.get("/metrics")
     page = exporter.get("/").text
     assert "<script" not in page
@@ -128,10 +126,8 @@ def test_names_and_what_the_api_says_are_text(
     assert TOKEN not in page
 
 
-def test_it_may_load_and_run_nothing_and_is_not_kept(
-    start_command: StartCommand, path: Path
-) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_it_may_load_and_run_nothing_and_is_not_kept(serve: Serve, path: Path) -> None:
+    exporter = serve(path)
     answer = exporter.get("/")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
@@ -141,8 +137,8 @@ def test_it_may_load_and_run_nothing_and_is_not_kept(
     assert "refresh" not in exporter.get("/?refresh=off").text.partition("<body")[0]
 
 
-def test_head_has_no_body(start_command: StartCommand, path: Path) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+def test_head_has_no_body(serve: Serve, path: Path) -> None:
+    exporter = serve(path)
     host, _, port = exporter.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=20) as client:
         client.sendall(b"HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
