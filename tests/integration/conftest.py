@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,7 +78,7 @@ class Served:
 
 
 class Serve(Protocol):
-    def __call__(self, path: Path) -> Served: ...
+    def __call__(self, path: Path, **options: Any) -> Served: ...
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     A process of its own costs more than a second to start, and is for what only a process has.
     """
     monkeypatch.setenv("CALLTOOLS_TOKEN", TOKEN)
-    options = ServeOptions(
+    usual = ServeOptions(
         web_listen_address=("127.0.0.1:0",),
         web_max_requests=40,
         scrape_timeout_offset=0.5,
@@ -95,13 +96,13 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     )
     with contextlib.ExitStack() as running:
 
-        def start(path: Path) -> Served:
+        def start(path: Path, **options: Any) -> Served:
             def load() -> Loaded:
                 return config.load(path, ENVIRON)
 
             runtime = Runtime(load().configuration, load=lambda: load().configuration)
             running.callback(runtime._transports.close)
-            server = make_server(runtime, options, runtime.reload)
+            server = make_server(runtime, replace(usual, **options), runtime.reload)
             thread = threading.Thread(target=server.run, daemon=True)
             thread.start()
             running.callback(thread.join, 20)

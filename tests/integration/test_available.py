@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from exporter.simulator import SimulatedAccount
+from tests.integration.conftest import Serve, Served
 from tests.process_fixtures import (
     Command,
     RunMain,
@@ -78,9 +79,9 @@ def path(simulator: Simulator, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fresh(start_command: StartCommand, path: Path) -> Command:
+def fresh(serve: Serve, path: Path) -> Served:
     """An exporter that nobody has asked, for those who change what it keeps."""
-    return start_command(f"--config.file={path}", ANYWHERE)
+    return serve(path)
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +100,14 @@ def exporter(shared: Command, simulator: Simulator) -> Command:  # noqa: ARG001
     return shared
 
 
-def ask(exporter: Command, query: str = "") -> tuple[int, Any]:
+def ask(exporter: Command | Served, query: str = "") -> tuple[int, Any]:
     answer = exporter.get(f"/available{query}")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
     return answer.status_code, answer.json()
 
 
-def counted(exporter: Command) -> dict[str, float]:
+def counted(exporter: Served) -> dict[str, float]:
     text = exporter.get("/metrics?collect[]=exporter").text
     found = re.findall(r'_available_requests_total\{answer="(\w+)"\} (\S+)', text)
     return {answer: float(number) for answer, number in found}
@@ -153,7 +154,7 @@ def test_what_is_not_known_is_never_no(exporter: Command, simulator: Simulator) 
     assert answer.json()["failure"]["code"] == "500"
 
 
-def test_it_says_when_to_ask_again_where_the_api_does(fresh: Command, simulator: Simulator) -> None:
+def test_it_says_when_to_ask_again_where_the_api_does(fresh: Served, simulator: Simulator) -> None:
     simulator.faults.set("status", code=429, retry_after="60")
     for _ in range(2):
         answer = fresh.get("/available?account=acme&queue=sales")
@@ -163,14 +164,14 @@ def test_it_says_when_to_ask_again_where_the_api_does(fresh: Command, simulator:
 
 @pytest.mark.parametrize("queues", ["all", [{"id": 5457, "name": "sales"}]])
 def test_an_account_that_cannot_be_read_is_not_known(
-    start_command: StartCommand, path: Path, queues: object
+    serve: Serve, path: Path, queues: object
 ) -> None:
     content = yaml.safe_load(path.read_text())
     account = content["accounts"][0]
     account.update(queues=queues, token_file=str(path.parent / "no-such-key"))
     del account["token_env"]
     path.write_text(yaml.safe_dump(content))
-    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter = serve(path)
     status, answer = ask(exporter, "?account=acme&queue=sales")
     assert status == 503
     assert (answer["queue"], answer["can_take_call"]) == ("sales", None)
@@ -297,14 +298,17 @@ def test_a_crowd_of_questions_is_one_request(exporter: Command, simulator: Simul
     assert len(simulator.requests) <= 3
 
 
-def test_it_is_whole_within_its_timeout(fresh: Command, simulator: Simulator) -> None:
-    fresh.get("/metrics")
+def test_it_is_whole_within_its_timeout(
+    start_command: StartCommand, path: Path, simulator: Simulator
+) -> None:
+    exporter = start_command(f"--config.file={path}", ANYWHERE)
+    exporter.get("/metrics")
     simulator.faults.set("silent")
     for seconds in (0.05, 0.5):
         took = []
         for _ in range(3):  # for a machine that is busy with other tests
             started = time.monotonic()
-            status, answer = ask(fresh, f"?account=acme&queue=sales&timeout={seconds}")
+            status, answer = ask(exporter, f"?account=acme&queue=sales&timeout={seconds}")
             took.append(time.monotonic() - started)
             assert (status, answer["can_take_call"]) == (503, None)
             if took[-1] < seconds + 0.5:
@@ -313,9 +317,9 @@ def test_it_is_whole_within_its_timeout(fresh: Command, simulator: Simulator) ->
 
 
 def test_questions_and_scrapes_have_slots_of_their_own(
-    start_command: StartCommand, path: Path, simulator: Simulator
+    serve: Serve, path: Path, simulator: Simulator
 ) -> None:
-    exporter = start_command(f"--config.file={path}", ANYWHERE, "--web.max-requests=1")
+    exporter = serve(path, web_max_requests=1)
     exporter.get("/metrics")
     simulator.faults.set("silent", queue=5460)
     with ThreadPoolExecutor(1) as clients:
@@ -330,7 +334,7 @@ def test_questions_and_scrapes_have_slots_of_their_own(
         assert scrape.result().status_code == 200
 
 
-def test_every_answer_is_counted(fresh: Command, simulator: Simulator) -> None:
+def test_every_answer_is_counted(fresh: Served, simulator: Simulator) -> None:
     assert counted(fresh) == {"yes": 0, "no": 0, "unknown": 0, "refused": 0}
     ask(fresh, "?account=acme&queue=sales")
     ask(fresh, "?account=acme&queue=support")
@@ -344,11 +348,14 @@ def test_every_answer_is_counted(fresh: Command, simulator: Simulator) -> None:
     assert "calltools_exporter_available_request_duration_seconds_count 5.0" in text
 
 
-def test_questions_leave_no_trace_on_a_scrape(fresh: Command, simulator: Simulator) -> None:
+def test_questions_leave_no_trace_on_a_scrape(
+    start_command: StartCommand, path: Path, simulator: Simulator
+) -> None:
+    exporter = start_command(f"--config.file={path}", ANYWHERE)
     simulator.faults.set("status", code=500)
-    ask(fresh, "?account=acme&queue=sales")
-    assert "Cannot read queue" not in fresh.written()
-    assert "No scrape yet" in fresh.get("/").text
+    ask(exporter, "?account=acme&queue=sales")
+    assert "Cannot read queue" not in exporter.written()
+    assert "No scrape yet" in exporter.get("/").text
 
 
 def write_users(path: Path) -> Path:
