@@ -13,7 +13,8 @@ def expect_signals() -> None:
     """Make signals safe until a server handles them itself.
 
     SIGHUP, which would end the process, is remembered instead. SIGTERM ends it, even as the first
-    process of a container, where the kernel ignores a signal without a handler.
+    process of a container, where the kernel ignores a signal without a handler. So does SIGINT, for
+    which Python would show where the imports are, until `interrupt_by_errors`.
     """
     if threading.current_thread() is not threading.main_thread():
         return  # imported by another program, which has its own handlers
@@ -21,6 +22,14 @@ def expect_signals() -> None:
     if signal.signal(signal.SIGHUP, _remember) is signal.SIG_IGN:
         _ignores_hangup = True
     signal.signal(signal.SIGTERM, end_by)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, end_by)
+
+
+def interrupt_by_errors() -> None:
+    """Raise KeyboardInterrupt on SIGINT again, now that there is somebody to handle it."""
+    if signal.getsignal(signal.SIGINT) is end_by:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def take_hangup() -> bool:

@@ -222,6 +222,13 @@ def write_new_file(path: Path, text: str, mode: int) -> None:
         ExporterError: it exists already, or cannot be written.
     """
     try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        raise ExporterError(
+            f"{path} cannot be written: found a path that is not UTF-8, which YAML cannot hold;"
+            " expected another name"
+        ) from None
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
@@ -229,8 +236,8 @@ def write_new_file(path: Path, text: str, mode: int) -> None:
             raise _there_already(path) from None
         raise _not_written(path, error) from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
     except OSError as error:
         # Part of a file would be taken for the whole, and stop the next attempt.
         with contextlib.suppress(OSError):

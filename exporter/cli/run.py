@@ -13,6 +13,7 @@ from exporter.cli.cli import COMPLETION_VARIABLE, PROGRAM, calltools_exporter
 from exporter.cli.group import describe_mistake
 from exporter.cli.terminal import complain, open_standard_streams, settle
 from exporter.errors import ConfigurationError, ExporterError
+from exporter.signals import interrupt_by_errors
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one for each way to end
     command, failed = PROGRAM, exits.WRONG
     try:
+        interrupt_by_errors()
         with calltools_exporter.make_context(PROGRAM, arguments) as context:
             command = f"{PROGRAM} {context.obj}"
             if context.obj == "ping":  # whose 1 means that nobody can take a call

@@ -112,8 +112,11 @@ def confirm(question: str) -> bool:
 
 @contextlib.contextmanager
 def progress(doing: str) -> Iterator[None]:
-    """Show on a terminal what is being done and for how long; elsewhere show nothing."""
-    if not sys.stderr.isatty():
+    """Show on a terminal what is being done and for how long; elsewhere show nothing.
+
+    A terminal that calls itself dumb, as an editor's, cannot overwrite a line.
+    """
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield
         return
     done = threading.Event()

@@ -349,6 +349,13 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_behind(tmp_path: Path) 
     assert not path.exists()
 
 
+def test_a_path_that_yaml_cannot_hold_is_a_mistake_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "exporter.yml"
+    with pytest.raises(ExporterError, match="found a path that is not UTF-8"):
+        write_new_file(path, "ca_file: caf\udce9.pem", 0o644)
+    assert not path.exists()
+
+
 def test_a_key_that_cannot_be_stored_is_a_next_step(
     simulator: Simulator, open_terminal: OpenTerminal, tmp_path: Path
 ) -> None:

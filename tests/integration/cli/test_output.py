@@ -147,16 +147,31 @@ def test_a_reader_who_has_seen_enough_is_no_error(
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_that_cannot_overwrite_a_line_shows_no_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "dumb")
+    with progress("asking"):
+        pass
+    assert screen.getvalue() == ""
+
+
 def test_progress_is_no_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that wraps is written below itself, again and again."""
-
-    class Screen(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.delenv("TERM", raising=False)
     deadline = time.monotonic() + 20
     with progress("asking for a long name"):
         while not screen.getvalue() and time.monotonic() < deadline:

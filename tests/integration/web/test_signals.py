@@ -27,7 +27,7 @@ ROOT = PROGRAM.parents[3]
 
 @pytest.fixture(autouse=True)
 def usual_signals() -> Iterator[None]:
-    numbers = (signal.SIGHUP, signal.SIGTERM)
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
@@ -222,3 +222,14 @@ def test_process_1_ends_by_a_signal_as_well(number: signal.Signals) -> None:
         [sys.executable, "-c", program], cwd=ROOT, check=False, timeout=20, capture_output=True
     )
     assert done.returncode == 128 + number
+
+
+def test_an_interrupt_during_the_imports_shows_no_traceback() -> None:
+    program = (
+        "import os, signal, exporter.signals as s; s.expect_signals();"
+        "os.kill(os.getpid(), signal.SIGINT); print('not reached')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=False, timeout=20, capture_output=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
