@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 #: A party whose last job took longer than this, in seconds, does not get the last places.
 _SLOW_SECONDS = 2.0
-#: What a job returns if it has sent nothing: its time then says nothing of its party. And if its
-#: time was over without an answer: its party then counts as slow, however short the time was.
+#: What a job returns if it has sent nothing: its time then does not show how slow its party is.
+#: And if its time was over without an answer: its party then counts as slow, however short it was.
 NOTHING_SENT, TIMED_OUT = object(), object()
 
 
