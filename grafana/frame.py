@@ -59,11 +59,13 @@ def choice(name: str, label: str, values: Mapping[str, str], default: str) -> bu
 def _variables(queues: bool) -> list[Builder[Any]]:  # noqa: FBT001
     data_source = build.DatasourceVariable("datasource").label("Data source").type("prometheus")
     account = variable("account", "Account", "label_values(calltools_account_info, account)")
-    team = variable("team", "Team", 'label_values(calltools_queue_info{account=~"$account"}, team)')
+    # As the rules have it: a target may have a label `team` of its own.
+    known = "account_queue:calltools_queue_info:last"
+    team = variable("team", "Team", f'label_values({known}{{account=~"$account"}}, team)')
     queue = variable(
         "queue",
         "Queue",
-        'label_values(calltools_queue_info{account=~"$account", team=~"$team"}, queue)',
+        f'label_values({known}{{account=~"$account", team=~"$team"}}, queue)',
     )
     return [data_source, account, *([team, queue] if queues else [])]
 

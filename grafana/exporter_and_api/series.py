@@ -29,8 +29,12 @@ LIMITS: Final = Thresholds()
 ACCOUNT: Final = '{account=~"$account"}'
 RATE: Final = "[$__rate_interval]"
 UP: Final = "max by (account) (calltools_up" + ACCOUNT + ")"
-#: One host for each account, also while an account moves or two installations have one of its name.
-HOST: Final = "topk by (account) (1, calltools_account_info" + ACCOUNT + ")"
+#: One host for each account, also while an account moves or two installations have one of its name;
+#: the exporter's own, also if a target has a label `host`.
+HOST: Final = (
+    f"topk by (account) (1, label_replace(calltools_account_info{ACCOUNT},"
+    ' "host", "$1", "exported_host", "(.+)"))'
+)
 BY_HOST: Final = f"* on (account) group_left (host) {HOST}"
 ERRORS: Final = f"rate(calltools_api_errors_total{ACCOUNT}{RATE})"
 REQUESTS: Final = f"rate(calltools_api_requests_total{ACCOUNT}{RATE})"

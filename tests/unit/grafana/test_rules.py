@@ -157,6 +157,18 @@ def test_the_frame(dashboard: Json) -> None:
     assert dashboard["refresh"] == ("5m" if dashboard["uid"] == "calltools-coverage" else "30s")
 
 
+def test_team_and_host_are_the_exporters_own(dashboard: Json) -> None:
+    """The kind: Prometheus renames them where a target has labels of these names."""
+    queries = [
+        *fields(dashboard, "expr"),
+        *(one["definition"] for one in variables(dashboard).values() if "definition" in one),
+    ]
+    assert not [one for one in queries if re.search(r"(?<!:)calltools_queue_info\b", one)]
+    for query in queries:
+        if "calltools_account_info" in query and "host" in query:
+            assert '"exported_host"' in query
+
+
 def test_links_between_the_dashboards_keep_time_and_variables(dashboard: Json) -> None:
     (link,) = dashboard["links"]
     assert (link["type"], link["tags"]) == ("dashboards", [TAG])
