@@ -120,7 +120,7 @@ def _print_schedules(loaded: Loaded) -> None:
 
 
 def _queues_with(loaded: Loaded, schedule: Schedule | None) -> list[str]:
-    """Return the names of the queues that have a schedule, or that have none."""
+    """Return the names of the queues with this very schedule, or of those without any."""
     found = []
     for account in loaded.configuration.accounts:
         queues = [(queue.name, queue) for queue in account.queues]
@@ -131,5 +131,5 @@ def _queues_with(loaded: Loaded, schedule: Schedule | None) -> list[str]:
             for exception in account.exceptions
             if exception.queue is not None
         ]
-        found += [f"{account.name}/{name}" for name, queue in queues if queue.schedule == schedule]
+        found += [f"{account.name}/{name}" for name, queue in queues if queue.schedule is schedule]
     return found

@@ -109,7 +109,8 @@ A simulated CallTools account and an exporter for it, scraped every {seconds} s:
   sales, support  are staffed
   retention       is empty now and then
   billing         cannot be read: the API answers 503
-Open {urls} in a browser. Prometheus can scrape /metrics there. Press Ctrl-C to stop."""
+Open {urls} in a browser. Prometheus can scrape /metrics there.
+A program asks /available?account=demo&queue=sales before a transfer. Press Ctrl-C to stop."""
 _SCRAPE_INTERVAL_SECONDS = 5
 
 

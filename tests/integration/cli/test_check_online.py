@@ -229,6 +229,22 @@ def test_text_and_json_are_not_mixed(run_main: RunMain) -> None:
     assert "--json prints JSON and --schedules prints text, expected one of them" in said.err
 
 
+def test_a_schedule_has_no_queues_of_another_with_the_same_hours(
+    run_main: RunMain, write_accounts: Callable[..., Path]
+) -> None:
+    path = write_accounts({0: {"schedule": "office"}, 1: {"schedule": "shop"}})
+    hours = {"timezone": "Europe/Berlin", "open": {"mon-fri": "09:00-17:30"}}
+    schedules = {"office": hours, "shop": hours, "spare": hours}
+    path.write_text(path.read_text() + yaml.safe_dump({"schedules": schedules}))
+    said = run_main("check", "--schedules", f"--config.file={path}")
+    heads = [line for line in said.out.splitlines() if line.startswith("schedule ")]
+    assert [head.rpartition(": ")[2] for head in heads] == [
+        "client-0/sales, client-0/support",
+        "client-1/sales, client-1/support",
+        "unused",
+    ]
+
+
 def test_the_web_file_is_checked_as_well(
     run_main: RunMain, write_accounts: Callable[..., Path], tmp_path: Path
 ) -> None:

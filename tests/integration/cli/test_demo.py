@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import time
@@ -18,6 +19,8 @@ def test_the_demo_needs_nothing_and_says_what_to_open(start_command: StartComman
     demo = start_command("demo", ANYWHERE)
     written = demo.written()
     assert f"Open {demo.url}/ in a browser. Prometheus can scrape /metrics there." in written
+    (question,) = re.findall(r"/available\S+", written)
+    assert demo.get(question).json()["can_take_call"] in {True, False}
     page = demo.get("/metrics").text
     for queue in ("sales", "support", "retention"):
         assert f"{queue}" in written
