@@ -9,7 +9,9 @@ from exporter.calltools.client import FILTERS
 from exporter.cli import exits
 from exporter.cli.terminal import progress, write
 from exporter.clock import Clock
+from exporter.errors import Failure
 from exporter.runtime import Runtime
+from exporter.scrape.catalog import Catalog
 from exporter.scrape.state import AccountState
 from exporter.settings import Account, Configuration
 from exporter.snapshot import AccountSnapshot, QueueSnapshot
@@ -113,38 +115,64 @@ def _findings(
         yield _Finding("filters", ok=True, message="verified: " + ", ".join(FILTERS))
     else:
         yield _Finding("filters", ok=False, message=str(untrusted))
-    catalog = state.catalog
-    listed = catalog.queue_names
-    lost = [id_ for id_, failure in failed.items() if failure.code == "unknown_id"]
-    without_status = [id_ for id_ in lost if id_ in listed or not listed]
-    chosen = {id_: None for one in queues for id_ in one.queue.status_ids}
-    yield from _named("statuses", chosen, catalog.status_names, incomplete=bool(without_status))
-    # Once for all the queues that have it, as most have the status of their account.
-    for failure in dict.fromkeys(failed[id_] for id_ in without_status):
-        yield _Finding("statuses", ok=False, message=str(failure))
-    ids = [one.queue.id for one in queues]
-    yield from _named("queues", ids, listed, incomplete=lost != without_status)
+    yield from _lists(summary, queues, state.catalog, untrusted)
+    yield from _queues(summary, queues, state.catalog)
+
+
+def _lists(
+    summary: AccountSnapshot,
+    queues: Sequence[QueueSnapshot],
+    catalog: Catalog,
+    untrusted: Failure | None,
+) -> Iterator[_Finding]:
+    """Yield what the lists of statuses and queues say of the configuration."""
     for failure in summary.failures:
         if failure.code == "unknown_id":  # names in `queues` that no queue has
-            yield _Finding("queues", ok=False, message=f"{failure}; {_those_of(listed)}")
-    for one in queues:
-        found = one.result.failure
-        if found is None or found in summary.failures or one.queue.id in without_status:
-            continue
-        hint = f"; {_those_of(listed)}" if one.queue.id in lost else ""
-        yield _Finding("queue", ok=False, message=f"{one.queue.name}: {found}{hint}")
+            ending = _those_of(catalog.queue_names)
+            yield _Finding("queues", ok=False, message=f"{failure}; {ending}")
+        elif untrusted is None or failure.code != untrusted.code:
+            check = "statuses" if failure.message.startswith("/api/statuses/") else "queues"
+            yield _Finding(check, ok=False, message=str(failure))
+    chosen = {id_: None for one in queues for id_ in one.queue.status_ids}
+    ids = [one.queue.id for one in queues]
+    for check, cached, named in (
+        ("statuses", catalog.statuses, _named(chosen, catalog.status_names)),
+        ("queues", catalog.listed_queues, _named(ids, catalog.queue_names)),
+    ):
+        if cached.rows is not None:
+            if named or summary.up:
+                yield _Finding(check, ok=True, message=named or "none")
+        elif not cached.needed:  # else it is reported as wrong
+            why = cached.failure or "it was not read in time"
+            words = f"ids not verified, the list cannot be read: {why}"
+            yield _Finding(check, ok=None, message=words)
 
 
-def _named(
-    check: str, ids: Iterable[int], names: Mapping[int, str], *, incomplete: bool
+def _queues(
+    summary: AccountSnapshot, queues: Sequence[QueueSnapshot], catalog: Catalog
 ) -> Iterator[_Finding]:
-    """Yield the names of ids, so that a person sees whether they are the right ones."""
-    known = ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
-    if not names:
-        words = "the list cannot be read with this key; ids not verified"
-        yield _Finding(check, ok=None, message=words)
-    elif known or not incomplete:
-        yield _Finding(check, ok=True, message=known or "none")
+    """Yield why queues could not be read, unless that concerns the whole account."""
+    listed = catalog.listed_queues.rows
+    statuses: dict[Failure, None] = {}
+    for one in queues:
+        failure = one.result.failure
+        if failure is None or failure in summary.failures:
+            continue
+        hint = ""
+        if failure.code == "unknown_id":
+            if listed is None or one.queue.id in listed:
+                statuses[failure] = None
+                continue
+            hint = f"; {_those_of(catalog.queue_names)}"
+        yield _Finding("queue", ok=False, message=f"{one.queue.name}: {failure}{hint}")
+    # Once for all the queues that have it, as most have the status of their account.
+    for failure in statuses:
+        yield _Finding("statuses", ok=False, message=str(failure))
+
+
+def _named(ids: Iterable[int], names: Mapping[int, str]) -> str:
+    """Return the names of ids, so that a person sees whether they are the right ones."""
+    return ", ".join(f"{id_} {names[id_]}" for id_ in ids if id_ in names)
 
 
 def _those_of(names: Mapping[int, str]) -> str:

@@ -153,6 +153,32 @@ def test_hosts_keys_and_filters_that_are_wrong(
     assert unknown == {"statuses", "queues"}
 
 
+@pytest.mark.parametrize("queues", [[5457, 5460], "all"])
+@pytest.mark.parametrize("code", [500, 403, 404, 429])
+@pytest.mark.parametrize("where", [None, "/api/statuses/", "/api/queues/", "/api/agentstatuses/"])
+def test_no_account_is_ok_whose_queues_cannot_be_read(
+    start_simulator: StartSimulator,
+    run_main: RunMain,
+    tmp_path: Path,
+    where: str | None,
+    code: int,
+    queues: Any,
+) -> None:
+    """The kind: a failure that none of the checks looked for was in none of the findings."""
+    simulator = start_simulator()
+    simulator.faults.set("status", path=where, code=code)
+    path = tmp_path / "exporter.yml"
+    account = {"name": "acme", "url": simulator.url, "token_env": "CALLTOOLS_TOKEN"}
+    path.write_text(yaml.safe_dump({"accounts": [{**account, "queues": queues}]}))
+    said = run_main("check", "--online", f"--config.file={path}", CALLTOOLS_TOKEN=TOKEN)
+    is_needed = where != "/api/queues/" or queues == "all" or code == 429  # which is for all
+    assert said.code == (1 if is_needed else 0)
+    assert ("WRONG" in said.out) == is_needed
+    assert "statuses  none" not in said.out
+    if not is_needed:
+        assert f"?      queues    ids not verified, the list cannot be read: {code}: " in said.out
+
+
 def test_many_accounts_that_hang_need_no_thread_each(
     start_simulator: StartSimulator,
     run_main: RunMain,
