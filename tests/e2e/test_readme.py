@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.simulator import FixedWorld, Simulator
 from tests.simulator_fixtures import StartSimulator
 from tests.terminal_fixtures import OpenTerminal
 
+CLONE = shlex.quote(str(ROOT))
 README = (ROOT / "README.md").read_text()
 URL = "https://east-2.calltools.io"
 KEY = "paste-the-key-here"
@@ -95,7 +97,7 @@ def test_the_picture_is_what_the_demo_answers(start_command: StartCommand, bash:
 def test_make_knows_the_targets(bash: Bash) -> None:
     for line in block("make").text.splitlines():
         target = line.partition("#")[0].split()[1]
-        planned = bash.run(f"make -C {ROOT} --dry-run {target}", VENV=sys.prefix)
+        planned = bash.run(f"make -C {CLONE} --dry-run {target}")
         runs = {"demo": "-m exporter demo", "stack": "stack.py", "test": "-m pytest"}
         assert runs[target] in planned
 
@@ -107,7 +109,9 @@ def test_it_can_be_installed(bash: Bash, tmp_path: Path) -> None:
     assert found
     script = shown.replace("/opt/calltools-exporter", str(place))
     # What it needs is here already: nothing is fetched.
-    (bash.folder / "environment").write_text(script.replace("pip install .", f"pip install {ROOT}"))
+    (bash.folder / "environment").write_text(
+        script.replace("pip install .", f"pip install {CLONE}")
+    )
     (bash.bin / "python3").symlink_to(sys.executable)
     libraries = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
     version = bash.run(
@@ -165,7 +169,7 @@ def test_five_lines_are_enough(simulator: Simulator, bash: Bash) -> None:
 
 def test_check_accepts_the_example(bash: Bash) -> None:
     shown = block("$ calltools-exporter check")
-    assert bash.run(f"cd {ROOT}; {shown.command}") == shown.output
+    assert bash.run(f"cd {CLONE}; {shown.command}") == shown.output
 
 
 def test_the_container_is_run_as_its_recipe_says(bash: Bash) -> None:

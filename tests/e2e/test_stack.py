@@ -165,7 +165,7 @@ def test_a_taken_port_says_how_to_choose_another(
     assert f"{program} cannot have port {port}: Address already in use" in complaints
     assert f"make stack {variable}={port + 100}" in complaints
     planned = subprocess.run(
-        ["make", "-n", "stack", f"{variable}={port}", f"VENV={sys.prefix}"],
+        ["make", "-n", "stack", f"{variable}={port}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

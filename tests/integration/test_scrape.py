@@ -221,11 +221,15 @@ def test_one_forbidden_queue_is_its_own_matter(
 
 
 def test_a_key_that_is_forbidden_everything_stops_the_account(
-    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("WRONG_KEY", "wrong-key")
     simulator = start_simulator(SimulatedAccount(world()), dialect=Dialect(bad_key=403))
     account = make_account(
-        simulator, *QUEUES, token=TokenEnvironment("HOME"), max_parallel_requests=1
+        simulator, *QUEUES, token=TokenEnvironment("WRONG_KEY"), max_parallel_requests=1
     )
     runtime = make_runtime(account)
     snapshot = runtime.snapshot([account], 10)

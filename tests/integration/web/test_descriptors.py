@@ -19,6 +19,7 @@ import requests
 from structlog.testing import capture_logs
 
 from exporter.web.server.process import ShortageLog
+from tests.integration.web.web_fixtures import require_files
 from tests.process_fixtures import ENVIRON
 
 PROGRAM = Path(__file__).with_name("serving.py")
@@ -32,6 +33,7 @@ COUNT = "from exporter.web.server.process import connection_limit as c; print(c(
     [(64, 256, 32), (1024, 256, 736), (1024, 900, 512), (4096, 256, 2048), (20_000, 256, 2048)],
 )
 def test_clients_leave_descriptors_for_the_api(files: int, api: int, clients: int) -> None:
+    require_files(files)
     program = f"{LIMIT}\n{COUNT}".format(files, api)
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from tests.integration.web.web_fixtures import read_answer
+from tests.integration.web.web_fixtures import read_answer, require_files
 
 PROGRAM = Path(__file__).with_name("serving.py")
 ROOT = PROGRAM.parents[3]
@@ -116,6 +116,7 @@ def apart(
 
 @pytest.fixture(autouse=True)
 def many_files() -> Iterator[None]:
+    require_files(4096)  # a crowd here, and on the server's side
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     yield

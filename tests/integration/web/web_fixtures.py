@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import pytest
 import requests
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.registry import Collector
@@ -174,6 +176,13 @@ def running(
         server.stop()
         thread.join(20)
         assert not thread.is_alive()
+
+
+def require_files(number: int) -> None:
+    """Skip a test where a process may not open as many files."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard < number:
+        pytest.skip(f"a process may open {hard} files here, and {number} are needed")
 
 
 def read_all(client: socket.socket) -> bytes:
