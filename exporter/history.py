@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from exporter.clock import boot_seconds
 from exporter.errors import Failure
 from exporter.settings import Account, Queue
 from exporter.snapshot import QueueSnapshot, Snapshot
@@ -55,9 +56,15 @@ class AccountStatus:
 
 @dataclass(slots=True)
 class _AccountHistory:
-    """The history of one account; the outage of the account itself has the key None."""
+    """The history of one account; the outage of the account itself has the key None.
+
+    ``begun`` is when the latest scrape of the account began, by the steady clock, and ``url`` the
+    account's in it.
+    """
 
     asked_at: float = 0.0
+    begun: float = float("-inf")
+    url: str = ""
     scraped: dict[int, QueueSnapshot] = field(default_factory=dict)
     outages: dict[int | None, Outage] = field(default_factory=dict)
     empty_since: dict[int, float] = field(default_factory=dict)
@@ -104,12 +111,16 @@ class ScrapeHistory:
         """Record a scrape that ended at a Unix time."""
         # Bound once, not for each line: at most levels of the log nothing is said of most queues.
         bound: structlog.typing.FilteringBoundLogger = log.bind()
+        begun = boot_seconds() - snapshot.duration_seconds
         with self._lock:
             for summary in snapshot.accounts:
                 account = self._accounts.setdefault(summary.account.name, _AccountHistory())
                 account.asked_at = at
+                account.url = summary.account.url
                 failure = summary.failure
-                if summary.up or failure is not None:
+                is_latest = begun >= account.begun  # else one that began later has ended earlier
+                if is_latest and (summary.up or failure is not None):
+                    account.begun = begun
                     since = account.record_failure(None, failure, at)
                     if failure is not None or since is not None:
                         _log("account", {"account": summary.account.name}, failure, since, at)
@@ -135,6 +146,8 @@ class ScrapeHistory:
         """
         with self._lock:
             known = self._accounts.get(account.name)
+            if known is not None and known.url != account.url:
+                known = None
             found = known or _AccountHistory()
             return AccountStatus(
                 account,

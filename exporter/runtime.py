@@ -1,7 +1,7 @@
 """The running exporter: current configuration and scraper, and what survives a reload."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import structlog
@@ -130,7 +130,7 @@ class Runtime:
         account: str | None = None,
         queues: Sequence[str] = (),
         *,
-        accounts: Collection[str] | None = None,
+        only: Callable[[Account], bool] = lambda _: True,
         budget_seconds: float,
         max_age: float = 0.0,
     ) -> Snapshot:
@@ -142,7 +142,7 @@ class Runtime:
         Args:
             account: the one account to read, None for all.
             queues: names or ids of the account's queues, none for all.
-            accounts: where no account is given, which of them to read; None for all.
+            only: where no account is given, whether to read one of them.
             budget_seconds: after which the snapshot is returned, complete or not.
             max_age: how old a number may be, in seconds; 0 asks the API now.
 
@@ -153,11 +153,7 @@ class Runtime:
         if account is not None:
             return self._scrape_one(account, queues or None, budget_seconds, max_age=max_age)
         scraper = self._scraper
-        chosen = [
-            found
-            for found in scraper.configuration.accounts
-            if accounts is None or found.name in accounts
-        ]
+        chosen = [found for found in scraper.configuration.accounts if only(found)]
         return scraper.scrape(chosen, budget_seconds, max_age=max_age)
 
     def targets(

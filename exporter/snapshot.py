@@ -63,8 +63,9 @@ class AccountSnapshot:
     ``up`` says whether the API gave at least one valid answer. ``failure`` is why nothing of the
     account could be read, None if something was. ``failures`` are all that concern the account as a
     whole, ``failure`` first; an account that was read may have some, such as a list that could not
-    be renewed. Without ``queues_known`` the snapshot may lack queues of the account. ``hold_until``
-    is the Unix time until which the exporter backs off.
+    be renewed. Without ``queues_known`` the snapshot may lack queues of the account. ``missing``
+    are queues that the configuration describes by a name that no queue of the account has now.
+    ``hold_until`` is the Unix time until which the exporter backs off.
     """
 
     account: Account
@@ -72,6 +73,7 @@ class AccountSnapshot:
     failures: tuple[Failure, ...]
     hold_until: float | None = None
     queues_known: bool = True
+    missing: tuple[Queue, ...] = ()
 
     @property
     def failure(self) -> Failure | None:

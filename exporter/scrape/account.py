@@ -166,6 +166,7 @@ class AccountScrape:
             failures=failures,
             hold_until=self.state.backoff.until(self._tools.clock.now()),
             queues_known=queues_known,
+            missing=tuple(one.queue for one in self.state.catalog.missing if one.queue is not None),
         )
         snapshots = [self._queue_snapshot(queue, result) for queue, result in results]
         self.state.forget_queues_that_left()

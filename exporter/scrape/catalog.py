@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from exporter.calltools.rows import QueueRow, StatusRow, resolve_statuses
 from exporter.errors import Failure
-from exporter.settings import Account, Queue
+from exporter.settings import Account, Queue, QueueException
 
 T = TypeVar("T")
 
@@ -155,19 +155,25 @@ class Catalog:
     @property
     def unknown_names(self) -> Failure | None:
         """The names beside ``all`` in the configuration that no queue of the account has."""
+        missing = ", ".join(repr(exception.name) for exception in self.missing)
+        if not missing:
+            return None
+        return Failure(
+            "unknown_id", f"`queues` has names that no queue of the account has: {missing}"
+        )
+
+    @property
+    def missing(self) -> Sequence[QueueException]:
+        """What the configuration says of names that no queue of the account has."""
         rows = self.listed_queues.rows
-        names = {row.name for row in (rows or {}).values()}
-        missing = [
-            exception.name
+        if rows is None or not self._account.exceptions:
+            return ()
+        names = {row.name for row in rows.values()}
+        return [
+            exception
             for exception in self._account.exceptions
             if exception.id is None and exception.name not in names
         ]
-        if not missing or rows is None:
-            return None
-        words = (
-            f"`queues` has names that no queue of the account has: {', '.join(map(repr, missing))}"
-        )
-        return Failure("unknown_id", words)
 
     def record_unknown_status(self) -> None:
         """Record that the list lacks the status of an agent."""

@@ -1,9 +1,9 @@
 """The answer to a request for `/available`: the queues that it concerns, and their numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.availability import AvailabilityReport, report, unlisted_queue
+from exporter.availability import AccountFailure, AvailabilityReport, report, unlisted_queue
 from exporter.clock import Moment
 from exporter.errors import (
     Failure,
@@ -58,7 +58,7 @@ def read_available(
     """
     accounts = [one for one in runtime.configuration.accounts if _may_have(one, None, user)]
     if not accounts:  # "nobody" would be wrong, and for good
-        raise UnknownNameError("no account or team of this user is configured")
+        raise _nothing_configured()
     names = [account.name for account in accounts]
     if question.account is not None:
         if question.account not in names:
@@ -69,11 +69,17 @@ def read_available(
     snapshot = runtime.read(
         question.account,
         question.queues,
-        accounts=names,
+        only=lambda account: _may_have(account, question.team, user),
         budget_seconds=seconds,
         max_age=question.max_age,
     )
+    if not snapshot.accounts:  # a reload has removed them meanwhile
+        raise _nothing_configured()
     return _result(question, user, snapshot, runtime.now())
+
+
+def _nothing_configured() -> UnknownNameError:
+    return UnknownNameError("no account or team of this user is configured")
 
 
 def _check_queues(
@@ -132,6 +138,8 @@ def _result(
         or (not account.queues_known and _may_have(account.account, question.team, user))
     )
     found = report(replace(snapshot, queues=queues, accounts=accounts), now)
+    if question.team is not None or (user is not None and user.teams is not None):
+        found = replace(found, accounts=(*found.accounts, *_missing(question, user, snapshot)))
     holds = [account.hold_until - now.unix for account in snapshot.accounts if account.hold_until]
     if len(question.queues) == 1 and not found.queues:
         (queue,), account = question.queues, snapshot.accounts[0]
@@ -141,6 +149,27 @@ def _result(
     if user is not None:
         found = _without_words(found)
     return ReadAvailability(found, max(holds, default=None))
+
+
+def _missing(
+    question: Question, user: AvailableUser | None, snapshot: Snapshot
+) -> Iterator[AccountFailure]:
+    """Yield the accounts in which a queue of the team may have another name by now.
+
+    It is then among the queues without a team, or of another one, so "nobody" would be wrong.
+    """
+    for account in snapshot.accounts:
+        name = account.account.name
+        failure = next((one for one in account.failures if one.code == "unknown_id"), None)
+        if (
+            failure is not None
+            and account.up
+            and any(
+                question.team in (None, queue.team) and _may_ask(user, name, queue)
+                for queue in account.missing
+            )
+        ):
+            yield AccountFailure(name, failure)
 
 
 def _without_words(found: AvailabilityReport) -> AvailabilityReport:

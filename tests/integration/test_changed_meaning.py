@@ -12,13 +12,15 @@ import pytest
 from exporter.clock import boot_seconds
 from exporter.runtime import Runtime
 from exporter.scrape.jobs import Attempts, Job, _is_worth_joining
-from exporter.settings import Queue
+from exporter.settings import Configuration, Queue, QueueException
 from exporter.simulator import AVAILABLE, SimulatedAccount
 from exporter.simulator.world import STATUSES
 from exporter.snapshot import Attempt, Snapshot
 from exporter.transport.deadline import Deadline
+from exporter.web.available_reader import Question, read_available
+from exporter.web.available_users import AvailableUser
 from tests.integration.conftest import MakeAccount
-from tests.integration.test_truth import START, codes, in_background
+from tests.integration.test_truth import ALL, START, codes, in_background
 from tests.simulator import Dialect, FixedWorld
 from tests.simulator_fixtures import StartSimulator
 
@@ -134,3 +136,62 @@ def test_a_fetch_under_other_statuses_is_not_joined(
     assert codes(runtime.snapshot([account], 5)) == {5457: 1}
     first.join()
     assert codes(found[0]) == {5457: "unknown_id"}
+
+
+@pytest.mark.parametrize("asks", ["the team", "its user"])
+def test_a_team_whose_queue_has_another_name_by_now_is_not_known_to_have_nobody(
+    start_simulator: StartSimulator,
+    make_account: MakeAccount,
+    make_runtime: Callable[..., Runtime],
+    asks: str,
+) -> None:
+    """The kind: what is not found where it is looked for reads as "nobody", for good."""
+    now = [START]
+    world = FixedWorld({5457: "sales", 5460: "support"})
+    world.set_available(5457, 2)
+    simulator = start_simulator(SimulatedAccount(world))
+    every, sales = replace(ALL, team="b"), Queue(0, "", (AVAILABLE,), team="a")
+    account = make_account(
+        simulator,
+        queues=(),
+        every_queue=every,
+        exceptions=(QueueException(None, "sales", sales),),
+    )
+    runtime = make_runtime(account, clock=lambda: now[0])
+    teams = {"the team": (None, "a", "b"), "its user": ("a", None, None)}
+    of_user, team, other = teams[asks]
+
+    def can_take_call(team: str | None, of_user: str | None) -> bool | None:
+        user = of_user and AvailableUser("u", "", None, frozenset({of_user}), 10.0)
+        question = Question(None, (), team, only_true=False, timeout=5.0, max_age=0.0)
+        return read_available(runtime, question, user or None, 5.0).report.can_take_call
+
+    assert can_take_call(team, of_user) is True
+    world.set_queues({5457: "sales 2", 5460: "support"})
+    world.set_available(5457, 0)
+    now[0] += 601
+    runtime.snapshot([account], 5)  # which reads the list
+    assert can_take_call(team, of_user) is None
+    if other:
+        assert can_take_call(other, None) is False, "that team's queues are all there"
+    assert can_take_call(None, None) is False
+
+
+def test_accounts_that_a_reload_renames_meanwhile_are_not_left_out(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    """The kind: names that are looked up in one configuration, and used with the next one."""
+    world = FixedWorld()
+    world.set_available(5457, 2)
+    simulator = start_simulator(SimulatedAccount(world))
+    acme = make_account(simulator)
+    runtime = make_runtime(acme, load=lambda: Configuration((replace(acme, name="acme-2"),)))
+    read = runtime.read
+
+    def read_after_reload(*arguments: Any, **more: Any) -> Snapshot:
+        runtime.reload()
+        return read(*arguments, **more)
+
+    cast("Any", runtime).read = read_after_reload
+    question = Question(None, (), None, only_true=False, timeout=5.0, max_age=0.0)
+    assert read_available(runtime, question, None, 5.0).report.can_take_call is True

@@ -13,8 +13,8 @@ from exporter.clock import Moment
 from exporter.errors import Failure
 from exporter.history import ScrapeHistory
 from exporter.scrape.state import AccountState
-from exporter.settings import Queue
-from exporter.snapshot import QueueResult
+from exporter.settings import Account, Queue
+from exporter.snapshot import AccountSnapshot, QueueResult, Snapshot
 from tests.unit.snapshots import account, at, queue_snapshot, snapshot
 
 SALES = Queue(5457, "sales", (20561,))
@@ -22,6 +22,11 @@ SALES = Queue(5457, "sales", (20561,))
 
 def read(available: int, asked: float, ended: float) -> QueueResult:
     return QueueResult(available, None, ended - asked, at(ended))
+
+
+def of_account(acme: Account, failure: Failure | None, seconds: float) -> Snapshot:
+    failures = () if failure is None else (failure,)
+    return Snapshot((AccountSnapshot(acme, failure is None, failures),), (), seconds, 60.0)
 
 
 @pytest.fixture
@@ -68,6 +73,21 @@ def test_a_slow_reading_is_not_shown_as_the_last_one() -> None:
     assert shown.scraped is not None
     assert shown.scraped.result.available == 2
     assert shown.outage is None
+
+
+def test_an_account_that_a_slow_scrape_could_not_read_is_not_shown_as_unreadable() -> None:
+    history, acme = ScrapeHistory(), account()
+    history.record(of_account(acme, None, 5.0), 1015.0)
+    history.record(of_account(acme, Failure("timeout", "no complete answer"), 20.0), 1020.0)
+    assert history.status(acme, ()).outage is None
+
+
+def test_an_account_that_has_moved_shows_no_outage_of_its_old_host() -> None:
+    history, acme = ScrapeHistory(), account()
+    history.record(of_account(acme, Failure("dns", "no address"), 0.1), 1015.0)
+    assert history.status(acme, ()).outage is not None
+    moved = history.status(replace(acme, url="https://west-2.calltools.io"), ())
+    assert (moved.outage, moved.asked_at) == (None, None)
 
 
 def test_a_row_that_contradicts_its_request_renews_the_verification(state: AccountState) -> None:
