@@ -131,9 +131,11 @@ def _bounded(by_status: Counter[str], names: Mapping[int, str]) -> Counter[str]:
     return kept
 
 
-def unknown_statuses(agents: Iterable[AgentRow], names: Mapping[int, str]) -> bool:
-    """Return whether a row has a status id that the account's list does not have."""
-    return any(isinstance(agent.status, int) and agent.status not in names for agent in agents)
+def unknown_statuses(agents: Iterable[AgentRow], names: Mapping[int, str]) -> list[AgentRow]:
+    """Return the agents who have a status id that the account's list does not have."""
+    return [
+        agent for agent in agents if isinstance(agent.status, int) and agent.status not in names
+    ]
 
 
 def resolve_statuses(

@@ -141,7 +141,9 @@ class AccountScrape:
     def verify_again(self) -> bool:
         """Start what the answers have made necessary to check; return whether that is anything."""
         before = len(self._checks)
-        if self._access is not None and self._asked and self.state.filters_to_verify(self._now):
+        state = self.state
+        in_doubt = state.catalog.statuses.in_doubt or state.filters_to_verify(self._now)
+        if in_doubt and self._asked and self._access is not None:
             self._start_checks(self._access)
         return len(self._checks) > before
 

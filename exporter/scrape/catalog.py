@@ -15,12 +15,15 @@ from exporter.settings import Account, Queue, QueueException
 
 T = TypeVar("T")
 
-#: How often a list is read, in seconds: after a failure, as while no network is up yet; where the
-#: configuration depends on it or it was incomplete; where it only serves to check ids and to name
-#: statuses.
+#: How often a list is read, in seconds: after a failure, as while no network is up yet, or where a
+#: number is in doubt without it; where the configuration depends on it or it was incomplete; where
+#: it only serves to check ids and to name statuses.
 _SOON = 60.0
 _OFTEN = 600.0
 _SELDOM = 3600.0
+#: How old the list of statuses may be, in seconds, where a ready agent has a status that it lacks:
+#: time for several scrapes to read it again.
+_TRUSTED_SECONDS = 120.0
 
 
 #: The longest name that a configuration may have.
@@ -35,14 +38,17 @@ class CachedList(Generic[T]):
     needed: bool
     rows: dict[int, T] | None = None
     tried_at: float | None = None
+    read_at: float | None = None
     failure: Failure | None = None
     incomplete: bool = False
+    in_doubt: bool = False
 
     def is_due(self, now: float) -> bool:
         """Return whether to read the list in this scrape."""
         if self.tried_at is None or (self.needed and self.rows is None):
             return True
         wait = _OFTEN if self.needed or self.incomplete else _SELDOM
+        wait = _SOON if self.in_doubt else wait
         if self.failure is not None and self.failure.code not in {"403", "404"}:
             # Asking again costs the account a scrape if that refuses or throttles the key.
             wait = _OFTEN if self.failure.code in {"401", "429"} else _SOON
@@ -56,7 +62,8 @@ class CachedList(Generic[T]):
         if isinstance(found, Failure):
             self.failure = found
             return before is None or before.code != found.code
-        self.rows, self.failure, self.incomplete = found, None, False
+        self.rows, self.failure, self.incomplete, self.in_doubt = found, None, False, False
+        self.read_at = asked_at
         return False
 
 
@@ -175,9 +182,23 @@ class Catalog:
             if exception.id is None and exception.name not in names
         ]
 
-    def record_unknown_status(self) -> None:
-        """Record that the list lacks the status of an agent."""
-        self.statuses.incomplete = self.statuses.rows is not None
+    def record_unknown_status(self, now: float, *, is_ready: bool) -> Failure | None:
+        """Record that the list lacks the status of an agent; return why no number is certain.
+
+        Where statuses are found by name, an agent who is ready may be in one that was made again
+        with another id since the list was read.
+        """
+        statuses = self.statuses
+        if statuses.rows is None:
+            return None
+        statuses.incomplete = True
+        if not (statuses.needed and is_ready):
+            return None
+        statuses.in_doubt = True
+        if statuses.read_at is not None and now - statuses.read_at <= _TRUSTED_SECONDS:
+            return None
+        words = "an agent who is ready has a status that the account's list, as last read, lacks"
+        return Failure("unknown_id", f"{words}; it is read again")
 
     def record(self, cached: CachedList[T], found: dict[int, T] | Failure, asked_at: float) -> bool:
         """Record one of the two lists, or why not; return whether that is a new failure."""

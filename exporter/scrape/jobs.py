@@ -215,8 +215,11 @@ class QueueFetch(Job[QueueResult]):
             if access.account.detail == "agents":
                 agents = access.client.read_agents(queue, self._context())
                 names = catalog.status_names
-                if unknown_statuses(agents, names):
-                    catalog.record_unknown_status()
+                if unknown := unknown_statuses(agents, names):
+                    is_ready = any(one.ready and one.logged_in is not False for one in unknown)
+                    now = access.clock.now()
+                    if failure := catalog.record_unknown_status(now.steady, is_ready=is_ready):
+                        return None, None, failure
                 return *summarise(agents, queue.status_ids, names), None
             return access.client.count_available(queue, self._context()), None, None
         except ApiError as error:

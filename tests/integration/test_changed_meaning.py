@@ -55,6 +55,32 @@ def test_a_status_that_is_made_anew_is_never_counted_under_its_old_id(
     assert snapshot.queues[0].queue.available_status == (ANEW,)
 
 
+def test_a_status_that_is_made_again_is_noticed_by_an_agent_who_has_it(
+    start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
+) -> None:
+    """Between two readings of the list, ten minutes apart; not again for one that stays unknown."""
+    now = [START]
+    world = FixedWorld()
+    world.set_available(5457, 3)
+    simulator = start_simulator(SimulatedAccount(world))
+    sales = Queue(5457, "sales", ("Available",))
+    account = make_account(simulator, queues=(sales,), detail="agents")
+    runtime = make_runtime(account, clock=lambda: now[0])
+    assert codes(runtime.snapshot([account], 5)) == {5457: 3}
+    made_again = [replace(s, id=ANEW) if s.id == AVAILABLE else s for s in STATUSES]
+    world.set_statuses(made_again)
+    world.set_available(5457, 0)
+    world.set_agent("Ann", 5457, status=ANEW)
+    now[0] += 130
+    assert codes(runtime.snapshot([account], 5)) == {5457: "unknown_id"}
+    now[0] += 15
+    assert codes(runtime.snapshot([account], 5)) == {5457: 1}
+    world.set_agent("Ben", 5457, status=1, ready=True)
+    for _ in range(12):
+        now[0] += 15
+        assert codes(runtime.snapshot([account], 5)) == {5457: 1}
+
+
 def test_a_row_that_contradicts_its_request_has_the_account_verified_in_that_scrape(
     start_simulator: StartSimulator, make_account: MakeAccount, make_runtime: Callable[..., Runtime]
 ) -> None:
