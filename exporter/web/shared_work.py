@@ -7,8 +7,7 @@ import contextlib
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable
-from functools import partial
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from starlette.requests import Request
@@ -25,78 +24,6 @@ _LEFT_FOR_EACH_SLOT = 4
 
 class NoFreeSlotError(Exception):
     """No slot became free in time."""
-
-
-class SharedWork(Generic[Result]):
-    """Do work once for all requests of the same kind, at most ``slots`` pieces at a time.
-
-    Work whose clients have all left releases its slot at once and ends by itself, so that clients
-    which come and go cannot block the others. The number of such pieces is limited, too.
-
-    Args:
-        slots: how many pieces may be in progress; further ones wait.
-        at_once: how many of them may be of the same kind.
-        patience: how many seconds a request that must be answered in time waits for others of its
-            kind to end before it starts beside them, so that requests that arrive meanwhile can
-            share it.
-    """
-
-    def __init__(self, slots: int, *, at_once: int = 1, patience: float = 0.0) -> None:
-        self._patience = patience
-        self._coalescer: RequestCoalescer[Result] = RequestCoalescer(at_once=at_once)
-        self._slots = asyncio.Semaphore(slots)
-        self._most_left = slots * _LEFT_FOR_EACH_SLOT
-        self._left = 0
-        self._threads = WorkerThreads(slots + self._most_left)
-        self._threads.start_one()
-
-    async def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return the result of ``work``, or of that for another request with the same key."""
-        return await self._coalescer.get(key, partial(self._run, lambda _: work()))
-
-    async def get_in_time(
-        self, key: Hashable, work: Callable[[float], Result], request: Request, seconds: float
-    ) -> Result:
-        """Return the result for a request within a number of seconds.
-
-        ``work`` gets the seconds that are left when it starts.
-
-        Raises:
-            NoFreeSlotError: no slot became free in time.
-        """
-        return await self._coalescer.get(
-            key,
-            partial(self._run, work),
-            deadline=asyncio.get_running_loop().time() + seconds,
-            patience=min(self._patience, seconds * _PATIENCE_SHARE),
-            client_left=request.scope.get("state", {}).get(CLIENT_LEFT),
-        )
-
-    async def _run(self, work: Callable[[float], Result], batch: Batch) -> Result:
-        """Wait for a slot, then call ``work`` in a thread with what is left of the time."""
-        try:
-            async with asyncio.timeout_at(batch.deadline):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise NoFreeSlotError from None
-        has_slot, now = True, asyncio.get_running_loop().time
-
-        def give_back(_: asyncio.Future[None]) -> None:
-            nonlocal has_slot
-            if self._left < self._most_left:
-                has_slot = False
-                self._left += 1
-                self._slots.release()
-
-        batch.left.add_done_callback(give_back)
-        try:
-            return await self._threads.run(lambda: work(max(batch.deadline - now(), 0.0)))
-        finally:
-            batch.left.remove_done_callback(give_back)
-            if has_slot:
-                self._slots.release()
-            else:
-                self._left -= 1
 
 
 class Batch:
@@ -126,53 +53,81 @@ class Batch:
             self.left.set_result(None)
 
 
-class RequestCoalescer(Generic[Result]):
-    """Make each result for all requests of the same kind that arrive before it is started.
+class SharedWork(Generic[Result]):
+    """Do work once for all requests of the same kind, at most ``slots`` pieces at a time.
 
-    A later request waits for the next result, so that its result is not older than the request. The
-    next one starts when fewer than ``at_once`` are in progress, or when its first request has
-    waited long enough: waiting for a slow result would use up its time.
+    A request shares only a result that is not started yet, so that its result is not older than the
+    request. Work whose clients have all left releases its slot at once and ends by itself, so that
+    clients which come and go cannot block the others. The number of such pieces is limited, too.
+
+    Args:
+        slots: how many pieces may be in progress; further ones wait.
+        at_once: how many of them may be of the same kind.
+        patience: how many seconds a request that must be answered in time waits for others of its
+            kind to end before it starts beside them, so that requests that arrive meanwhile can
+            share it.
     """
 
-    def __init__(self, *, at_once: int) -> None:
+    def __init__(self, slots: int, *, at_once: int = 1, patience: float = 0.0) -> None:
         self._at_once = at_once
+        self._patience = patience
         self._next: dict[Hashable, tuple[Batch, asyncio.Task[Result]]] = {}
         self._begun: defaultdict[Hashable, set[asyncio.Task[Result]]] = defaultdict(set)
+        self._slots = asyncio.Semaphore(slots)
+        self._most_left = slots * _LEFT_FOR_EACH_SLOT
+        self._left = 0
+        self._threads = WorkerThreads(slots + self._most_left)
+        self._threads.start_one()
 
-    async def get(
+    async def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
+        """Return the result of ``work``, or of that for another request with the same key."""
+        return await self._share(key, lambda _: work())
+
+    async def get_in_time(
+        self, key: Hashable, work: Callable[[float], Result], request: Request, seconds: float
+    ) -> Result:
+        """Return the result for a request within a number of seconds.
+
+        ``work`` gets the seconds that are left when it starts.
+
+        Raises:
+            NoFreeSlotError: no slot became free in time.
+        """
+        return await self._share(
+            key,
+            work,
+            deadline=asyncio.get_running_loop().time() + seconds,
+            patience=min(self._patience, seconds * _PATIENCE_SHARE),
+            client_left=request.scope.get("state", {}).get(CLIENT_LEFT),
+        )
+
+    async def _share(
         self,
         key: Hashable,
-        make: Callable[[Batch], Awaitable[Result]],
+        work: Callable[[float], Result],
         *,
         deadline: float = float("inf"),
         patience: float | None = None,
         client_left: asyncio.Future[None] | None = None,
     ) -> Result:
-        """Return what ``make`` makes, or what it makes for another request with the same key.
-
-        Args:
-            key: equal for requests that may share a result.
-            make: makes the result for a batch of requests.
-            deadline: when this request needs it, in the event loop's time.
-            patience: how many seconds may pass before it is started; None for any number.
-            client_left: is done when the client of this request has left.
-        """
+        """Join the next result with this key; without ``patience`` it may wait for any time."""
         if key not in self._next:
             batch = Batch()
-            task = asyncio.create_task(self._make(key, make, batch, patience))
+            task = asyncio.create_task(self._start(key, work, batch, patience))
             self._next[key] = batch, task
         batch, task = self._next[key]
         batch.join(deadline, client_left)
         # A cancelled request does not cancel the result for others.
         return await asyncio.shield(task)
 
-    async def _make(
+    async def _start(
         self,
         key: Hashable,
-        make: Callable[[Batch], Awaitable[Result]],
+        work: Callable[[float], Result],
         batch: Batch,
         patience: float | None,
     ) -> Result:
+        """Wait until fewer of the kind are in progress, or for too long, then do the work."""
         loop = asyncio.get_running_loop()
         until = None if patience is None else loop.time() + patience
         while len(self._begun[key]) >= self._at_once:
@@ -184,11 +139,37 @@ class RequestCoalescer(Generic[Result]):
         _, task = self._next.pop(key)
         self._begun[key].add(task)
         try:
-            return await make(batch)
+            return await self._run(work, batch)
         finally:
             self._begun[key].remove(task)
             if not self._begun[key]:
                 del self._begun[key]
+
+    async def _run(self, work: Callable[[float], Result], batch: Batch) -> Result:
+        """Wait for a slot, then call ``work`` in a thread with what is left of the time."""
+        try:
+            async with asyncio.timeout_at(batch.deadline):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NoFreeSlotError from None
+        has_slot, now = True, asyncio.get_running_loop().time
+
+        def give_back(_: asyncio.Future[None]) -> None:
+            nonlocal has_slot
+            if self._left < self._most_left:
+                has_slot = False
+                self._left += 1
+                self._slots.release()
+
+        batch.left.add_done_callback(give_back)
+        try:
+            return await self._threads.run(lambda: work(max(batch.deadline - now(), 0.0)))
+        finally:
+            batch.left.remove_done_callback(give_back)
+            if has_slot:
+                self._slots.release()
+            else:
+                self._left -= 1
 
 
 #: A piece of work, the future that awaits its result, and what sets that, on the event loop.

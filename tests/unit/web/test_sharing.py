@@ -8,23 +8,23 @@ from collections.abc import Callable, Coroutine, Hashable
 import pytest
 from starlette.responses import Response
 
-from exporter.web.shared_work import Batch, RequestCoalescer
+from exporter.web.shared_work import Batch, SharedWork
 
 LONG = 30.0
 
 
-class Kitchen:
+class Kitchen(SharedWork[Response]):
     """Begins answers when it is asked to, and ends each when the test says so."""
 
     def __init__(self) -> None:
-        self.coalescer: RequestCoalescer[Response] = RequestCoalescer(at_once=2)
+        super().__init__(1, at_once=2)
         self.begun: list[asyncio.Future[Response]] = []
         self.began = asyncio.Semaphore(0)
 
     def ask(self, key: Hashable = "page", *, patience: float = LONG) -> asyncio.Task[Response]:
-        return asyncio.create_task(self.coalescer.get(key, self._make, patience=patience))
+        return asyncio.create_task(self._share(key, lambda _: Response(), patience=patience))
 
-    async def _make(self, _: Batch) -> Response:
+    async def _run(self, _: object, __: Batch) -> Response:
         self.begun.append(asyncio.get_running_loop().create_future())
         self.began.release()
         return await self.begun[-1]
@@ -125,5 +125,5 @@ async def test_nothing_is_kept_of_what_is_answered(kitchen: Kitchen) -> None:
         kitchen.end(number)
         await settle()
     await asyncio.gather(*asked)
-    assert not kitchen.coalescer._next
-    assert not kitchen.coalescer._begun
+    assert not kitchen._next
+    assert not kitchen._begun
