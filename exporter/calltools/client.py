@@ -77,6 +77,7 @@ class Client:
         self, query: Mapping[str, object], status_id: int, context: RequestContext
     ) -> ListPage:
         def judge(page: ListPage) -> ListPage:
+            _refuse_empty(page)
             if page.count and not page.rows:
                 raise unexpected(f"no row under a `count` of {page.count}")
             if page.count is None and _may_be_full(page):
@@ -200,6 +201,7 @@ class Client:
 
         def judge(page: ListPage) -> int:
             nonlocal count, may_go_on
+            _refuse_empty(page)
             count = page.count
             rows.update(map(read_row, page.rows))
             may_go_on = page.has_next or count is not None or _may_be_full(page)
@@ -220,6 +222,12 @@ class Client:
                 break
             number += 1
         return rows, count, pages
+
+
+def _refuse_empty(page: ListPage) -> None:
+    """Refuse a page without a row that is not the last one: "nobody" may be only nobody here."""
+    if page.has_next and not page.rows:
+        raise unexpected("an empty page with a `next` one")
 
 
 def _may_be_full(page: ListPage) -> bool:

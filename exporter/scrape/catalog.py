@@ -15,9 +15,10 @@ from exporter.settings import Account, Queue, QueueException
 
 T = TypeVar("T")
 
-#: How often a list is read, in seconds: after a failure, as while no network is up yet, or where a
-#: number is in doubt without it; where the configuration depends on it or it was incomplete; where
-#: it only serves to check ids and to name statuses.
+#: How often a list is read, in seconds: after a failure, as while no network is up yet, where a
+#: number is in doubt without it, or where it is empty, which may be an outage; where the
+#: configuration depends on it or it was incomplete; where it only serves to check ids and to name
+#: statuses.
 _SOON = 60.0
 _OFTEN = 600.0
 _SELDOM = 3600.0
@@ -48,7 +49,7 @@ class CachedList(Generic[T]):
         if self.tried_at is None or (self.needed and self.rows is None):
             return True
         wait = _OFTEN if self.needed or self.incomplete else _SELDOM
-        wait = _SOON if self.in_doubt else wait
+        wait = _SOON if self.in_doubt or self.rows == {} else wait
         if self.failure is not None and self.failure.code not in {"403", "404"}:
             # Asking again costs the account a scrape if that refuses or throttles the key.
             wait = _OFTEN if self.failure.code in {"401", "429"} else _SOON

@@ -88,6 +88,16 @@ def test_a_queue_that_the_account_no_longer_has_is_unknown_at_once() -> None:
     assert failure.message == "the account has no queue with the id 5457"
 
 
+def test_an_empty_list_is_read_again_soon() -> None:
+    """An account that had no queues for a moment had none, so nobody, for ten minutes."""
+    cached = CachedList[QueueRow](needed=True)
+    cached.record({}, 1000.0)
+    assert not cached.is_due(1059.0)
+    assert cached.is_due(1060.0)
+    cached.record({5457: QueueRow(5457, "sales")}, 1060.0)
+    assert not cached.is_due(1659.0)
+
+
 def test_a_list_that_comes_while_it_is_looked_at_lacks_no_name() -> None:
     class Arriving(CachedList[QueueRow]):
         reads = 0

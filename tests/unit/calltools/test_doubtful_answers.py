@@ -317,6 +317,20 @@ def test_a_count_of_one_page_is_not_taken_for_that_of_all(
             assert failure(partial(read, queue(), context)).code == "unexpected_answer"
 
 
+def test_an_empty_page_before_others_is_not_taken_for_nobody(
+    answer: Callable[..., None], client: Client, context: RequestContext
+) -> None:
+    """The same kind: nobody is here, and more are to come."""
+
+    def by(query: dict[str, str]) -> object:
+        more = None if query.get("page") else f"{URL}{AGENTS}?page=2"
+        return {"count": 0, "next": more, "previous": None, "results": []}
+
+    answer(by)
+    for read in (client.count_available, client.read_agents):
+        assert failure(partial(read, queue(), context)).code == "unexpected_answer"
+
+
 def test_a_link_that_always_leads_on_hides_no_number(
     answer: Callable[..., None], client: Client, context: RequestContext
 ) -> None:
