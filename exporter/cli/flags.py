@@ -128,7 +128,8 @@ def _listen_address(default: str) -> Decorator:
 CONFIG_FILE = _flag(
     "config.file",
     "The configuration: a file, or a folder of *.yml. Default: exporter.yml if it exists, else the"
-    " variables CALLTOOLS_URL, CALLTOOLS_TOKEN, CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_QUEUES.",
+    " variables CALLTOOLS_URL, CALLTOOLS_TOKEN and CALLTOOLS_QUEUES, and optionally"
+    " CALLTOOLS_AVAILABLE_STATUS and CALLTOOLS_ACCOUNT.",
     type=PATH,
 )
 PARALLEL = _flag(
