@@ -164,6 +164,20 @@ def test_what_the_chart_renders_is_valid(tool: Tool, go: str, table: str) -> Non
     assert len(rule["spec"]["groups"]) > 1
 
 
+def test_the_values_that_the_readme_begins_with_are_enough(
+    tool: Tool, go: str, tmp_path: Path
+) -> None:
+    (values,) = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text(), re.DOTALL)
+    path = tmp_path / "values.yaml"
+    path.write_text(values)
+    found = validate(go, rendered(tool, "-f", path))
+    of_kind(found, "ServiceMonitor")
+    of_kind(found, "PrometheusRule")
+    own = tmp_path / "exporter.yml"
+    own.write_text(next(one["data"]["exporter.yml"] for one in found if one["kind"] == "ConfigMap"))
+    assert config.load(own, {}).configuration.accounts[0].every_queue is not None
+
+
 def test_the_longest_name_is_cut_to_no_name_of_another_object(tool: Tool, go: str) -> None:
     """Each dashboard had the name of the configuration."""
     name = f"-set=fullnameOverride={'a' * 63}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_each_user_may_ask_about_its_accounts_and_teams_only() -> None:
     assert router.may_ask("anything", "")
     assert team.may_ask("anything", "sales")
     assert not team.may_ask("acme", "")
+
+
+def test_the_example_in_the_documents_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/available-users.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    users, configuration = tmp_path / "users.yml", tmp_path / "exporter.yml"
+    users.write_text(example)
+    configuration.write_text(CONFIGURATION)
+    loaded = load_available_users(users, load(configuration, {}).configuration)
+    assert loaded["partner"].may_ask("acme", "sales")
+    assert not loaded["partner"].may_ask("globex", "sales")
+    assert loaded["router"].may_ask("globex", "")
 
 
 def test_each_user_has_a_limit_of_its_own() -> None:
