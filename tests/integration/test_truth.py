@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -526,7 +525,7 @@ def test_what_a_slow_scrape_read_first_replaces_nothing_that_was_read_later(
     assert after == before
     assert after.scraped is not None
     assert after.scraped.result.available == 0
-    again = runtime.snapshot([replace(account, max_age=60.0)], 10)
+    again = runtime.read("acme", budget_seconds=10, max_age=60.0)
     assert again.queues[0].last_success_at == after.scraped.last_success_at
 
 
