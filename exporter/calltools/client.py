@@ -126,7 +126,7 @@ class Client:
         return self._read_list("/api/queues/", {}, read_queue, context)
 
     def check_filter(self, name: Filter, context: RequestContext) -> Failure | None:
-        """Return how the API shows that it ignores a filter, None if it does not.
+        """Return how the API shows that it ignores a filter by id, None if it does not.
 
         The API ignores a filter that it does not know, and returns everybody. No queue and no
         status has the id 0, so any count but 0 shows this; a 400 that names the filter shows that
@@ -136,8 +136,6 @@ class Client:
         Raises:
             ApiError: the answer does not show whether it does.
         """
-        if name == "ready":
-            return check_ready(lambda value: self.agents_by_ready(value, context))
 
         def lets_through(page: ListPage) -> bool:
             return bool(page.count or page.rows)
@@ -236,18 +234,21 @@ def _may_be_full(page: ListPage) -> bool:
     return length in _PAGE_SIZES or (page.has_next and length >= min(_PAGE_SIZES))
 
 
-def check_ready(agents: Callable[[Ready], Rows]) -> Failure | None:
-    """Check the filter without an impossible value: it must return no agent who is not ready.
+def check_ready(agents: Mapping[Ready, Rows]) -> Failure | None:
+    """Check the filter ``ready`` by the agents that it returned for each value.
 
-    Where everybody is ready, or rows lack the field, it must not return the same rows for
-    ``ready=false``; ``agents`` is asked for these only then.
+    It has no impossible value: it must return no agent who is not ready. Where everybody is ready,
+    or rows lack the field, it must not return the same rows for ``ready=false``.
+
+    Raises:
+        KeyError: the agents for a value that decides are missing.
     """
-    ready = agents("true")
+    ready = agents["true"]
     if any(row.get("ready") is False for row in ready):
         return _ignored("ready")
     if not ready:
         return None
-    others = agents("false")
+    others = agents["false"]
     if not others or any(row.get("ready") is False for row in others):
         return None
     said = any(row.get("ready") is True for row in others)

@@ -132,7 +132,7 @@ class AccountState:
             self._by_ready[value] = (asked_at, _without_names(agents))
             recent = self._recent_by_ready(asked_at)
             with contextlib.suppress(KeyError):  # it takes the other answer as well
-                self.record_filter("ready", check_ready(recent.__getitem__), asked_at)
+                self.record_filter("ready", check_ready(recent), asked_at)
                 self._by_ready.clear()
 
     def missing_by_ready(self, now: Moment) -> list[Ready]:

@@ -19,7 +19,7 @@ import requests
 import structlog
 from prometheus_client.registry import Collector
 
-from exporter.calltools.client import FILTERS, Client
+from exporter.calltools.client import Client
 from exporter.calltools.requester import RequestContext
 from exporter.cli.ping import ping
 from exporter.errors import ApiError
@@ -215,7 +215,8 @@ class Run:
             partial(client.read_agents, queue),
             client.read_statuses,
             client.read_queues,
-            *(partial(client.check_filter, name) for name in FILTERS),
+            partial(client.check_filter, "queue"),
+            partial(client.agents_by_ready, "true"),
         ]
         for ask in asked:
             transport, deadline = transports.get(account), Deadline.after(self.budget_seconds)
