@@ -225,8 +225,8 @@ class Account:
 
     ``url`` is an origin without a path. ``timeout`` is in seconds, for one request; None leaves it
     to the scrape's budget. ``max_parallel_requests`` are those to the account's host, the same for
-    all accounts there. ``proxy`` is the resolved URL of the proxy to use, None for none. A
-    queue read less than ``max_age`` seconds ago is not asked again. Where the API is asked which
+    all accounts there. ``proxy`` is the resolved URL of the proxy to use, None for none. A queue
+    asked for less than ``max_age`` seconds ago is not asked for again. Where the API is asked which
     queues there are, ``queues`` is empty and ``every_queue`` has the settings of each, except for
     id and name, unless one of the ``exceptions`` applies to it; otherwise it is None.
     """

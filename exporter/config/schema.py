@@ -197,8 +197,8 @@ class AccountKeys(Keys):
     """Maximum number of concurrent requests to the account's host. Accounts on one host share the
     largest of their values. Default 16."""
     max_age: fields.MaximalAge = 0.0
-    """A queue that was read less than this ago is not asked again: for two Prometheus servers that
-    scrape the same exporter. Default 0s: ask in every scrape."""
+    """A queue that was asked for less than this ago is not asked for again: for two Prometheus
+    servers that scrape the same exporter. Default 0s: ask in every scrape."""
     proxy_url: fields.ProxyUrl | None = None
     """The HTTP proxy to reach the API through, such as http://proxy:3128. Default: the
     environment's (https_proxy, no_proxy, ...)."""
