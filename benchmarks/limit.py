@@ -98,7 +98,7 @@ def _tables(samples: dict[Case, list[Sample]], rounds: int) -> str:
         if not case.limit:
             rate = f"{case.queues / warm:.0f}"
             without.append(
-                (name, f"{sockets:.3f}", f"{cold:.3f}", f"{warm:.3f}", rate, f"{cpu:.2f}", share)
+                (name, f"{cold:.3f}", f"{warm:.3f}", f"{sockets:.3f}", rate, f"{cpu:.2f}", share)
             )
             continue
         over = case.queues / case.limit > RATE

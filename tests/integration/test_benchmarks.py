@@ -38,6 +38,15 @@ def test_all_of_it_runs_without_the_programs_of_others(tmp_path: Path) -> None:
     assert float(warm[1]) >= 0.01
     assert float(warm[2]) >= 1
     assert "A burst of 6 scrapes of 10 queues" in results
+    # Each number stands under its name.
+    columns = re.search(
+        r"^\|  \| first scrape \| warm \| sockets alone \| queues a second .*\n.*\n"
+        r"\| 10 queues, 16 at a time \| \S+ \| (\S+) \| \S+ \| (\S+) ",
+        results,
+        re.MULTILINE,
+    )
+    assert columns is not None
+    assert 0.8 < float(columns[1]) * float(columns[2]) / 10 < 1.2
     # One request a queue, for each of two servers; half of that with `max_age`.
     assert re.search(r"^\| this exporter \| 0 \| 0 \| \S+ \| 10 \| 20 \|$", results, re.MULTILINE)
     assert re.search(r"`max_age: 10s` \|.*\| 10 \|$", results, re.MULTILINE)
